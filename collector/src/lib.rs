@@ -1,0 +1,11 @@
+//! The verbs of the flow, in order: receive, parse, correlate, diagnose, and hand over to the store.
+//!
+//! ```text
+//! receive → parse → Evidence → correlate → diagnose → Incident → store
+//! ```
+//!
+//! `parse`, `correlate` and `diagnose` are pure: same input, same output; no clock, no random numbers, no I/O, no
+//! logging. To add a format: one file in `parse/` and a line in [`parse::Format`]. To add a cause: one file in `diagnose/`
+//! and a line in its list. To add a transport: one file in `receive/` and a line in its router.
+
+pub mod parse;

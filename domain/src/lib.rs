@@ -1,0 +1,39 @@
+//! The nouns of Overrun, and nothing else.
+//!
+//! ```text
+//! receive → parse → Evidence → correlate → diagnose → Incident → store ─┬→ alert
+//!                                                                       └→ show
+//! ```
+//!
+//! Every crate means the same by *evidence*, *limit*, *incident* because the words are defined here once. This crate
+//! does no I/O, reads no clock and knows no database; it holds data, its names on the wire, and the few derivations that
+//! follow from the data alone (the keys a claim can be found under, the identity of a claim).
+//!
+//! To add a word: first see whether an existing one fits. A new [`Kind`] or [`ClaimedOutcome`] is a line in its enum; a
+//! fact that only one format states goes into [`Claim::attributes`] under the name of `docs/formats/README.md`.
+
+mod clock;
+mod confidence;
+mod diagnosis;
+mod evidence;
+mod ids;
+mod incident;
+mod key;
+mod limit;
+mod millis;
+mod outcome;
+mod timeline;
+mod value;
+
+pub use clock::{Clock, ManualClock};
+pub use confidence::Confidence;
+pub use diagnosis::{Advice, Cause, Citation, Diagnosis, Fired, Note, Reason};
+pub use evidence::{Call, Claim, ClaimId, Evidence, Frame, Kind, Origin, ThreadStack};
+pub use ids::{FunctionName, Instance, RequestId, SourceName, SpanId, StackName, TraceId};
+pub use incident::{Folded, Incident, IncidentId, IncidentState, ProblemId};
+pub use key::{Key, Link};
+pub use limit::{KnownFrom, Layer, Limit, Product};
+pub use millis::Millis;
+pub use outcome::{ClaimedOutcome, Outcome};
+pub use timeline::{Lane, LimitLine, LimitMark, Mark, MarkKind, Segment, SegmentKind, Timeline};
+pub use value::{Number, Value};

@@ -1,0 +1,111 @@
+//! One axis with every layer as a lane: what the incident page and the mail draw.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{Layer, Millis};
+
+/// What happened when, layer by layer, relative to nothing: absolute times throughout.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Timeline {
+    /// Where the axis begins; `None` when no source gave a time.
+    pub starts_at: Option<Timestamp>,
+    /// Where what is known ends.
+    pub ends_at: Option<Timestamp>,
+    /// Lanes, outermost layer first.
+    pub lanes: Vec<Lane>,
+    /// Limits, each where it stood.
+    pub limits: Vec<LimitLine>,
+}
+
+/// One layer or one callee.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Lane {
+    /// The layer.
+    pub layer: Layer,
+    /// Who it is: `gunicorn`, `checkout`, `payments.internal`.
+    pub label: String,
+    /// What it was busy with.
+    pub segments: Vec<Segment>,
+    /// Moments worth a mark.
+    pub marks: Vec<Mark>,
+}
+
+/// A stretch of time on a lane.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Segment {
+    /// Its beginning.
+    pub from: Timestamp,
+    /// Its end.
+    pub to: Timestamp,
+    /// What kind of time it was.
+    pub kind: SegmentKind,
+    /// A few words: `POST /charge`.
+    pub label: String,
+}
+
+/// What kind of time a segment shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SegmentKind {
+    /// Work done.
+    Work,
+    /// Start-up: init, imports.
+    Init,
+    /// Waiting for somebody else.
+    Wait,
+    /// A call that was never answered.
+    Unanswered,
+    /// Ended by a limit.
+    Fired,
+}
+
+/// A moment on a lane.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Mark {
+    /// When.
+    pub at: Timestamp,
+    /// What kind of moment.
+    pub kind: MarkKind,
+    /// A few words.
+    pub label: String,
+}
+
+/// What kind of moment a mark shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MarkKind {
+    /// A log line.
+    Line,
+    /// A stack was sampled.
+    Stack,
+    /// A limit fired.
+    Fired,
+}
+
+/// A limit as a vertical line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LimitLine {
+    /// Where it stood; `None` when its value or its start is not known.
+    pub at: Option<Timestamp>,
+    /// The layer that sets it.
+    pub layer: Layer,
+    /// `gunicorn --timeout`.
+    pub label: String,
+    /// Its value.
+    pub value_ms: Option<Millis>,
+    /// What became of it.
+    pub mark: LimitMark,
+}
+
+/// What became of a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LimitMark {
+    /// It fired.
+    Fired,
+    /// Its time had not come.
+    NotReached,
+    /// A source says it fired; arithmetic says it did not.
+    Contradicted,
+}
