@@ -1,1 +1,122 @@
-//! x
+//! Postgres: the only SQL of Overrun.
+//!
+//! ```text
+//! receive → parse → Evidence → correlate → diagnose → Incident → store ─┬→ alert
+//!                                                                       └→ show
+//! ```
+//!
+//! Two parts write here and one reads; they meet in these tables and nowhere else. One file per noun:
+//!
+//! - [`evidence`](Store::append): the hot path, append only. A healthy request never becomes a row of its own.
+//! - [`recompute`](Store::recompute): evidence of one group → incidents and their changes, in one transaction.
+//! - `group`: which evidence belongs together; `watched`: which late evidence matters.
+//! - `incidents`, `requests`, `overview`, `sources`: what pages ask.
+//! - `changes`, `deliveries`: what alerts do.
+//! - `partitions`: room ahead, retention behind.
+//! - [`PrivateCluster`]: a Postgres of our own where there is none.
+//!
+//! To add a query: a method on [`Store`] in the file of its noun, lower-case SQL, and a `#[sqlx::test]` beside it. To add
+//! a table: a new file in `migrations/`, with a comment on every column.
+
+mod changes;
+mod columns;
+mod copy;
+mod deliveries;
+mod error;
+mod evidence;
+mod fates;
+mod group;
+mod incident_row;
+mod incidents;
+mod locks;
+mod overview;
+mod partitions;
+mod private_cluster;
+mod recompute;
+mod requests;
+mod sources;
+mod watched;
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::PgPool;
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+pub use changes::{Change, ChangeKind, Listener, NewDelivery, Quiet};
+pub use deliveries::{AttemptOutcome, AttemptRow, Delivery, DeliveryState};
+pub use error::StoreError;
+pub use evidence::{Appended, Batch, Rejected};
+pub use incidents::{IncidentFilter, StoredIncident};
+pub use overview::{FunctionRow, LayerCount, ProblemRow};
+pub use private_cluster::{ClusterError, PrivateCluster};
+pub use requests::RequestRecord;
+pub use sources::{RejectRow, SourceRow};
+
+/// The schema, embedded; for `#[sqlx::test(migrator = "store::MIGRATOR")]`.
+pub static MIGRATOR: Migrator = sqlx::migrate!("../migrations");
+
+/// How long a caller waits for a free connection before it is told to try later.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Everything Overrun keeps. Cheap to clone; clones share their connections.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pool: PgPool,
+    partitions: Arc<partitions::Known>,
+}
+
+/// Where the database is, and how much of it we take.
+#[derive(Clone, Debug)]
+pub struct StoreOptions {
+    /// `postgres://user:password@host:port/database`, also with a socket directory as `?host=/run/postgresql`.
+    pub url: SecretString,
+    /// Connections held at most; a listener takes one for itself.
+    pub connections_max: u32,
+}
+
+impl Store {
+    /// Connects.
+    ///
+    /// # Errors
+    /// When the URL cannot be read or no connection comes about.
+    pub async fn connect(options: &StoreOptions) -> Result<Self, StoreError> {
+        // Compiling queries takes longer than running ours.
+        let connection = PgConnectOptions::from_str(options.url.expose_secret())?.application_name("overrun").options([("jit", "off")]);
+        let pool =
+            PgPoolOptions::new().max_connections(options.connections_max).acquire_timeout(ACQUIRE_TIMEOUT).connect_with(connection).await?;
+        Ok(Self::from_pool(pool))
+    }
+
+    /// A store over connections that exist already.
+    #[must_use]
+    pub fn from_pool(pool: PgPool) -> Self {
+        Self { pool, partitions: Arc::default() }
+    }
+
+    /// The connections.
+    #[must_use]
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// Brings the schema up to date. Several processes may do so at once.
+    ///
+    /// # Errors
+    /// When a migration fails, or the schema is newer than this program.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        Ok(MIGRATOR.run(&self.pool).await?)
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query("select 1").execute(&self.pool).await?;
+        Ok(())
+    }
+}

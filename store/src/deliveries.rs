@@ -1,0 +1,285 @@
+//! Deliveries: incidents on their way to actions. Claimed by lease, so that a process that dies loses nothing.
+
+use domain::{Incident, Millis};
+use jiff::Timestamp;
+use sqlx::postgres::PgRow;
+use sqlx::{Connection, Row};
+
+use crate::columns::{self, cut, time, without_nul};
+use crate::{Store, StoreError};
+
+/// Bytes kept of what the other side said.
+const DETAIL_BYTES_MAX: usize = 2048;
+
+/// Where a delivery stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DeliveryState {
+    /// An attempt is due, now or later.
+    Pending,
+    /// The other side has it.
+    Delivered,
+    /// Given up; kept for people to look at.
+    Parked,
+}
+
+impl DeliveryState {
+    /// The word used in SQL and JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Delivered => "delivered",
+            Self::Parked => "parked",
+        }
+    }
+
+    fn from_word(word: &str) -> Result<Self, StoreError> {
+        [Self::Pending, Self::Delivered, Self::Parked]
+            .into_iter()
+            .find(|state| state.as_str() == word)
+            .ok_or_else(|| StoreError::UnknownWord { column: "state", found: word.to_owned() })
+    }
+}
+
+/// One incident on its way to one action.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Delivery {
+    /// Digest of incident change, rule and action.
+    pub id: String,
+    /// The change that caused it.
+    pub change_id: i64,
+    /// The rule that matched.
+    pub rule: String,
+    /// The action it goes to.
+    pub action: String,
+    /// The incident as it was at that change.
+    pub incident: Incident,
+    /// Where it stands.
+    pub state: DeliveryState,
+    /// Attempts begun so far; when claimed, the number of the attempt to be made now, from 1.
+    pub attempts: u32,
+    /// The next attempt is not made before this moment.
+    pub due_at: Timestamp,
+    /// When the rule matched.
+    pub created_at: Timestamp,
+    /// What the last failed attempt said.
+    pub last_error: Option<String>,
+}
+
+/// One try at a delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttemptRow {
+    /// The delivery.
+    pub delivery_id: String,
+    /// Counted from 1 per delivery.
+    pub number: u32,
+    /// When it began.
+    pub at: Timestamp,
+    /// How long it took.
+    pub took_ms: Millis,
+    /// `delivered`, `retry` or `refused`.
+    pub outcome: String,
+    /// What the other side said.
+    pub detail: String,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AttemptOutcome {
+    /// The other side has it.
+    Delivered {
+        /// What it said.
+        detail: String,
+    },
+    /// It may accept it later.
+    Retry {
+        /// What went wrong.
+        detail: String,
+        /// When to try again.
+        due_at: Timestamp,
+    },
+    /// No later attempt can succeed, or there were enough: the delivery is parked.
+    Refused {
+        /// What went wrong.
+        detail: String,
+    },
+}
+
+impl Store {
+    /// Takes deliveries that are due and that nobody else has, until `lease_until`. The attempt counts from now on.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn claim_deliveries(&self, now: Timestamp, lease_until: Timestamp, limit: u32) -> Result<Vec<Delivery>, StoreError> {
+        let rows = sqlx::query(
+            "with due as (
+                 select id
+                 from deliveries
+                 where state = 'pending' and due_at <= $1 and (leased_until is null or leased_until <= $1)
+                 order by due_at, id
+                 limit $3
+                 for update skip locked
+             )
+             update deliveries
+             set attempts = attempts + 1, leased_until = $2
+             from due
+             where deliveries.id = due.id
+             returning deliveries.*, deliveries.incident::text as incident_text",
+        )
+        .bind(time(now))
+        .bind(time(lease_until))
+        .bind(i64::from(limit))
+        .fetch_all(&self.pool)
+        .await?;
+        let mut claimed = rows.iter().map(delivery).collect::<Result<Vec<_>, _>>()?;
+        claimed.sort_by(|a, b| (a.due_at, &a.id).cmp(&(b.due_at, &b.id)));
+        Ok(claimed)
+    }
+
+    /// Writes down how attempt `number` ended. One that overstayed its lease no longer decides, unless it delivered.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn finish_attempt(
+        &self,
+        delivery_id: &str,
+        number: u32,
+        started_at: Timestamp,
+        took: Millis,
+        outcome: AttemptOutcome,
+    ) -> Result<(), StoreError> {
+        let (word, detail, state, due_at) = match outcome {
+            AttemptOutcome::Delivered { detail } => ("delivered", detail, DeliveryState::Delivered, None),
+            AttemptOutcome::Retry { detail, due_at } => ("retry", detail, DeliveryState::Pending, Some(due_at)),
+            AttemptOutcome::Refused { detail } => ("refused", detail, DeliveryState::Parked, None),
+        };
+        let mut connection = self.pool.acquire().await?;
+        let mut transaction = connection.begin().await?;
+        sqlx::query(
+            "insert into attempts (delivery_id, number, at, took_ms, outcome, detail)
+             values ($1, $2, $3, $4, $5, $6)
+             on conflict do nothing",
+        )
+        .bind(without_nul(delivery_id))
+        .bind(i64::from(number))
+        .bind(time(started_at))
+        .bind(took.as_ms_f64())
+        .bind(word)
+        .bind(cut(&detail, DETAIL_BYTES_MAX))
+        .execute(&mut *transaction)
+        .await?;
+        sqlx::query(
+            "update deliveries
+             set state = $3,
+                 due_at = coalesce($4, due_at),
+                 leased_until = null,
+                 last_error = case when $3 = 'delivered' then last_error else $5 end
+             where id = $1 and state <> 'delivered' and (attempts = $2 or $3 = 'delivered')",
+        )
+        .bind(without_nul(delivery_id))
+        .bind(i64::from(number))
+        .bind(state.as_str())
+        .bind(columns::maybe_time(due_at))
+        .bind(cut(&detail, DETAIL_BYTES_MAX))
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Puts a claimed delivery back: the attempt was not made and does not count.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn release_delivery(&self, delivery_id: &str) -> Result<(), StoreError> {
+        sqlx::query(
+            "update deliveries
+             set attempts = attempts - 1, leased_until = null
+             where id = $1 and state = 'pending' and leased_until is not null",
+        )
+        .bind(without_nul(delivery_id))
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// When the next attempt is due, leases of others included; `None` if nothing is pending.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn next_delivery_at(&self) -> Result<Option<Timestamp>, StoreError> {
+        let next: Option<jiff_sqlx::Timestamp> =
+            sqlx::query_scalar("select min(greatest(due_at, leased_until)) from deliveries where state = 'pending'")
+                .fetch_one(&self.pool)
+                .await?;
+        Ok(next.map(jiff_sqlx::Timestamp::to_jiff))
+    }
+
+    /// Who was told of an incident: its deliveries, oldest first, each with its attempts.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn deliveries_of(&self, incident_id: &str) -> Result<Vec<(Delivery, Vec<AttemptRow>)>, StoreError> {
+        let rows = sqlx::query("select *, incident::text as incident_text from deliveries where incident_id = $1 order by created_at, id")
+            .bind(without_nul(incident_id))
+            .fetch_all(&self.pool)
+            .await?;
+        let mut found = rows.iter().map(|row| Ok((delivery(row)?, Vec::new()))).collect::<Result<Vec<_>, StoreError>>()?;
+        let ids: Vec<&str> = found.iter().map(|(delivery, _): &(Delivery, _)| delivery.id.as_str()).collect();
+        let attempts = sqlx::query("select * from attempts where delivery_id = any($1) order by delivery_id, number")
+            .bind(ids)
+            .fetch_all(&self.pool)
+            .await?;
+        for row in &attempts {
+            let attempt = attempt(row)?;
+            if let Some((_, attempts)) = found.iter_mut().find(|(delivery, _)| delivery.id == attempt.delivery_id) {
+                attempts.push(attempt);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The latest deliveries, newest first.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn deliveries(&self, limit: u32) -> Result<Vec<Delivery>, StoreError> {
+        let rows =
+            sqlx::query("select *, incident::text as incident_text from deliveries order by created_at desc, change_id desc, id limit $1")
+                .bind(i64::from(limit))
+                .fetch_all(&self.pool)
+                .await?;
+        rows.iter().map(delivery).collect()
+    }
+}
+
+fn delivery(row: &PgRow) -> Result<Delivery, StoreError> {
+    Ok(Delivery {
+        id: row.try_get("id")?,
+        change_id: row.try_get("change_id")?,
+        rule: row.try_get("rule")?,
+        action: row.try_get("action")?,
+        incident: columns::from_json("deliveries", row.try_get("incident_text")?)?,
+        state: DeliveryState::from_word(row.try_get("state")?)?,
+        attempts: number(row.try_get("attempts")?),
+        due_at: row.try_get::<jiff_sqlx::Timestamp, _>("due_at")?.to_jiff(),
+        created_at: row.try_get::<jiff_sqlx::Timestamp, _>("created_at")?.to_jiff(),
+        last_error: row.try_get("last_error")?,
+    })
+}
+
+fn attempt(row: &PgRow) -> Result<AttemptRow, StoreError> {
+    Ok(AttemptRow {
+        delivery_id: row.try_get("delivery_id")?,
+        number: number(row.try_get("number")?),
+        at: row.try_get::<jiff_sqlx::Timestamp, _>("at")?.to_jiff(),
+        took_ms: Millis::from_ms_f64(row.try_get("took_ms")?),
+        outcome: row.try_get("outcome")?,
+        detail: row.try_get("detail")?,
+    })
+}
+
+/// Attempts are counted up from zero and never far.
+fn number(stored: i32) -> u32 {
+    u32::try_from(stored).unwrap_or(0)
+}

@@ -1,0 +1,86 @@
+//! What can go wrong with the database, sorted by what a caller does about it: try later, or tell a person.
+//!
+//! SQLSTATE classes: <https://www.postgresql.org/docs/current/errcodes-appendix.html>, read 2026-11-23.
+
+use sqlx::error::DatabaseError;
+
+/// A query that did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database, or the way to it.
+    #[error("the database did not do what was asked")]
+    Database(#[from] sqlx::Error),
+    /// The schema could not be brought up to date.
+    #[error("the schema could not be brought up to date")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// A stored document cannot be read by this version of the program.
+    #[error("expected `{table}` to hold JSON of this version, found something else")]
+    Unreadable {
+        /// The table it stands in.
+        table: &'static str,
+        /// What the reader said.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A stored word is none of those this version knows.
+    #[error("expected a known `{column}`, found `{found}`")]
+    UnknownWord {
+        /// The column it stands in.
+        column: &'static str,
+        /// The word.
+        found: String,
+    },
+}
+
+impl StoreError {
+    /// Whether the same call may well succeed later: the connection was lost, the server starts or stops, is full, or
+    /// had to break a tie between transactions.
+    #[must_use]
+    pub fn is_unavailable(&self) -> bool {
+        let cause = match self {
+            Self::Database(error) | Self::Migrate(sqlx::migrate::MigrateError::Execute(error)) => error,
+            _ => return false,
+        };
+        match cause {
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
+                true
+            }
+            sqlx::Error::Database(error) => is_passing(error.as_ref()),
+            _ => false,
+        }
+    }
+}
+
+/// Whether the server's answer is about its present state and not about the query.
+fn is_passing(error: &dyn DatabaseError) -> bool {
+    let Some(code) = error.code() else { return false };
+    // 08 connection, 53 resources, 57 stopping or cancelled, 58 its disk, 40 ties broken, 55P03 lock not granted in time,
+    // 25006 a standby that may be promoted.
+    ["08", "53", "57", "58", "40"].iter().any(|class| code.starts_with(class)) || matches!(code.as_ref(), "55P03" | "25006")
+}
+
+/// Whether a row found no partition: another process dropped what we remember as created.
+pub(crate) fn is_missing_partition(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(error) = error else { return false };
+    error.code().as_deref() == Some("23514") && error.constraint().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lost_connection_is_tried_again_and_a_bad_query_is_not() {
+        assert!(StoreError::from(sqlx::Error::PoolTimedOut).is_unavailable());
+        assert!(StoreError::from(sqlx::Error::Io(std::io::ErrorKind::ConnectionReset.into())).is_unavailable());
+        assert!(!StoreError::from(sqlx::Error::RowNotFound).is_unavailable());
+    }
+
+    #[sqlx::test(migrations = false)]
+    async fn what_the_server_says_decides(pool: sqlx::PgPool) {
+        let said = async |sql| StoreError::from(sqlx::query(sql).execute(&pool).await.unwrap_err());
+        assert!(!said("select 1/0").await.is_unavailable());
+        assert!(said("do $$ begin raise exception 'stopping' using errcode = '57P01'; end $$").await.is_unavailable());
+        assert!(said("do $$ begin raise exception 'tie' using errcode = '40P01'; end $$").await.is_unavailable());
+    }
+}

@@ -1,0 +1,208 @@
+//! Evidence comes in: append only, by binary `copy`, one transaction per call.
+//!
+//! Postgres is 85–92 % of the cost of taking evidence in (design.md §12), so nothing is looked up or updated per row.
+//! What is anomalous leaves a row in `watched` and one in `recomputes` in the same transaction. What is not is checked
+//! against `watched` after the commit: of two writers who commit at once, at least one then sees the other.
+
+use std::collections::{BTreeSet, HashSet};
+
+use domain::{Evidence, SourceName, StackName};
+use jiff::Timestamp;
+use sqlx::{Connection, PgConnection, Row};
+
+use crate::columns::time;
+use crate::copy::Rows;
+use crate::partitions::Hour;
+use crate::watched::{Anomalies, Roots, Seen};
+use crate::{Store, StoreError, error, fates};
+
+const COPY_EVIDENCE: &str =
+    "copy evidence (stack, key, received_at, observed_at, kind, source, format, anomalous, origin, claim) from stdin (format binary)";
+const EVIDENCE_COLUMNS: i16 = 10;
+const COPY_LINKS: &str = "copy links (stack, from_key, to_key, at, received_at) from stdin (format binary)";
+const LINK_COLUMNS: i16 = 5;
+
+/// One request body, parsed.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// BLAKE3 of the body and of what it was read as: a repeated batch is recognised by it.
+    pub digest: [u8; 32],
+    /// The stack of its source.
+    pub stack: StackName,
+    /// Who sent it.
+    pub source: SourceName,
+    /// What it was sent as.
+    pub format: String,
+    /// When it reached us.
+    pub received_at: Timestamp,
+    /// Size of the body in bytes, after decompression.
+    pub bytes: u64,
+    /// Its items that are evidence.
+    pub evidence: Vec<Evidence>,
+    /// How many items say nothing about a request.
+    pub ignored: u64,
+    /// Items that could not be read.
+    pub rejected: Vec<Rejected>,
+}
+
+/// An item that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejected {
+    /// Its line in the body, from 1.
+    pub line: u64,
+    /// What was expected there, and what was found.
+    pub reason: String,
+    /// The item.
+    pub text: String,
+}
+
+/// What became of an append.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Appended {
+    /// Rows of evidence written.
+    pub evidence: u64,
+    /// Batches that were known already; nothing of them was written again.
+    pub repeated_batches: u64,
+}
+
+impl Store {
+    /// Stores batches durably, all or none. A batch that is known already changes nothing.
+    ///
+    /// Keep a call near 2,000 pieces of evidence: larger ones are not faster, and hold locks longer.
+    ///
+    /// # Errors
+    /// When the database does not answer. The same call may then be repeated, whatever became of the first.
+    pub async fn append(&self, batches: &[Batch]) -> Result<Appended, StoreError> {
+        let encoded = Encoded::new(batches);
+        self.ensure_partitions(&encoded.hours).await?;
+        let (appended, queued) = match self.write(batches, &encoded).await {
+            Err(StoreError::Database(failed)) if error::is_missing_partition(&failed) => {
+                self.partitions.forget();
+                self.ensure_partitions(&encoded.hours).await?;
+                self.write(batches, &encoded).await?
+            }
+            result => result?,
+        };
+        if let Some(now) = batches.iter().map(|batch| batch.received_at).max() {
+            encoded.seen.make_due(&self.pool, &queued, now).await?;
+        }
+        Ok(appended)
+    }
+
+    /// The transaction. Also returns the groups that it made due.
+    async fn write(&self, batches: &[Batch], encoded: &Encoded) -> Result<(Appended, Roots), StoreError> {
+        let mut connection = self.pool.acquire().await?;
+        let mut transaction = connection.begin().await?;
+        let new = remember(&mut transaction, batches).await?;
+        let evidence = encoded.evidence.send(&mut transaction, COPY_EVIDENCE, &encoded.stretches(&new, |end| end.evidence)).await?;
+        encoded.links.send(&mut transaction, COPY_LINKS, &encoded.stretches(&new, |end| end.links)).await?;
+        let new_batches: Vec<&Batch> = new.iter().map(|index| &batches[*index]).collect();
+        let anomalies = Anomalies::of(&new_batches);
+        anomalies.watch(&mut transaction).await?;
+        anomalies.make_due(&mut transaction).await?;
+        fates::keep_rejects(&mut transaction, &new_batches).await?;
+        fates::count(&mut transaction, &new_batches).await?;
+        transaction.commit().await?;
+        Ok((Appended { evidence, repeated_batches: (batches.len() - new.len()) as u64 }, anomalies.into_roots()))
+    }
+}
+
+/// Writes down the digests and returns the indexes of the batches that were not known, each digest once.
+async fn remember(connection: &mut PgConnection, batches: &[Batch]) -> sqlx::Result<Vec<usize>> {
+    if batches.is_empty() {
+        return Ok(Vec::new());
+    }
+    // Sorted, so that two writers with the same batches do not wait for each other in a circle.
+    let rows = sqlx::query(
+        "insert into batches (digest, received_at)
+         select distinct on (digest) digest, received_at
+         from unnest($1::bytea[], $2::timestamptz[]) as given (digest, received_at)
+         order by digest
+         on conflict do nothing
+         returning digest",
+    )
+    .bind(batches.iter().map(|batch| batch.digest.as_slice()).collect::<Vec<_>>())
+    .bind(batches.iter().map(|batch| time(batch.received_at)).collect::<Vec<_>>())
+    .fetch_all(connection)
+    .await?;
+    let mut new = HashSet::with_capacity(rows.len());
+    for row in &rows {
+        new.insert(row.try_get::<&[u8], _>(0)?);
+    }
+    Ok(batches.iter().enumerate().filter(|(_, batch)| new.remove(batch.digest.as_slice())).map(|(index, _)| index).collect())
+}
+
+/// Batches as rows, made before the transaction begins.
+struct Encoded {
+    evidence: Rows,
+    links: Rows,
+    /// Where the rows of each batch end.
+    ends: Vec<End>,
+    hours: BTreeSet<Hour>,
+    seen: Seen,
+}
+
+#[derive(Clone, Copy)]
+struct End {
+    evidence: usize,
+    links: usize,
+}
+
+impl Encoded {
+    fn new(batches: &[Batch]) -> Self {
+        let mut encoded =
+            Self { evidence: Rows::default(), links: Rows::default(), ends: Vec::new(), hours: BTreeSet::new(), seen: Seen::default() };
+        for batch in batches {
+            for evidence in &batch.evidence {
+                encoded.add(evidence);
+            }
+            encoded.ends.push(End { evidence: encoded.evidence.position(), links: encoded.links.position() });
+        }
+        encoded
+    }
+
+    fn add(&mut self, evidence: &Evidence) {
+        let Evidence { stack, source, received_at, origin, claim } = evidence;
+        self.hours.insert(Hour::of(*received_at));
+        let (key, at) = (claim.key(), claim.at());
+        let rows = &mut self.evidence;
+        rows.row(EVIDENCE_COLUMNS);
+        rows.indexed(stack.as_str());
+        rows.key(&key);
+        rows.time(*received_at);
+        rows.maybe(at, Rows::time);
+        rows.name(&claim.kind);
+        rows.text(source.as_str());
+        rows.text(&claim.format);
+        rows.flag(claim.is_anomalous());
+        rows.maybe(origin.as_ref(), Rows::json);
+        rows.json(claim);
+
+        let at = at.unwrap_or(*received_at);
+        let links = claim.links();
+        for link in &links {
+            let rows = &mut self.links;
+            rows.row(LINK_COLUMNS);
+            rows.indexed(stack.as_str());
+            rows.key(&link.from);
+            rows.key(&link.to);
+            rows.time(at);
+            rows.time(*received_at);
+        }
+        self.seen.add(stack, claim.kind, key, links, at);
+    }
+
+    /// The stretches of rows of these batches, neighbours joined.
+    fn stretches(&self, batches: &[usize], pick: fn(&End) -> usize) -> Vec<(usize, usize)> {
+        let mut stretches: Vec<(usize, usize)> = Vec::new();
+        for index in batches {
+            let from = index.checked_sub(1).map_or(0, |before| pick(&self.ends[before]));
+            let to = pick(&self.ends[*index]);
+            match stretches.last_mut() {
+                Some(last) if last.1 == from => last.1 = to,
+                _ => stretches.push((from, to)),
+            }
+        }
+        stretches
+    }
+}

@@ -1,0 +1,47 @@
+//! Advisory locks: what must not happen twice at a time across all processes.
+//!
+//! All of them end with their transaction. Order, so that nobody waits in a circle: retention, then stacks, then partitions.
+
+use sqlx::PgConnection;
+
+/// Our half of the two-part lock numbers; sqlx's migrator uses the one-part kind, which is another space.
+const STACKS: i32 = 0x4f56_0001;
+const OTHERS: i32 = 0x4f56_0002;
+const RETENTION: i32 = 1;
+const PARTITIONS: i32 = 2;
+const GROUPS: i32 = 3;
+
+/// While held, nobody else recomputes incidents of these stacks: whoever comes next sees all that we wrote, and all
+/// evidence that we saw, so a stale result never overwrites a fresh one. Retention waits too.
+pub(crate) async fn recompute(connection: &mut PgConnection, stacks: &[String]) -> sqlx::Result<()> {
+    sqlx::query("select pg_advisory_xact_lock_shared($1, $2)").bind(OTHERS).bind(RETENTION).execute(&mut *connection).await?;
+    // By number and not by name: two names may share a number, and the order must be one for all.
+    sqlx::query(
+        "select pg_advisory_xact_lock($1, number)
+         from (select distinct hashtext(stack) as number from unnest($2::text[]) as given (stack) order by number) as sorted",
+    )
+    .bind(STACKS)
+    .bind(stacks)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// While held, nobody recomputes and nobody else drops partitions.
+pub(crate) async fn retention(connection: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query("select pg_advisory_xact_lock($1, $2)").bind(OTHERS).bind(RETENTION).execute(connection).await?;
+    Ok(())
+}
+
+/// While held, nobody else creates partitions.
+pub(crate) async fn partitions(connection: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query("select pg_advisory_xact_lock($1, $2)").bind(OTHERS).bind(PARTITIONS).execute(connection).await?;
+    Ok(())
+}
+
+/// While held, nobody else decides whether a group of deliveries is quiet. Taken after changes were claimed, which others
+/// skip, so nobody waits in a circle.
+pub(crate) async fn groups(connection: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query("select pg_advisory_xact_lock($1, $2)").bind(OTHERS).bind(GROUPS).execute(connection).await?;
+    Ok(())
+}

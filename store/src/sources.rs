@@ -1,0 +1,105 @@
+//! What came in from whom, and what of it could not be read.
+
+use jiff::Timestamp;
+use sqlx::Row;
+
+use crate::columns::{count, time};
+use crate::{Store, StoreError};
+
+/// What one source sent in one format.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceRow {
+    /// Who sent it.
+    pub source: String,
+    /// Its stack.
+    pub stack: String,
+    /// What it was sent as.
+    pub format: String,
+    /// The latest arrival, also before the window.
+    pub last_at: Timestamp,
+    /// Items kept as evidence within the window.
+    pub evidence: u64,
+    /// Well-formed items within the window that say nothing about a request.
+    pub ignored: u64,
+    /// Items within the window that could not be read.
+    pub rejected: u64,
+}
+
+/// An item that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RejectRow {
+    /// Who sent it.
+    pub source: String,
+    /// What it was read as.
+    pub format: String,
+    /// When it arrived.
+    pub at: Timestamp,
+    /// Its line in the body, from 1.
+    pub line: u64,
+    /// What was expected there, and what was found.
+    pub reason: String,
+    /// The item.
+    pub text: String,
+}
+
+impl Store {
+    /// What each source sent in `[from, to)`, to the minute. Sources that fell silent before are there too, with zeros.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn sources(&self, from: Timestamp, to: Timestamp) -> Result<Vec<SourceRow>, StoreError> {
+        let rows = sqlx::query(
+            "select
+                 source,
+                 stack,
+                 format,
+                 max(last_at) as last_at,
+                 coalesce(sum(evidence) filter (where minute >= date_trunc('minute', $1) and minute < $2), 0)::bigint as evidence,
+                 coalesce(sum(ignored) filter (where minute >= date_trunc('minute', $1) and minute < $2), 0)::bigint as ignored,
+                 coalesce(sum(rejected) filter (where minute >= date_trunc('minute', $1) and minute < $2), 0)::bigint as rejected
+             from source_minutes
+             group by source, stack, format
+             order by source, stack, format",
+        )
+        .bind(time(from))
+        .bind(time(to))
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(SourceRow {
+                    source: row.try_get("source")?,
+                    stack: row.try_get("stack")?,
+                    format: row.try_get("format")?,
+                    last_at: row.try_get::<jiff_sqlx::Timestamp, _>("last_at")?.to_jiff(),
+                    evidence: count(row.try_get("evidence")?),
+                    ignored: count(row.try_get("ignored")?),
+                    rejected: count(row.try_get("rejected")?),
+                })
+            })
+            .collect()
+    }
+
+    /// The latest items that could not be read, newest first.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn rejects(&self, limit: u32) -> Result<Vec<RejectRow>, StoreError> {
+        let rows = sqlx::query("select source, format, at, line, reason, text from rejects order by id desc limit $1")
+            .bind(i64::from(limit))
+            .fetch_all(&self.pool)
+            .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(RejectRow {
+                    source: row.try_get("source")?,
+                    format: row.try_get("format")?,
+                    at: row.try_get::<jiff_sqlx::Timestamp, _>("at")?.to_jiff(),
+                    line: count(row.try_get("line")?),
+                    reason: row.try_get("reason")?,
+                    text: row.try_get("text")?,
+                })
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,194 @@
+//! Which late evidence matters: keys with a group that holds an anomaly, and the group to recompute for each.
+//!
+//! Of evidence that comes in, hardly any concerns an incident. Each append asks once, for all its keys, whether it does.
+//! A key that stands for one request or trace is always of concern; a worker or an instance lives long and serves many
+//! requests, so there it must have happened near an anomaly (see [`BEFORE`], [`AFTER`]).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::{Key, Kind, Link, StackName};
+use jiff::{SignedDuration, Timestamp};
+use sqlx::{PgConnection, PgPool, Row};
+
+use crate::columns::{indexed, key_text, time, times};
+use crate::evidence::Batch;
+use crate::group;
+use crate::partitions::Hour;
+
+/// How long before an anomaly of a worker or instance what happened there still belongs to it: the longest time limit that
+/// platforms give one request (AWS Lambda's 15 minutes).
+pub(crate) const BEFORE: SignedDuration = SignedDuration::from_mins(15);
+/// How long after it: the last lines of a worker that was killed, by clocks that differ a little.
+pub(crate) const AFTER: SignedDuration = SignedDuration::from_mins(1);
+
+/// Groups, as stack and key.
+pub(crate) type Roots = BTreeSet<(String, String)>;
+
+/// Rows of `watched` to be written.
+#[derive(Default)]
+pub(crate) struct Anomalies {
+    rows: BTreeMap<Watch, Span>,
+    roots: BTreeMap<(String, String), Timestamp>,
+}
+
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Watch {
+    key: String,
+    stack: String,
+    root: String,
+    hour: Hour,
+}
+
+struct Span {
+    at_min: Timestamp,
+    at_max: Timestamp,
+    seen_at: Timestamp,
+}
+
+impl Anomalies {
+    /// The anomalies of these batches: each makes its own key due, and has it watched with all that it is linked to.
+    pub(crate) fn of(batches: &[&Batch]) -> Self {
+        let mut anomalies = Self::default();
+        for evidence in batches.iter().flat_map(|batch| &batch.evidence).filter(|evidence| evidence.claim.is_anomalous()) {
+            let (stack, received_at) = (indexed(evidence.stack.as_str()), evidence.received_at);
+            let at = evidence.claim.at().unwrap_or(received_at);
+            let root = key_text(&evidence.claim.key());
+            for link in evidence.claim.links() {
+                anomalies.add(&stack, &root, key_text(&link.to), at, received_at);
+            }
+            anomalies.add(&stack, &root, root.clone(), at, received_at);
+            let due_at = anomalies.roots.entry((stack.into_owned(), root)).or_insert(received_at);
+            *due_at = received_at.min(*due_at);
+        }
+        anomalies
+    }
+
+    /// Has `key` watched for `root` because of an anomaly at `at` that reached us at `seen_at`.
+    pub(crate) fn add(&mut self, stack: &str, root: &str, key: String, at: Timestamp, seen_at: Timestamp) {
+        let watch = Watch { key, stack: stack.to_owned(), root: root.to_owned(), hour: Hour::of(at) };
+        let span = self.rows.entry(watch).or_insert(Span { at_min: at, at_max: at, seen_at });
+        span.at_min = span.at_min.min(at);
+        span.at_max = span.at_max.max(at);
+        span.seen_at = span.seen_at.max(seen_at);
+    }
+
+    /// Writes the rows, sorted, so that two writers do not wait for each other in a circle. Returns the groups for which
+    /// something new is watched now.
+    pub(crate) async fn watch(&self, connection: &mut PgConnection) -> sqlx::Result<Roots> {
+        if self.rows.is_empty() {
+            return Ok(Roots::new());
+        }
+        let written = sqlx::query(
+            "insert into watched (key, stack, root, hour, at_min, at_max, seen_at)
+             select *
+             from unnest(
+                 $1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[]
+             )
+             on conflict (key, stack, root, hour) do update set
+                 at_min = least(watched.at_min, excluded.at_min),
+                 at_max = greatest(watched.at_max, excluded.at_max),
+                 seen_at = greatest(watched.seen_at, excluded.seen_at)
+             where excluded.at_min < watched.at_min
+                or excluded.at_max > watched.at_max
+                or excluded.seen_at > watched.seen_at
+             returning stack, root",
+        )
+        .bind(self.rows.keys().map(|watch| watch.key.as_str()).collect::<Vec<_>>())
+        .bind(self.rows.keys().map(|watch| watch.stack.as_str()).collect::<Vec<_>>())
+        .bind(self.rows.keys().map(|watch| watch.root.as_str()).collect::<Vec<_>>())
+        .bind(times(self.rows.keys().map(|watch| watch.hour.start())))
+        .bind(times(self.rows.values().map(|span| span.at_min)))
+        .bind(times(self.rows.values().map(|span| span.at_max)))
+        .bind(times(self.rows.values().map(|span| span.seen_at)))
+        .fetch_all(connection)
+        .await?;
+        written.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+    }
+
+    /// Makes the groups of these anomalies due.
+    pub(crate) async fn make_due(&self, connection: &mut PgConnection) -> sqlx::Result<()> {
+        if self.roots.is_empty() {
+            return Ok(());
+        }
+        sqlx::query("insert into recomputes (stack, key, due_at) select * from unnest($1::text[], $2::text[], $3::timestamptz[])")
+            .bind(self.roots.keys().map(|(stack, _)| stack.as_str()).collect::<Vec<_>>())
+            .bind(self.roots.keys().map(|(_, key)| key.as_str()).collect::<Vec<_>>())
+            .bind(times(self.roots.values().copied()))
+            .execute(connection)
+            .await?;
+        Ok(())
+    }
+
+    /// The groups that [`Anomalies::make_due`] made due.
+    pub(crate) fn into_roots(self) -> Roots {
+        self.roots.into_keys().collect()
+    }
+}
+
+/// What an append brought, by the keys under which it may matter to somebody.
+#[derive(Default)]
+pub(crate) struct Seen(BTreeMap<Sight, (Timestamp, Timestamp)>);
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Sight {
+    stack: String,
+    key: String,
+    /// It matters only near an anomaly.
+    timed: bool,
+    /// It matters only to anomalies of that very key: a healthy request of a worker concerns the worker's own incident, but
+    /// not that of another request there.
+    rooted: bool,
+}
+
+impl Seen {
+    /// Notes one piece of evidence.
+    pub(crate) fn add(&mut self, stack: &StackName, kind: Kind, key: Key, links: Vec<Link>, at: Timestamp) {
+        for link in links {
+            let wide = group::is_wide(&link.to);
+            self.note(stack, &link.to, wide, wide, at);
+        }
+        if !matches!(key, Key::Loose(_)) {
+            self.note(stack, &key, group::is_wide(&key) && group::is_momentary(kind), false, at);
+        }
+    }
+
+    fn note(&mut self, stack: &StackName, key: &Key, timed: bool, rooted: bool, at: Timestamp) {
+        let sight = Sight { stack: indexed(stack.as_str()).into_owned(), key: key_text(key), timed, rooted };
+        let span = self.0.entry(sight).or_insert((at, at));
+        *span = (span.0.min(at), span.1.max(at));
+    }
+
+    /// Makes all groups due that this evidence concerns, but for those that were made due together with it.
+    pub(crate) async fn make_due(&self, pool: &PgPool, queued: &Roots, now: Timestamp) -> sqlx::Result<()> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        let reach = |at: Timestamp, by: SignedDuration| time(at.saturating_add(by).unwrap_or(at));
+        sqlx::query(
+            "insert into recomputes (stack, key, due_at)
+             select distinct watched.stack, watched.root, $7::timestamptz
+             from unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::boolean[], $6::boolean[])
+                 as seen (stack, key, reaches_from, reaches_to, timed, rooted)
+             join watched on watched.key = seen.key and watched.stack = seen.stack
+             where (not seen.timed or (watched.at_max >= seen.reaches_from and watched.at_min <= seen.reaches_to))
+               and (not seen.rooted or watched.root = watched.key)
+               and not exists (
+                   select from unnest($8::text[], $9::text[]) as queued (stack, root)
+                   where queued.stack = watched.stack and queued.root = watched.root
+               )",
+        )
+        .bind(self.0.keys().map(|sight| sight.stack.as_str()).collect::<Vec<_>>())
+        .bind(self.0.keys().map(|sight| sight.key.as_str()).collect::<Vec<_>>())
+        // An anomaly at t takes in [t − BEFORE, t + AFTER]; seen from the evidence that is [at − AFTER, at + BEFORE].
+        .bind(self.0.values().map(|span| reach(span.0, -AFTER)).collect::<Vec<_>>())
+        .bind(self.0.values().map(|span| reach(span.1, BEFORE)).collect::<Vec<_>>())
+        .bind(self.0.keys().map(|sight| sight.timed).collect::<Vec<_>>())
+        .bind(self.0.keys().map(|sight| sight.rooted).collect::<Vec<_>>())
+        .bind(time(now))
+        .bind(queued.iter().map(|(stack, _)| stack.as_str()).collect::<Vec<_>>())
+        .bind(queued.iter().map(|(_, root)| root.as_str()).collect::<Vec<_>>())
+        .execute(pool)
+        .await?;
+        Ok(())
+    }
+}
