@@ -5,7 +5,14 @@
 //! ```
 //!
 //! `parse`, `correlate` and `diagnose` are pure: same input, same output; no clock, no random numbers, no I/O, no
-//! logging. To add a format: one file in `parse/` and a line in [`parse::Format`]. To add a cause: one file in `diagnose/`
-//! and a line in its list. To add a transport: one file in `receive/` and a line in its router.
+//! logging. To add a format: one file in `parse/` and a line in [`parse::Format`]. To add a cause: one file in
+//! `diagnose/causes/` and a line in its list. To add a transport: one file in `receive/` and a line in its router.
 
+pub mod correlate;
+pub mod diagnose;
+pub mod explain;
+mod fold;
+pub mod limits;
 pub mod parse;
+
+pub use fold::{fold, fold_knowing};

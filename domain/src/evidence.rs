@@ -244,9 +244,6 @@ pub struct Claim {
     pub attributes: BTreeMap<String, Value>,
     /// The text as received, cut at a limit.
     pub raw: String,
-    /// Its place in its source where the source's order is all that tells earlier from later: a line number.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub position: Option<u64>,
 }
 
 impl Claim {
@@ -275,7 +272,6 @@ impl Claim {
             calls: Vec::new(),
             attributes: BTreeMap::new(),
             raw: raw.to_owned(),
-            position: None,
         }
     }
 

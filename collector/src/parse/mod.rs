@@ -3,7 +3,20 @@
 //! A parser never fails as a whole. Every item of its input ends in exactly one [`Fate`]. What a source does not say is
 //! left out, never made up: no request IDs, no limits, no times.
 
-use domain::{Claim, FunctionName, Instance};
+pub mod access_log;
+pub mod envelope;
+mod events;
+pub mod facts;
+pub mod gunicorn;
+pub mod lambda_app;
+pub mod lambda_fields;
+pub mod lambda_text;
+pub mod otlp;
+pub mod redact;
+pub mod times;
+pub mod watchdog;
+
+use domain::{Claim, FunctionName, Instance, Kind};
 use jiff::Timestamp;
 
 /// What is known about an input as a whole before a line of it is read.
@@ -15,8 +28,6 @@ pub struct Context {
     pub function: Option<FunctionName>,
     /// Time of the transport, for items that carry none of their own.
     pub sent_at: Option<Timestamp>,
-    /// Whether the line number is a statement about order: it is in a file, it is not in a batch that was cut anyhow.
-    pub positions: bool,
 }
 
 /// Everything one input yielded.
@@ -33,8 +44,6 @@ pub struct Parsed {
 pub struct Item {
     /// The number of its first line or record, from 1.
     pub line: u64,
-    /// How many physical lines it spans.
-    pub lines: u64,
     /// What became of it.
     pub fate: Fate,
 }
@@ -57,4 +66,84 @@ pub struct Reject {
     pub reason: String,
     /// The item's text, cut at a limit.
     pub text: String,
+}
+
+impl Reject {
+    /// A rejection; the text is cut to what a person needs to find the line again.
+    #[must_use]
+    pub fn new(reason: impl Into<String>, text: &str) -> Self {
+        Self { reason: reason.into(), text: cut(text, REJECT_TEXT_BYTES_MAX).to_owned() }
+    }
+}
+
+/// How much of a rejected item's text is kept.
+pub const REJECT_TEXT_BYTES_MAX: usize = 512;
+/// How much of an item's text is kept as its raw form: a REPORT line with X-Ray is 300 bytes, a deep traceback 6 KiB.
+pub const RAW_BYTES_MAX: usize = 16 * 1024;
+/// The longest line that is read; longer ones are rejected, since no format here writes them.
+pub const LINE_BYTES_MAX: usize = 256 * 1024;
+
+/// A format that can be asked for by name. The set is closed: one line per format, see `docs/formats/`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Decided line by line, so that a file may mix formats.
+    Auto,
+    /// AWS Lambda's text log format.
+    LambdaText,
+    /// gunicorn's error and access log.
+    Gunicorn,
+    /// Events of a watchdog inside a function.
+    Watchdog,
+    /// OpenTelemetry traces, protobuf or JSON.
+    OtlpTraces,
+}
+
+impl Format {
+    /// Every format, in the order of the documentation.
+    pub const ALL: [Self; 5] = [Self::Auto, Self::LambdaText, Self::Gunicorn, Self::Watchdog, Self::OtlpTraces];
+
+    /// The format's name on the command line, in URLs, labels and docs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::LambdaText => lambda_text::FORMAT,
+            Self::Gunicorn => gunicorn::FORMAT,
+            Self::Watchdog => watchdog::FORMAT,
+            Self::OtlpTraces => otlp::FORMAT,
+        }
+    }
+
+    /// The format of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.name() == name)
+    }
+
+    /// Reads an input. Never fails: what cannot be read is an item with [`Fate::Rejected`].
+    #[must_use]
+    pub fn parse(self, input: &[u8], context: &Context) -> Parsed {
+        match self {
+            Self::Auto if otlp::looks_like_protobuf_traces(input) => otlp::parse(input),
+            Self::OtlpTraces => otlp::parse(input),
+            Self::Watchdog => watchdog::parse(input),
+            Self::Auto | Self::LambdaText | Self::Gunicorn => events::parse(self, input, context),
+        }
+    }
+}
+
+/// `text` cut to at most `bytes_max` bytes at a character boundary.
+#[must_use]
+pub fn cut(text: &str, bytes_max: usize) -> &str {
+    if text.len() <= bytes_max {
+        return text;
+    }
+    let end = (0..=bytes_max).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    &text[..end]
+}
+
+/// An ordinary line: nobody's format, or an application's own words.
+pub(crate) fn app_log(format: &str, text: &str) -> Claim {
+    let raw = cut(text.trim_end_matches(['\r', '\n']), RAW_BYTES_MAX);
+    Claim::new(Kind::AppLog, format, raw).with("message", raw)
 }

@@ -1,0 +1,101 @@
+//! A platform's own retries carry the same request ID: each attempt is a case of its own.
+
+use std::collections::BTreeMap;
+
+use domain::{Evidence, Key, Kind, RequestId, StackName};
+use jiff::Timestamp;
+
+use super::set::in_order;
+use super::{Case, Knowledge};
+
+/// Splits the evidence of one request ID into attempts, in the order in which they began.
+pub fn split<'a>(
+    stack: &'a StackName,
+    id: &'a RequestId,
+    evidence: &[&'a Evidence],
+    knowledge: &'a Knowledge,
+    as_of: Timestamp,
+) -> Vec<Case<'a>> {
+    // The platform's own lines mark where an attempt begins and ends, environment by environment.
+    let mut platform: BTreeMap<_, Vec<&'a Evidence>> = BTreeMap::new();
+    let mut others = Vec::new();
+    for one in evidence.iter().copied() {
+        if is_boundary(one.claim.kind) { platform.entry(&one.claim.instance).or_default().push(one) } else { others.push(one) }
+    }
+    let mut attempts: Vec<Vec<&'a Evidence>> = Vec::new();
+    for lines in platform.values_mut() {
+        in_order(lines);
+        attempts.extend(cut(lines));
+    }
+    merge_unplaced(&mut attempts);
+    attempts.sort_by_key(|lines| (first_moment(lines), lines[0].origin.clone(), lines[0].claim.clone()));
+    if attempts.is_empty() {
+        attempts.push(Vec::new());
+    }
+    for one in others {
+        let chosen = home(one, &attempts);
+        attempts[chosen].push(one);
+    }
+    attempts
+        .into_iter()
+        .zip(1..)
+        .map(|(mut own, attempt)| {
+            in_order(&mut own);
+            Case { attempt, ..Case::new(stack, Key::Request(id.clone()), own, knowledge, as_of) }
+        })
+        .collect()
+}
+
+fn is_boundary(kind: Kind) -> bool {
+    matches!(kind, Kind::InvocationStart | Kind::InvocationEnd | Kind::InvocationReport | Kind::TimeoutNotice | Kind::Fault)
+}
+
+/// Cuts the lines of one environment, in order: a second START, END or REPORT begins the next attempt.
+fn cut<'a>(lines: &[&'a Evidence]) -> Vec<Vec<&'a Evidence>> {
+    let mut attempts: Vec<Vec<&'a Evidence>> = Vec::new();
+    for one in lines.iter().copied() {
+        let kind = one.claim.kind;
+        let once = matches!(kind, Kind::InvocationStart | Kind::InvocationEnd | Kind::InvocationReport);
+        let begins = attempts.last().is_none_or(|current| {
+            let seen = |wanted| current.iter().any(|earlier| earlier.claim.kind == wanted);
+            once && seen(kind) || kind == Kind::InvocationStart && (seen(Kind::InvocationEnd) || seen(Kind::InvocationReport))
+        });
+        if begins {
+            attempts.push(Vec::new());
+        }
+        attempts.last_mut().expect("one was begun").push(one);
+    }
+    attempts
+}
+
+/// Lines that do not say where they were written (an invoke's error payload) are no attempt of their own beside lines that do.
+fn merge_unplaced(attempts: &mut Vec<Vec<&Evidence>>) {
+    if attempts.len() < 2 {
+        return;
+    }
+    let (unplaced, placed): (Vec<_>, Vec<_>) = attempts.drain(..).partition(|lines| lines[0].claim.instance.is_none());
+    *attempts = placed;
+    if attempts.is_empty() {
+        *attempts = unplaced;
+        return;
+    }
+    for lines in unplaced {
+        for one in lines {
+            let chosen = home(one, attempts);
+            attempts[chosen].push(one);
+        }
+    }
+}
+
+fn first_moment(lines: &[&Evidence]) -> Timestamp {
+    lines.iter().filter_map(|one| one.claim.at()).min().unwrap_or(Timestamp::MAX)
+}
+
+/// The attempt that a claim belongs to: the last one that had begun by then; the first where no time tells.
+fn home(one: &Evidence, attempts: &[Vec<&Evidence>]) -> usize {
+    // Clocks of one environment agree to the millisecond; those of callers and collectors to about a second.
+    const SLACK_MS: i64 = 1000;
+    let Some(at) = one.claim.started_at.or(one.claim.observed_at) else { return 0 };
+    let begun = |lines: &Vec<&Evidence>| first_moment(lines).as_millisecond() <= at.as_millisecond() + SLACK_MS;
+    attempts.iter().rposition(begun).unwrap_or(0)
+}

@@ -1,0 +1,168 @@
+//! A case: all that is known about one attempt at a request, or about a worker's end that no request is known for.
+
+use domain::{Evidence, Instance, Key, Kind, Limit, Millis, Product, RequestId, StackName, TraceId};
+use jiff::Timestamp;
+
+use super::Knowledge;
+
+/// What a diagnosis is made from.
+#[derive(Clone, Debug)]
+pub struct Case<'a> {
+    /// The stack.
+    pub stack: &'a StackName,
+    /// What it is about.
+    pub subject: Key,
+    /// Which attempt, from 1.
+    pub attempt: u32,
+    /// The evidence about it, in time order.
+    pub own: Vec<&'a Evidence>,
+    /// How the worker that served it came to its end, if it did while serving it.
+    pub worker: Option<WorkerEnd<'a>>,
+    /// How many requests that worker had in flight at that moment, this one included.
+    pub in_flight: usize,
+    /// What is known beside the evidence.
+    pub knowledge: &'a Knowledge,
+    /// The moment the question is asked.
+    pub as_of: Timestamp,
+}
+
+/// The end of a pre-fork worker.
+#[derive(Clone, Debug)]
+pub struct WorkerEnd<'a> {
+    /// Where it ran.
+    pub instance: Option<&'a Instance>,
+    /// Its process ID.
+    pub pid: u32,
+    /// Which of the lives of that process ID, from 1.
+    pub life: u32,
+    /// How it ended.
+    pub ending: Ending,
+    /// When, as the line that says so is stamped.
+    pub at: Option<Timestamp>,
+    /// When it had come up.
+    pub booted_at: Option<Timestamp>,
+    /// When the server had been told to stop, for an end at shutdown.
+    pub stopping_at: Option<Timestamp>,
+    /// The lines that tell of the end, the decisive one first.
+    pub evidence: Vec<&'a Evidence>,
+    /// The class of the server's workers, from its banner.
+    pub worker_class: Option<&'a str>,
+}
+
+/// How a worker ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The server gave up on it: its heartbeat had stopped.
+    TimedOut,
+    /// A signal that the server did not send.
+    Killed,
+    /// The server stopped and it had not left by itself.
+    Dropped,
+    /// It left as late as the grace period allows; whether something was cut off is not told.
+    LeftLate,
+}
+
+impl<'a> Case<'a> {
+    /// A case about `subject`, first attempt.
+    pub fn new(stack: &'a StackName, subject: Key, own: Vec<&'a Evidence>, knowledge: &'a Knowledge, as_of: Timestamp) -> Self {
+        Self { stack, subject, attempt: 1, own, worker: None, in_flight: 0, knowledge, as_of }
+    }
+
+    /// A case about a worker's end that no known request claims.
+    pub fn of_worker(stack: &'a StackName, end: WorkerEnd<'a>, knowledge: &'a Knowledge, as_of: Timestamp) -> Self {
+        let subject = Key::Worker { instance: end.instance.cloned(), pid: end.pid };
+        Self { attempt: end.life, worker: Some(end), ..Self::new(stack, subject, Vec::new(), knowledge, as_of) }
+    }
+
+    /// The request's ID, if there is one.
+    #[must_use]
+    pub fn request_id(&self) -> Option<&'a RequestId> {
+        self.own.iter().find_map(|one| one.claim.request_id.as_ref())
+    }
+
+    /// All evidence: the case's own, then what tells of the worker's end.
+    pub fn evidence(&self) -> impl Iterator<Item = &'a Evidence> + '_ {
+        self.own.iter().copied().chain(self.worker.iter().flat_map(|end| end.evidence.iter().copied()))
+    }
+
+    /// The first own claim of that kind.
+    #[must_use]
+    pub fn first(&self, kind: Kind) -> Option<&'a Evidence> {
+        self.own.iter().copied().find(|one| one.claim.kind == kind)
+    }
+
+    /// All own claims of that kind.
+    pub fn all(&self, kind: Kind) -> impl Iterator<Item = &'a Evidence> + '_ {
+        self.own.iter().copied().filter(move |one| one.claim.kind == kind)
+    }
+
+    /// The first value that any claim of the case gives.
+    pub fn any<T>(&self, take: impl Fn(&'a domain::Claim) -> Option<T>) -> Option<T> {
+        self.evidence().find_map(|one| take(&one.claim))
+    }
+
+    /// The trace it belongs to.
+    #[must_use]
+    pub fn trace_id(&self) -> Option<&'a TraceId> {
+        self.own.iter().find_map(|one| one.claim.trace_id.as_ref())
+    }
+
+    /// When the request began, by the best source there is.
+    #[must_use]
+    pub fn started_at(&self) -> Option<Timestamp> {
+        if let Some(start) = self.first(Kind::InvocationStart).and_then(|one| one.claim.observed_at) {
+            return Some(start);
+        }
+        let stated = self.own.iter().filter(|one| self.is_of_request(one)).filter_map(|one| one.claim.started_at).min();
+        stated.or_else(|| {
+            // A line that states both its moment and the time elapsed implies the beginning.
+            let implied = |one: &&Evidence| Some(one.claim.elapsed_ms?.before(one.claim.observed_at?));
+            let kinds = [Kind::TimeoutNotice, Kind::InvocationReport, Kind::WatchdogFired, Kind::WatchdogNearMiss, Kind::WatchdogArmed];
+            kinds.into_iter().find_map(|kind| self.first(kind)).as_ref().and_then(implied)
+        })
+    }
+
+    /// A span counts for the request's own time only if it carries the request's ID: callers' and callees' do not.
+    fn is_of_request(&self, evidence: &Evidence) -> bool {
+        evidence.claim.kind != Kind::Span || evidence.claim.request_id.is_some()
+    }
+
+    /// When the request ended or was ended, by the best source there is.
+    #[must_use]
+    pub fn ended_at(&self) -> Option<Timestamp> {
+        if let Some(at) = self.worker.as_ref().and_then(|end| end.at) {
+            return Some(at);
+        }
+        let kinds = [Kind::TimeoutNotice, Kind::InvocationEnd, Kind::InvocationReport, Kind::Fault, Kind::WatchdogClosed, Kind::Request];
+        let stated = kinds.into_iter().find_map(|kind| self.first(kind)?.claim.observed_at);
+        stated.or_else(|| {
+            self.own
+                .iter()
+                .filter(|one| one.claim.kind == Kind::Span && self.is_of_request(one))
+                .filter_map(|one| one.claim.observed_at)
+                .max()
+        })
+    }
+
+    /// How long it took, stated or worked out.
+    #[must_use]
+    pub fn elapsed(&self) -> Option<Millis> {
+        let stated = self.first(Kind::InvocationReport).and_then(|one| one.claim.elapsed_ms);
+        let stated = stated.or_else(|| self.first(Kind::TimeoutNotice).and_then(|one| one.claim.elapsed_ms));
+        stated.or_else(|| Some(Millis::between(self.started_at()?, self.ended_at()?)).filter(|elapsed| *elapsed >= Millis::ZERO))
+    }
+
+    /// A limit that configuration or a watchdog states, for a setting that a log line leaves without a value.
+    #[must_use]
+    pub fn stated_limit(&self, product: &Product, setting: &str) -> Option<&Limit> {
+        let fits = |limit: &&Limit| limit.product == *product && limit.setting == setting && limit.value_ms.is_some();
+        let watchdogs = self.own.iter().filter(|one| is_watchdog(one.claim.kind)).filter_map(|one| one.claim.limit.as_ref());
+        self.knowledge.limits.iter().find(fits).or_else(|| watchdogs.into_iter().find(|limit| fits(limit)))
+    }
+}
+
+/// Whether a claim comes from a watchdog inside the function.
+#[must_use]
+pub fn is_watchdog(kind: Kind) -> bool {
+    matches!(kind, Kind::WatchdogArmed | Kind::WatchdogNearMiss | Kind::WatchdogFired | Kind::WatchdogClosed | Kind::WatchdogTracepoint)
+}

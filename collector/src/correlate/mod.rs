@@ -1,0 +1,55 @@
+//! Evidence of one group → cases: everything known about one attempt at one request, or about one worker's end. Pure.
+//!
+//! The result depends on the *set* of claims alone: order, repetition and batching of arrival change nothing. Nothing is
+//! joined by guess: a claim belongs to a request because it carries its ID, because span parentage leads there, or because
+//! its process served that request at that moment.
+
+mod attempts;
+mod case;
+mod inits;
+mod set;
+mod shutdown;
+mod traces;
+mod workers;
+
+pub use case::{Case, Ending, WorkerEnd, is_watchdog};
+
+use domain::{Evidence, Key, Limit};
+use jiff::Timestamp;
+
+use set::Set;
+
+/// What is known beside the evidence.
+#[derive(Clone, Debug, Default)]
+pub struct Knowledge {
+    /// Limits read from configuration we were given.
+    pub limits: Vec<Limit>,
+}
+
+impl Knowledge {
+    /// The configured limit of that product and setting.
+    #[must_use]
+    pub fn limit(&self, product: &domain::Product, setting: &str) -> Option<&Limit> {
+        self.limits.iter().find(|limit| limit.product == *product && limit.setting == setting)
+    }
+}
+
+/// Turns a group of evidence into cases, in a stable order.
+#[must_use]
+pub fn cases<'a>(evidence: &'a [Evidence], knowledge: &'a Knowledge, as_of: Timestamp) -> Vec<Case<'a>> {
+    let mut cases = Vec::new();
+    for set in Set::by_stack(evidence) {
+        let mut requests = set.requests.clone();
+        traces::join(&set, &mut requests);
+        let mut attempts: Vec<Case<'a>> =
+            requests.iter().flat_map(|(id, evidence)| attempts::split(set.stack, id, evidence, knowledge, as_of)).collect();
+        let orphans = inits::join(&set, &mut attempts);
+        let ends = workers::ends(&set).into_iter().chain(shutdown::ends(&set, knowledge));
+        let unclaimed: Vec<_> = ends.filter(|end| !workers::claim(end, &mut attempts)).collect();
+        cases.extend(attempts);
+        cases.extend(unclaimed.into_iter().map(|end| Case::of_worker(set.stack, end, knowledge, as_of)));
+        cases.extend(orphans.into_iter().map(|(instance, own)| Case::new(set.stack, Key::Instance(instance), own, knowledge, as_of)));
+        cases.extend(set.loose.iter().map(|one| Case::new(set.stack, one.claim.key(), vec![one], knowledge, as_of)));
+    }
+    cases
+}

@@ -1,0 +1,90 @@
+//! The set of evidence, sorted by what it is about.
+
+use std::collections::BTreeMap;
+
+use domain::{Evidence, Instance, Key, RequestId, StackName, TraceId};
+use jiff::Timestamp;
+
+/// The evidence of one stack, each claim once, grouped by its narrowest key.
+pub struct Set<'a> {
+    pub stack: &'a StackName,
+    pub requests: BTreeMap<&'a RequestId, Vec<&'a Evidence>>,
+    pub traces: BTreeMap<&'a TraceId, Vec<&'a Evidence>>,
+    pub workers: BTreeMap<(Option<&'a Instance>, u32), Vec<&'a Evidence>>,
+    pub instances: BTreeMap<&'a str, Vec<&'a Evidence>>,
+    pub loose: Vec<&'a Evidence>,
+}
+
+impl<'a> Set<'a> {
+    /// One set per stack, in the stacks' order.
+    pub fn by_stack(evidence: &'a [Evidence]) -> Vec<Self> {
+        let mut all: Vec<&Evidence> = evidence.iter().collect();
+        // Of repeated claims the first arrival is kept; where that is equal too, the first by name.
+        all.sort_by_cached_key(|one| (&one.stack, &one.claim, one.received_at, &one.origin, &one.source));
+        all.dedup_by(|a, b| a.stack == b.stack && a.claim == b.claim);
+        all.chunk_by(|a, b| a.stack == b.stack).map(Self::of).collect()
+    }
+
+    fn of(evidence: &[&'a Evidence]) -> Self {
+        let mut set = Self {
+            stack: &evidence[0].stack,
+            requests: BTreeMap::new(),
+            traces: BTreeMap::new(),
+            workers: BTreeMap::new(),
+            instances: BTreeMap::new(),
+            loose: Vec::new(),
+        };
+        for one in evidence.iter().copied() {
+            let claim = &one.claim;
+            match claim.key() {
+                Key::Request(_) => set.requests.entry(claim.request_id.as_ref().expect("the key is it")).or_default().push(one),
+                Key::Trace(_) => set.traces.entry(claim.trace_id.as_ref().expect("the key is it")).or_default().push(one),
+                Key::Worker { pid, .. } => set.workers.entry((claim.instance.as_ref(), pid)).or_default().push(one),
+                Key::Instance(_) => set.instances.entry(place(one).unwrap_or_default()).or_default().push(one),
+                // A line of one environment's log that names nothing: the file it stood in is that log.
+                Key::Loose(_) => match place(one) {
+                    Some(place) if is_init(one) => set.instances.entry(place).or_default().push(one),
+                    _ => set.loose.push(one),
+                },
+            }
+        }
+        set
+    }
+}
+
+/// The log a claim stood in: the instance it names, else the file it was read from.
+pub fn place(evidence: &Evidence) -> Option<&str> {
+    evidence.claim.instance.as_ref().map(Instance::as_str).or_else(|| evidence.origin.as_ref().map(|origin| origin.file.as_str()))
+}
+
+/// Whether it tells of an environment's start and not of a request.
+fn is_init(evidence: &Evidence) -> bool {
+    use domain::Kind::{AppLog, InitReport, InitStart, RestoreReport, RestoreStart};
+    matches!(evidence.claim.kind, InitStart | InitReport | RestoreStart | RestoreReport | AppLog)
+}
+
+/// Order in time as far as sources tell it: their time, within one moment the order in which such events happen, then
+/// the place in a file.
+pub fn in_order(evidence: &mut [&Evidence]) {
+    let timed = evidence.iter().all(|one| one.claim.at().is_some());
+    let lines = evidence.iter().all(|one| one.origin.is_some());
+    if timed || !lines {
+        evidence.sort_by_key(|one| (one.claim.at().unwrap_or(Timestamp::MAX), rank(one), one.origin.clone()));
+    } else {
+        evidence.sort_by_key(|one| one.origin.clone());
+    }
+}
+
+/// Events of one millisecond are delivered in any order; this is the one in which they happen.
+fn rank(evidence: &Evidence) -> u8 {
+    use domain::Kind;
+    match evidence.claim.kind {
+        Kind::InitStart | Kind::RestoreStart | Kind::ServerStart | Kind::WorkerBoot => 0,
+        Kind::InitReport | Kind::RestoreReport => 1,
+        Kind::InvocationStart | Kind::WatchdogArmed => 2,
+        Kind::InvocationEnd | Kind::WatchdogClosed => 4,
+        Kind::InvocationReport => 5,
+        Kind::Fault => 6,
+        _ => 3,
+    }
+}

@@ -1,0 +1,124 @@
+//! What to change: the exact setting and where it is set, and whether changing it would only hide the problem.
+
+use domain::{Advice, Cause, Limit, Millis, Outcome};
+
+use super::firing::Firing;
+use crate::correlate::{Case, Ending};
+
+/// What to change, most useful first.
+pub fn for_case(case: &Case<'_>, firing: &Firing, cause: &Cause) -> Vec<Advice> {
+    let mut advice = Vec::new();
+    advice.extend(for_cause(case, cause));
+    advice.extend(for_outcome(case, firing));
+    advice.extend(firing.limit.as_ref().and_then(|limit| for_limit(limit, cause)));
+    if cause.id == Cause::UNKNOWN && matches!(firing.outcome, Outcome::Timeout | Outcome::DroppedAtShutdown) {
+        advice.push(plain(
+            "send_more",
+            "Nothing says what it was doing. Send spans or watchdog events of this function: they name the call that was in flight.",
+        ));
+    }
+    advice
+}
+
+fn plain(kind: &str, text: &str) -> Advice {
+    Advice { kind: kind.to_owned(), setting: None, place: None, from: None, to: None, text: text.to_owned() }
+}
+
+fn for_cause(case: &Case<'_>, cause: &Cause) -> Option<Advice> {
+    match (cause.id.as_str(), &cause.operation) {
+        ("waiting_on_downstream", Some(operation)) => {
+            let call = case.own.iter().flat_map(|one| &one.claim.calls).find(|call| spoken_by(call, operation))?;
+            let from =
+                if call.no_client_timeout { Some("none".to_owned()) } else { call.client_timeout_ms.map(|timeout| timeout.to_string()) };
+            let text =
+                format!("Set a client timeout on {operation} that leaves time to answer: then this call fails, and not the whole request.");
+            Some(Advice {
+                setting: Some("client timeout".to_owned()),
+                place: Some(operation.clone()),
+                from,
+                ..plain("set_client_timeout", &text)
+            })
+        }
+        ("cold_start", _) => Some(plain(
+            "shorten_start",
+            "Shorten the start: precompute, reuse between requests, strip what is not needed, load lazily, or replace what dominates.",
+        )),
+        ("memory_pressure", _) => {
+            let size = case.any(|claim| claim.number("memory_size_mb"));
+            let text = "Raise the memory (on Lambda processor time grows with it) or find what fills it.";
+            Some(Advice {
+                setting: Some("MemorySize".to_owned()),
+                place: Some(LAMBDA_PLACE.to_owned()),
+                from: size.map(|mb| format!("{mb} MB")),
+                ..plain("raise_memory", text)
+            })
+        }
+        _ => None,
+    }
+}
+
+fn spoken_by(call: &domain::Call, operation: &str) -> bool {
+    call.target.as_ref().map_or(call.operation == operation, |target| operation == format!("{} {target}", call.operation))
+}
+
+fn for_outcome(case: &Case<'_>, firing: &Firing) -> Option<Advice> {
+    let ending = case.worker.as_ref().map(|end| end.ending);
+    match (firing.outcome, ending) {
+        (Outcome::Crash, Some(Ending::Killed)) => Some(plain(
+            "investigate",
+            "Look into the kernel's log of that host at that second (`dmesg -T`, `journalctl -k`): it names the process if memory ran out. Else somebody or something sent the signal.",
+        )),
+        (Outcome::Crash, _) => Some(plain(
+            "investigate",
+            "Read the function's last lines before the end: a crash is the code's or the runtime's, no setting cures it.",
+        )),
+        _ => None,
+    }
+}
+
+/// Where AWS Lambda's settings are set.
+const LAMBDA_PLACE: &str = "function configuration: `Timeout`/`MemorySize` in SAM and CloudFormation, `timeout`/`memorySize` in serverless.yml, `aws lambda update-function-configuration`";
+/// Where gunicorn's are.
+const GUNICORN_PLACE: &str =
+    "gunicorn's command line (Procfile, Dockerfile, fly.toml, systemd unit), `GUNICORN_CMD_ARGS`, or `gunicorn.conf.py`";
+
+fn for_limit(limit: &Limit, cause: &Cause) -> Option<Advice> {
+    let from = limit.value_ms.map(as_written(limit));
+    let hides = cause.id == "waiting_on_downstream";
+    let (place, text) = match (limit.product.as_str(), limit.setting.as_str()) {
+        ("aws_lambda", "Timeout") => {
+            let mut text = "Raise `Timeout` (at most 900 s) only if the work is meant to take this long; whatever waits in front must wait longer still (API Gateway: 29 s unless raised).".to_owned();
+            if hides {
+                text.push_str(" Raising it alone hides the slow call.");
+            }
+            (LAMBDA_PLACE, text)
+        }
+        ("gunicorn", "--timeout") => {
+            let mut text = match limit.value_ms {
+                Some(_) => "Raise `--timeout` only if requests are meant to take this long, and keep the router in front above it.".to_owned(),
+                None => "`--timeout` is the setting; its value is not in the log (gunicorn's default is 30 s). Give `--limits Procfile` or `--limits gunicorn.conf.py` to have it checked.".to_owned(),
+            };
+            if hides {
+                text.push_str(" Raising it alone hides the slow call.");
+            }
+            (GUNICORN_PLACE, text)
+        }
+        ("gunicorn", "--graceful-timeout") => (
+            GUNICORN_PLACE,
+            "Make `--graceful-timeout` longer than the longest request, and the orchestrator's own grace period longer still.".to_owned(),
+        ),
+        _ => return None,
+    };
+    Some(Advice {
+        setting: Some(limit.setting.clone()),
+        place: Some(limit.place.clone().unwrap_or_else(|| place.to_owned())),
+        from,
+        ..plain("change_setting", &text)
+    })
+}
+
+/// A value as its users write it: both products count whole seconds.
+fn as_written(limit: &Limit) -> impl Fn(Millis) -> String + use<> {
+    let dashed = limit.setting.starts_with("--");
+    move |value| if dashed { (value.as_ms() / 1000).to_string() } else { value.to_string() }
+}

@@ -1,0 +1,100 @@
+//! `waiting_on_downstream`: one call to somebody else covers most of the time.
+//!
+//! Looks at: calls that the watchdog saw open, client spans that lasted or never ended, a stack that stands at a socket.
+//! Conclusive, because the callee, the beginning and the end of the wait are all stated. Looks the same: a callee that is
+//! slow because we asked it too often (`repeated_calls`), a connection that never came up (`connect_hang`).
+
+use domain::{Call, Evidence, Frame, Kind, Millis, Reason};
+use jiff::Timestamp;
+
+use super::Recognised;
+use crate::correlate::Case;
+use crate::diagnose::cite;
+use crate::diagnose::firing::Firing;
+
+/// The share of the time from which on a call counts as the culprit.
+const SHARE_MIN: f64 = 0.5;
+
+/// Functions in which Python and Node stand while they wait for the network.
+const AT_A_SOCKET: [&str; 12] = [
+    "recv",
+    "recv_into",
+    "recvfrom",
+    "read_status",
+    "sendall",
+    "connect",
+    "create_connection",
+    "getaddrinfo",
+    "poll",
+    "select",
+    "do_handshake",
+    "_read_status",
+];
+
+/// Recognises the cause.
+pub fn recognise(case: &Case<'_>, firing: &Firing) -> Option<Recognised> {
+    if !crate::diagnose::is_death(firing.outcome) && firing.outcome != domain::Outcome::NearMiss {
+        return None;
+    }
+    longest_call(case, firing).or_else(|| at_a_socket(case))
+}
+
+/// The call that took the largest part, if that is most of the time.
+fn longest_call(case: &Case<'_>, firing: &Firing) -> Option<Recognised> {
+    let (start, end) = (case.started_at(), firing.at.or_else(|| case.ended_at())?);
+    let calls = case.own.iter().flat_map(|one| one.claim.calls.iter().map(move |call| (*one, call)));
+    let waits = calls.filter_map(|(one, call)| Some((waited(call, start, end)?, one, call)));
+    let (wait, one, call) = waits.max_by_key(|(wait, one, _)| (*wait, std::cmp::Reverse(&one.claim)))?;
+    let whole = start.map_or(Millis::ZERO, |start| Millis::between(start, end));
+    if whole <= Millis::ZERO || wait.as_ms_f64() < whole.as_ms_f64() * SHARE_MIN {
+        return None;
+    }
+    let operation = spoken(call);
+    let answered = call.ended_at.is_some_and(|ended| ended < end);
+    let outcome = if answered { "was answered late" } else { "had not been answered" };
+    let text = format!("{wait} of {whole} went into {operation}, which {outcome}");
+    let mut reasons = vec![Reason { text, evidence: vec![cite(one)] }];
+    if call.no_client_timeout {
+        reasons
+            .push(Reason { text: "that call has no client timeout: it would have waited for ever".to_owned(), evidence: vec![cite(one)] });
+    } else if let Some(timeout) = call.client_timeout_ms {
+        reasons.push(Reason { text: format!("its client timeout is {timeout}"), evidence: vec![cite(one)] });
+    }
+    Some(Recognised { operation: Some(operation), waited_ms: Some(wait), reasons })
+}
+
+/// How long the request waited for the call, as far as it lies within the request.
+fn waited(call: &Call, start: Option<Timestamp>, end: Timestamp) -> Option<Millis> {
+    let from = call.started_at.max(start)?;
+    let to = call.ended_at.map_or(end, |ended| ended.min(end));
+    Some(Millis::between(from, to)).filter(|wait| *wait > Millis::ZERO)
+}
+
+/// `POST payments.internal`.
+fn spoken(call: &Call) -> String {
+    match &call.target {
+        Some(target) => format!("{} {target}", call.operation),
+        None => call.operation.clone(),
+    }
+}
+
+/// A sample of the serving thread that stands in a network call, taken while the request was stuck.
+fn at_a_socket(case: &Case<'_>) -> Option<Recognised> {
+    let sampled = case.evidence().filter(|one| matches!(one.claim.kind, Kind::WatchdogFired | Kind::RequestError));
+    let (one, frame, caller) =
+        sampled.filter_map(|one| Some((one, standing(one)?))).map(|(one, (frame, caller))| (one, frame, caller)).next()?;
+    let place = |frame: &Frame| frame.file.as_deref().map_or(String::new(), |file| format!(" ({file}:{})", frame.line.unwrap_or_default()));
+    let from = caller.map_or(String::new(), |caller| format!(", called from `{}`{}", caller.function, place(caller)));
+    let text = format!("the serving thread stood in `{}`{}{from}", frame.function, place(frame));
+    Some(Recognised { operation: None, waited_ms: None, reasons: vec![Reason { text, evidence: vec![cite(one)] }] })
+}
+
+/// The innermost frame, if it waits for the network, and the nearest frame of the user's own code above it.
+fn standing(one: &Evidence) -> Option<(&Frame, Option<&Frame>)> {
+    let stack = one.claim.stacks.iter().find(|stack| stack.serving).or_else(|| one.claim.stacks.first())?;
+    let innermost = stack.frames.last().filter(|frame| AT_A_SOCKET.contains(&frame.function.as_str()))?;
+    let own = |frame: &&Frame| {
+        frame.file.as_deref().is_some_and(|file| !["site-packages", "node_modules", "/lib/python"].iter().any(|part| file.contains(part)))
+    };
+    Some((innermost, stack.frames.iter().rev().find(own)))
+}

@@ -1,0 +1,164 @@
+//! gunicorn: the arbiter's word about a worker, held against the clock.
+//!
+//! `WORKER TIMEOUT` is the arbiter's own act: no proxy or platform limit makes it kill a worker. `was sent SIGKILL! Perhaps
+//! out of memory?` after it is that same act (SIGABRT had no effect within a second); without it, the kill came from
+//! outside, and memory is a guess. A graceful stop that cuts requests off prints nothing at all.
+
+use domain::{Confidence, Evidence, IncidentState, Kind, KnownFrom, Layer, Limit, Millis, Note, Outcome, Product, Reason};
+
+use super::Firing;
+use crate::correlate::{Case, Ending, WorkerEnd};
+use crate::diagnose::{cite, cite_all};
+
+/// The arbiter looks once a second; seen from -0.07 s to +1.6 s after the limit.
+const SLACK: Millis = Millis::from_ms(1000);
+
+/// What gunicorn did.
+pub fn fired(case: &Case<'_>) -> Option<Firing> {
+    let end = case.worker.as_ref()?;
+    let firing = match end.ending {
+        Ending::TimedOut => timed_out(case, end),
+        Ending::Killed => killed(end),
+        Ending::Dropped | Ending::LeftLate => dropped(case, end)?,
+    };
+    Some(Firing { at: end.at, layer: Some(Layer::AppServer), product: firing.product.clone().or(Some(Product::GUNICORN)), ..firing })
+}
+
+fn limit(case: &Case<'_>, setting: &str) -> Limit {
+    let known = case.stated_limit(&Product::GUNICORN, setting).cloned();
+    known.unwrap_or_else(|| Limit {
+        layer: Layer::AppServer,
+        product: Product::GUNICORN,
+        setting: setting.to_owned(),
+        value_ms: None,
+        known_from: KnownFrom::Claimed,
+        place: None,
+    })
+}
+
+fn timed_out(case: &Case<'_>, end: &WorkerEnd<'_>) -> Firing {
+    let limit = limit(case, "--timeout");
+    let booting = died_booting(end, &limit);
+    let outcome = if booting { Outcome::InitTimeout } else { Outcome::Timeout };
+    let mut firing = Firing::new(outcome, IncidentState::Confirmed, Confidence::Certain);
+    let decisive = end.evidence[0];
+    let text = "the arbiter says so: it ended the worker itself, which no proxy's or platform's limit makes it do";
+    firing.reasons.push(Reason { text: text.to_owned(), evidence: vec![cite(decisive)] });
+    if let Some(value) = limit.value_ms {
+        firing.reasons.push(arithmetic(case, end, value));
+    }
+    if booting {
+        let text = "it never got as far as a request: it was ended as soon after its boot as the limit allows";
+        firing.reasons.push(Reason { text: text.to_owned(), evidence: Vec::new() });
+    }
+    for one in &end.evidence[1..] {
+        match one.claim.kind {
+            Kind::RequestError if one.claim.attributes.contains_key("aborted") => {
+                firing.reasons.push(Reason { text: stood_in(one), evidence: vec![cite(one)] });
+            }
+            Kind::WorkerKilled if one.claim.text("guess").is_some() => {
+                let text = "no sign of full memory: the arbiter sent this signal itself, because the worker did not react to SIGABRT within a second";
+                firing.contradicted.push(Note { text: text.to_owned(), evidence: vec![cite(one)] });
+                firing.reasons.push(Reason {
+                    text: "the worker had to be killed: it was blocked outside Python".to_owned(),
+                    evidence: vec![cite(one)],
+                });
+            }
+            Kind::WorkerExit | Kind::ProcessExit | Kind::WorkerKilled | Kind::RequestError => {
+                firing.consequences.push(Note { text: "the worker's end".to_owned(), evidence: vec![cite(one)] });
+            }
+            _ => {}
+        }
+    }
+    if case.in_flight > 1 {
+        let text = format!(
+            "{} requests were in flight in this worker and ended with it; its lines do not say which one was stuck",
+            case.in_flight
+        );
+        firing.reasons.push(Reason { text, evidence: Vec::new() });
+    }
+    firing.refuted_by = match (end.worker_class, limit.value_ms) {
+        (Some("gthread" | "gevent" | "eventlet"), _) => {
+            "a request of this worker that answered normally within the last `--timeout` before the kill"
+        }
+        _ => "an answer of this worker to another request within the last `--timeout` before the kill",
+    }
+    .to_owned();
+    firing.limit = Some(limit);
+    firing
+}
+
+/// The elapsed time as far as it is known, held against the limit.
+fn arithmetic(case: &Case<'_>, end: &WorkerEnd<'_>, value: Millis) -> Reason {
+    let since = |start| end.at.map(|at| Millis::between(start, at));
+    let text = match (case.started_at().and_then(since), end.booted_at.and_then(since)) {
+        (Some(elapsed), _) if elapsed.plus(SLACK) >= value => {
+            format!("the request had run for {elapsed}, the limit is {value} and is looked at once a second")
+        }
+        (Some(elapsed), _) => {
+            format!("the request had run for {elapsed} only: the worker's heartbeat had stopped before it began, the limit is {value}")
+        }
+        (None, Some(age)) => format!("the limit is {value}; the worker was {age} old"),
+        (None, None) => format!("the limit is {value}; no source says when the request began"),
+    };
+    Reason { text, evidence: Vec::new() }
+}
+
+/// Ended so soon after its boot that no request can have had the whole limit. Lines are stamped in whole seconds, so a
+/// worker of exactly the limit's age may have had one from its first instant.
+fn died_booting(end: &WorkerEnd<'_>, limit: &Limit) -> bool {
+    let (Some(value), Some(booted), Some(at)) = (limit.value_ms, end.booted_at, end.at) else { return false };
+    Millis::between(booted, at) <= value
+}
+
+fn stood_in(error: &Evidence) -> String {
+    let path = error.claim.text("path").unwrap_or("a request");
+    let frame = error.claim.stacks.first().and_then(|stack| stack.frames.last());
+    match frame {
+        Some(frame) => {
+            let place = frame.file.as_deref().map_or(String::new(), |file| format!(" ({file}:{})", frame.line.unwrap_or_default()));
+            format!("it was serving `{path}` and stood in `{}`{place}", frame.function)
+        }
+        None => format!("it was serving `{path}`"),
+    }
+}
+
+/// A signal that gunicorn did not send.
+fn killed(end: &WorkerEnd<'_>) -> Firing {
+    let decisive = end.evidence[0];
+    let signal = decisive.claim.text("signal").unwrap_or("a signal").to_owned();
+    let mut firing = Firing::new(Outcome::Crash, IncidentState::Confirmed, Confidence::Likely);
+    let text = format!("the worker was ended by {signal}, and the arbiter had not given up on it before: no limit of gunicorn's fired");
+    firing.reasons.push(Reason { text, evidence: vec![cite(decisive)] });
+    if decisive.claim.text("guess").is_some() {
+        let text = "gunicorn only guesses at memory; the kernel's log (`dmesg`, `oom_kill`) would tell";
+        firing.contradicted.push(Note { text: text.to_owned(), evidence: vec![cite(decisive)] });
+    }
+    firing.refuted_by = "a WORKER TIMEOUT line for the same process ID just before".to_owned();
+    firing
+}
+
+/// Cut off by the end of the grace period.
+fn dropped(case: &Case<'_>, end: &WorkerEnd<'_>) -> Option<Firing> {
+    let grace = end.stopping_at.zip(end.at).map(|(from, to)| Millis::between(from, to))?;
+    let limit = limit(case, "--graceful-timeout");
+    let silent = end.ending == Ending::Dropped;
+    // Lines are stamped in whole seconds: a stop that took less than one proves no wait at all.
+    if silent && grace < Millis::from_ms(1000) {
+        return None;
+    }
+    let fits = limit.value_ms.is_none_or(|value| grace.plus(SLACK) >= value);
+    let confidence = if silent && fits { Confidence::Likely } else { Confidence::Possible };
+    let mut firing = Firing::new(Outcome::DroppedAtShutdown, IncidentState::Confirmed, confidence);
+    let text = match (silent, limit.value_ms) {
+        (true, Some(value)) => {
+            format!("the server was told to stop, waited {grace} of a grace period of {value}, and ended while this worker had not left")
+        }
+        (true, None) => format!("the server was told to stop, waited {grace}, and ended while this worker had not left"),
+        (false, _) => format!("the worker left only when the grace period was over ({grace}); what it was serving may have been cut off"),
+    };
+    firing.reasons.push(Reason { text, evidence: cite_all(end.evidence.iter().copied()) });
+    firing.refuted_by = "a `Worker exiting` line of this process, or an access line of its last request".to_owned();
+    firing.limit = Some(limit);
+    Some(firing)
+}

@@ -1,0 +1,155 @@
+//! AWS Lambda: what the platform's own lines say of an invocation, held against the clock.
+//!
+//! Timeout: `Status: timeout` or `Task timed out after N seconds`; both are one timeout. Out of memory has no single
+//! signal. `Runtime.Unknown` on an init that ran as long as the invocation is the function timeout in disguise.
+
+use domain::{ClaimedOutcome, Confidence, Evidence, IncidentState, Kind, Layer, Limit, Millis, Note, Outcome, Product, Reason};
+
+use super::Firing;
+use crate::correlate::Case;
+use crate::diagnose::{cite, cite_all};
+
+/// What Lambda did.
+pub fn fired(case: &Case<'_>) -> Option<Firing> {
+    let own: Vec<&Evidence> = case.own.iter().copied().filter(|one| is_platforms(one)).collect();
+    timed_out(case, &own).or_else(|| died(case, &own))
+}
+
+/// The platform's own words; an application's `Uncaught Exception` tells of a crash as well.
+fn is_platforms(one: &Evidence) -> bool {
+    let platform = one.claim.platform.as_ref();
+    platform == Some(&Product::AWS_LAMBDA) && !crate::correlate::is_watchdog(one.claim.kind) && one.claim.kind != Kind::Span
+}
+
+fn claims(own: &[&Evidence], outcome: ClaimedOutcome) -> Vec<Evidence> {
+    own.iter().filter(|one| one.claim.outcome == Some(outcome)).map(|one| (*one).clone()).collect()
+}
+
+fn timed_out(case: &Case<'_>, own: &[&Evidence]) -> Option<Firing> {
+    let told = claims(own, ClaimedOutcome::Timeout);
+    if told.is_empty() {
+        return init_only(case, own);
+    }
+    let invoke_init = own.iter().copied().find(|one| one.claim.kind == Kind::InitReport && one.claim.text("phase") == Some("invoke"));
+    let never_reached_handler = invoke_init.is_some_and(|init| took_all(init, case.elapsed()));
+    let outcome = if never_reached_handler { Outcome::InitTimeout } else { Outcome::Timeout };
+    let limit = limit(case, &told);
+    let mut firing = Firing {
+        at: case.ended_at(),
+        product: Some(product(&told)),
+        ..Firing::new(outcome, IncidentState::Confirmed, Confidence::Certain)
+    };
+    firing.reasons.push(Reason {
+        text: format!("{} says so", firing.product.as_ref().map_or("AWS Lambda", Product::title)),
+        evidence: cite_all(&told),
+    });
+    firing.refuted_by = "a REPORT line of this request without `Status: timeout` and with a duration below the limit".to_owned();
+    match (limit.value_ms, elapsed_by_report(own)) {
+        (Some(value), Some((report, elapsed))) if elapsed.plus(SLACK) < value => {
+            // Somebody prints the platform's words; the platform's own clock disagrees.
+            firing.confidence = Confidence::Possible;
+            let text = format!("the report says {elapsed}, so a limit of {value} had not elapsed");
+            firing.contradicted.push(Note { text, evidence: cite_all(&told) });
+            firing.reasons.push(Reason { text: format!("but REPORT gives a duration of {elapsed}"), evidence: vec![cite(report)] });
+        }
+        (Some(value), Some((report, elapsed))) => {
+            let text = format!("{elapsed} had elapsed of a limit of {value}");
+            firing.reasons.push(Reason { text, evidence: vec![cite(report)] });
+        }
+        _ => {}
+    }
+    if let Some(init) = invoke_init.filter(|_| never_reached_handler) {
+        let text = "initialisation was run again inside the invocation and took all of its time; `Runtime.Unknown` here is that timeout";
+        firing.reasons.push(Reason { text: text.to_owned(), evidence: vec![cite(init)] });
+    }
+    firing.limit = Some(limit);
+    Some(firing)
+}
+
+/// The clock of one machine against itself: Lambda's figures agree to a few milliseconds.
+const SLACK: Millis = Millis::from_ms(500);
+
+/// Whether an init used up the invocation.
+fn took_all(init: &Evidence, elapsed: Option<Millis>) -> bool {
+    init.claim.elapsed_ms.zip(elapsed).is_some_and(|(init, all)| init.plus(SLACK) >= all)
+}
+
+fn product(told: &[Evidence]) -> Product {
+    told.iter().find_map(|one| one.claim.limit.as_ref()).map_or(Product::AWS_LAMBDA, |limit| limit.product.clone())
+}
+
+fn elapsed_by_report<'a>(own: &[&'a Evidence]) -> Option<(&'a Evidence, Millis)> {
+    own.iter().copied().filter(|one| one.claim.kind == Kind::InvocationReport).find_map(|one| Some((one, one.claim.elapsed_ms?)))
+}
+
+/// The limit, by the best source: configuration or watchdog, else the platform's whole seconds.
+fn limit(case: &Case<'_>, told: &[Evidence]) -> Limit {
+    let claimed =
+        told.iter().filter_map(|one| one.claim.limit.as_ref()).filter(|limit| limit.value_ms.is_some()).min_by_key(|limit| limit.value_ms);
+    let fallback = || told.iter().find_map(|one| one.claim.limit.clone());
+    let stated = claimed.cloned().or_else(fallback).unwrap_or_else(|| Limit {
+        layer: Layer::Platform,
+        product: Product::AWS_LAMBDA,
+        setting: "Timeout".to_owned(),
+        value_ms: None,
+        known_from: domain::KnownFrom::Claimed,
+        place: None,
+    });
+    let better = case.stated_limit(&stated.product, &stated.setting).filter(|better| {
+        let apart = |value: Millis| better.value_ms.map_or(Millis::ZERO, |known| known.minus(value)).as_ms().abs();
+        stated.value_ms.is_none_or(|value| apart(value) < 1000)
+    });
+    better.cloned().unwrap_or(stated)
+}
+
+/// An init that failed although no invocation is known to have died of it.
+fn init_only(case: &Case<'_>, own: &[&Evidence]) -> Option<Firing> {
+    let timeouts =
+        own.iter().copied().filter(|one| matches!(one.claim.outcome, Some(ClaimedOutcome::InitTimeout | ClaimedOutcome::RestoreTimeout)));
+    let told: Vec<_> = timeouts.collect();
+    let decisive = told.first()?;
+    // The invocation that it was for went on after a second init, and ended well.
+    if own.iter().any(|one| one.claim.kind == Kind::InvocationReport && one.claim.outcome.is_none()) {
+        return None;
+    }
+    let mut firing = Firing::new(Outcome::InitTimeout, IncidentState::Confirmed, Confidence::Certain);
+    firing.at = decisive.claim.observed_at.or_else(|| case.ended_at());
+    firing.product = Some(Product::AWS_LAMBDA);
+    firing.limit.clone_from(&decisive.claim.limit);
+    firing.reasons.push(Reason { text: "AWS Lambda says that initialisation ran into its limit".to_owned(), evidence: cite_all(told) });
+    firing.refuted_by = "a REPORT of the invocation that it was started for, without an error".to_owned();
+    Some(firing)
+}
+
+/// Killed for memory, or dead for another reason: no limit on time fired.
+fn died(case: &Case<'_>, own: &[&Evidence]) -> Option<Firing> {
+    use ClaimedOutcome::{Crash, ExtensionCrash, InitCrash, OutOfMemory};
+    let told: Vec<&Evidence> =
+        own.iter().copied().filter(|one| matches!(one.claim.outcome, Some(OutOfMemory | Crash | InitCrash | ExtensionCrash))).collect();
+    let oom: Vec<&Evidence> = told.iter().copied().filter(|one| one.claim.outcome == Some(OutOfMemory)).collect();
+    let (outcome, decisive) = if oom.is_empty() { (Outcome::Crash, told) } else { (Outcome::OutOfMemory, oom) };
+    // An init that failed before an invocation that ended well has harmed nobody that we know of.
+    let report_well = own.iter().any(|one| one.claim.kind == Kind::InvocationReport && one.claim.outcome.is_none());
+    let only_init = decisive.iter().all(|one| matches!(one.claim.kind, Kind::InitReport | Kind::AppLog));
+    if decisive.is_empty() || report_well && only_init {
+        return None;
+    }
+    let inferred = decisive.iter().all(|one| one.claim.outcome_confidence == Some(Confidence::Likely));
+    let confidence = if inferred { Confidence::Likely } else { Confidence::Certain };
+    let mut firing = Firing { at: case.ended_at(), ..Firing::new(outcome, IncidentState::Confirmed, confidence) };
+    firing.layer = Some(Layer::Platform);
+    firing.product = Some(Product::AWS_LAMBDA);
+    let text = match outcome {
+        Outcome::OutOfMemory if inferred => "the runtime was ended by SIGKILL, which on Lambda is how a full memory ends",
+        Outcome::OutOfMemory => "AWS Lambda says that memory ran out",
+        _ => "AWS Lambda says that the process ended before it answered",
+    };
+    firing.reasons.push(Reason { text: text.to_owned(), evidence: cite_all(decisive) });
+    if outcome == Outcome::OutOfMemory
+        && let Some(report) = own.iter().copied().find(|one| one.claim.attributes.get("memory_at_limit").is_some())
+    {
+        firing.reasons.push(Reason { text: "memory used stands at the size granted".to_owned(), evidence: vec![cite(report)] });
+    }
+    firing.refuted_by = "a REPORT line of this request without an error".to_owned();
+    Some(firing)
+}

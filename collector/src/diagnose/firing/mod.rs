@@ -1,0 +1,90 @@
+//! Which layer acted. One file per program that can end a request.
+//!
+//! Each looks at a case and says what its program did, if anything. The one that acted first is the verdict; layers that
+//! reacted later are its consequences. A caller's giving up comes first when it was first.
+
+mod caller;
+mod gunicorn;
+mod lambda;
+mod watchdog;
+
+pub use watchdog::recheck_at;
+
+use domain::{Confidence, IncidentState, Layer, Limit, Note, Outcome, Product, Reason};
+use jiff::Timestamp;
+
+use crate::correlate::Case;
+
+/// What one program did to a request.
+#[derive(Clone, Debug)]
+pub struct Firing {
+    /// When it acted.
+    pub at: Option<Timestamp>,
+    /// The layer that acted, where no limit of its is known to have done it.
+    pub layer: Option<Layer>,
+    /// The program.
+    pub product: Option<Product>,
+    /// The limit that fired.
+    pub limit: Option<Limit>,
+    /// How the request ended by it.
+    pub outcome: Outcome,
+    /// How far it may be believed that it happened.
+    pub state: IncidentState,
+    /// How sure the attribution is.
+    pub confidence: Confidence,
+    /// Why.
+    pub reasons: Vec<Reason>,
+    /// Claims that are not true.
+    pub contradicted: Vec<Note>,
+    /// What followed from it.
+    pub consequences: Vec<Note>,
+    /// What would show it to be wrong.
+    pub refuted_by: String,
+}
+
+impl Firing {
+    /// A firing of which only this is known.
+    #[must_use]
+    pub fn new(outcome: Outcome, state: IncidentState, confidence: Confidence) -> Self {
+        Self {
+            at: None,
+            layer: None,
+            product: None,
+            limit: None,
+            outcome,
+            state,
+            confidence,
+            reasons: Vec::new(),
+            contradicted: Vec::new(),
+            consequences: Vec::new(),
+            refuted_by: String::new(),
+        }
+    }
+}
+
+/// One line per program: name, and what it reads in a case.
+const PROGRAMS: [(&str, fn(&Case<'_>) -> Option<Firing>); 4] =
+    [("lambda", lambda::fired), ("gunicorn", gunicorn::fired), ("caller", caller::fired), ("watchdog", watchdog::fired)];
+
+/// The firing that decides the case.
+pub fn first(case: &Case<'_>) -> Option<Firing> {
+    let mut fired: Vec<Firing> = PROGRAMS.iter().filter_map(|(_, fired)| fired(case)).collect();
+    // A server's or platform's word outweighs a watchdog's suspicion; among words, the earlier act; among equals, the order above.
+    fired.sort_by_key(|firing| (weight(firing), firing.at.unwrap_or(Timestamp::MAX)));
+    let mut fired = fired.into_iter();
+    let mut first = fired.next()?;
+    for later in fired.filter(|later| weight(later) == 0 && later.product != first.product) {
+        let evidence = later.reasons.into_iter().flat_map(|reason| reason.evidence).collect();
+        let who = later.product.as_ref().map_or("a later layer", Product::title).to_owned();
+        first.consequences.push(Note { text: format!("{who} reacted later"), evidence });
+    }
+    Some(first)
+}
+
+fn weight(firing: &Firing) -> u8 {
+    match firing.state {
+        IncidentState::Confirmed => 0,
+        IncidentState::Survived => 1,
+        IncidentState::Lost | IncidentState::Suspected => 2,
+    }
+}

@@ -1,0 +1,97 @@
+//! The watchdog inside the function: what it saw before the platform acted, and what its silence means.
+//!
+//! An event with negative time left, or for a request that had ended by then, comes from a timer that outlived its request
+//! (freeze and thaw) and is no timeout.
+
+use domain::{ClaimedOutcome, Confidence, Evidence, IncidentState, Kind, Layer, Millis, Outcome, Reason};
+use jiff::Timestamp;
+
+use super::Firing;
+use crate::correlate::{Case, is_watchdog};
+use crate::diagnose::{cite, cite_all};
+
+/// How long after a deadline silence counts as death: logs of a request that was ended in time arrive within it.
+pub const GRACE: Millis = Millis::from_ms(60_000);
+
+/// What the watchdog tells.
+pub fn fired(case: &Case<'_>) -> Option<Firing> {
+    let events: Vec<&Evidence> = case.own.iter().copied().filter(|one| is_watchdog(one.claim.kind)).collect();
+    let closed = events.iter().copied().find(|one| one.claim.kind == Kind::WatchdogClosed);
+    let ended = closed.or_else(|| case.own.iter().copied().find(|one| ended_well(one)));
+    let alarms: Vec<&Evidence> =
+        events.iter().copied().filter(|one| one.claim.kind == Kind::WatchdogFired && !is_stale(one, ended)).collect();
+    let deadline = deadline(&events);
+    match (alarms.first(), ended) {
+        (Some(alarm), Some(end)) => Some(survived(case, alarm, end)),
+        (Some(_), None) => Some(open(case, &alarms, deadline)),
+        (None, None) if deadline.is_some_and(|at| GRACE.after(at) <= case.as_of) => Some(open(case, &events, deadline)),
+        (None, _) => None,
+    }
+}
+
+/// When to look again at a case that nothing has closed yet.
+pub fn recheck_at(case: &Case<'_>) -> Option<Timestamp> {
+    let events: Vec<&Evidence> = case.own.iter().copied().filter(|one| is_watchdog(one.claim.kind)).collect();
+    let open = !events.is_empty()
+        && !case.own.iter().any(|one| one.claim.kind == Kind::WatchdogClosed || one.claim.kind == Kind::InvocationReport);
+    deadline(&events).filter(|_| open && case.worker.is_none()).map(|at| GRACE.after(at)).filter(|at| *at > case.as_of)
+}
+
+fn ended_well(one: &Evidence) -> bool {
+    one.claim.kind == Kind::InvocationReport && one.claim.outcome.is_none()
+}
+
+fn is_stale(alarm: &Evidence, ended: Option<&Evidence>) -> bool {
+    let negative = alarm.claim.millis("left_ms").is_some_and(|left| left < Millis::ZERO);
+    let after_end = alarm.claim.observed_at.zip(ended.and_then(|end| end.claim.observed_at)).is_some_and(|(alarm, end)| alarm > end);
+    negative || after_end
+}
+
+/// The deadline, by the sender's own words only.
+fn deadline(events: &[&Evidence]) -> Option<Timestamp> {
+    let stated = events.iter().find_map(|one| one.claim.text("deadline_at")?.parse().ok());
+    stated.or_else(|| {
+        events.iter().find_map(|one| {
+            let left = one.claim.millis("left_ms").filter(|left| *left >= Millis::ZERO)?;
+            Some(left.after(one.claim.observed_at?))
+        })
+    })
+}
+
+fn survived(case: &Case<'_>, alarm: &Evidence, end: &Evidence) -> Firing {
+    let mut firing = base(case, Outcome::NearMiss, IncidentState::Survived, Confidence::Certain);
+    firing.at = end.claim.observed_at;
+    firing.reasons.push(Reason { text: "the watchdog fired shortly before the deadline".to_owned(), evidence: vec![cite(alarm)] });
+    let error = end.claim.outcome == Some(ClaimedOutcome::Error);
+    let text = if error { "the request then ended with an error of its own" } else { "the request then finished in time" };
+    firing.reasons.push(Reason { text: text.to_owned(), evidence: vec![cite(end)] });
+    firing.refuted_by = "a platform line that says it timed out".to_owned();
+    firing
+}
+
+/// Nothing says how it ended.
+fn open(case: &Case<'_>, told: &[&Evidence], deadline: Option<Timestamp>) -> Firing {
+    let overdue = deadline.filter(|at| GRACE.after(*at) <= case.as_of);
+    let (state, confidence) =
+        if overdue.is_some() { (IncidentState::Lost, Confidence::Likely) } else { (IncidentState::Suspected, Confidence::Possible) };
+    let mut firing = base(case, Outcome::Timeout, state, confidence);
+    firing.at = deadline.or_else(|| told.iter().find_map(|one| one.claim.observed_at));
+    let text = match state {
+        IncidentState::Lost => {
+            "the watchdog was armed or fired, the deadline and a minute more have passed, and nobody said that the request ended"
+        }
+        _ => "the watchdog fired; no platform or server line has arrived yet",
+    };
+    firing.reasons.push(Reason { text: text.to_owned(), evidence: cite_all(told.iter().copied()) });
+    firing.refuted_by = "a `closed` event, or a platform line that says that the request ended in time".to_owned();
+    firing
+}
+
+fn base(case: &Case<'_>, outcome: Outcome, state: IncidentState, confidence: Confidence) -> Firing {
+    let limit = case.own.iter().find_map(|one| one.claim.limit.clone());
+    let product = limit.as_ref().map(|limit| limit.product.clone()).or_else(|| case.any(|claim| claim.platform.clone()));
+    // Without a limit the watchdog does not know whose deadline it is.
+    let layer = limit.as_ref().map_or(Layer::Platform, |limit| limit.layer);
+    let layer = (limit.is_some() || product.is_some()).then_some(layer);
+    Firing { layer, product, limit, ..Firing::new(outcome, state, confidence) }
+}

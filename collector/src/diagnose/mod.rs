@@ -1,0 +1,130 @@
+//! From a case to a verdict: which limit fired, why, how sure, what to change. Pure.
+//!
+//! Two questions, in this order. `firing/`: *which layer acted?* One file per program that can end a request; each reads
+//! what that program claims and holds it against the clock. `causes/`: *why did it take so long?* One file per cause. A
+//! case in which nothing acted is no incident.
+
+mod advice;
+mod causes;
+mod firing;
+mod sentence;
+mod timeline;
+
+use domain::{Citation, Diagnosis, Evidence, Fired, FunctionName, Incident, IncidentId, Outcome, ProblemId, Product};
+
+use crate::correlate::Case;
+
+pub use causes::CAUSES;
+pub use firing::{Firing, recheck_at};
+
+/// The incident that a case amounts to; `None` when nothing overran.
+#[must_use]
+pub fn incident(case: &Case<'_>) -> Option<Incident> {
+    let firing = firing::first(case)?;
+    let (cause, mut reasons) = causes::recognise(case, &firing);
+    let function = case.any(|claim| claim.function.clone());
+    let mut all = firing.reasons.clone();
+    all.append(&mut reasons);
+    let mut evidence: Vec<Citation> = all.iter().flat_map(|reason| reason.evidence.iter().cloned()).collect();
+    evidence.sort_by(|a, b| (a.at, &a.file, a.line, &a.id).cmp(&(b.at, &b.file, b.line, &b.id)));
+    evidence.dedup();
+    let diagnosis = Diagnosis {
+        layer: firing.limit.as_ref().map(|limit| limit.layer).or(firing.layer),
+        product: firing.product.clone(),
+        limit: firing.limit.as_ref().map(Fired::from),
+        confidence: firing.confidence,
+        contradicted: firing.contradicted.clone(),
+        consequences: firing.consequences.clone(),
+        advice: advice::for_case(case, &firing, &cause),
+        refuted_by: firing.refuted_by.clone(),
+        reasons: all,
+        evidence,
+        cause,
+    };
+    let problem = fingerprint(case, function.as_ref(), &firing, &diagnosis);
+    Some(Incident {
+        id: IncidentId::derive(case.stack, &case.subject, case.attempt),
+        subject: case.subject.to_string(),
+        problem,
+        request_id: case.request_id().cloned(),
+        attempt: if case.request_id().is_some() { case.attempt } else { 1 },
+        trace_id: case.trace_id().cloned(),
+        stack: case.stack.clone(),
+        platform: platform(case, &firing),
+        instance: case.any(|claim| claim.instance.clone()),
+        pid: case.worker.as_ref().map(|end| end.pid).or_else(|| case.any(|claim| claim.pid)),
+        outcome: firing.outcome,
+        state: firing.state,
+        started_at: case.started_at(),
+        ended_at: firing.at.or_else(|| case.ended_at()),
+        elapsed_ms: case.elapsed(),
+        summary: sentence::verdict(&firing, &diagnosis),
+        timeline: timeline::draw(case, &firing, &diagnosis),
+        original_event: case.any(|claim| claim.attributes.get("original_event").cloned()),
+        function,
+        diagnosis,
+    })
+}
+
+/// The platform or server that ran the request: the one whose lines tell of it, not the layer in front that gave up.
+fn platform(case: &Case<'_>, firing: &Firing) -> Option<Product> {
+    case.any(|claim| claim.platform.clone()).or_else(|| firing.product.clone())
+}
+
+/// Function, layer, setting, cause and operation; nothing that differs from one request to the next.
+fn fingerprint(case: &Case<'_>, function: Option<&FunctionName>, firing: &Firing, diagnosis: &Diagnosis) -> ProblemId {
+    let product = firing.product.as_ref().map_or("", Product::as_str);
+    let operation = diagnosis.cause.operation.as_deref().map(steady).unwrap_or_default();
+    let parts = [
+        case.stack.as_str(),
+        function.map_or(product, FunctionName::as_str),
+        diagnosis.layer.map_or("", domain::Layer::as_str),
+        product,
+        diagnosis.limit.as_ref().map_or("", |limit| &limit.setting),
+        firing.outcome.as_str(),
+        &diagnosis.cause.id,
+        &operation,
+    ];
+    ProblemId::derive(&parts)
+}
+
+/// An operation without what varies: words that hold digits (IDs, numbers, addresses) become `#`, queries are cut.
+fn steady(operation: &str) -> String {
+    let without_query = operation.split('?').next().unwrap_or_default();
+    let word = |word: &str| if word.bytes().any(|b| b.is_ascii_digit()) { "#".to_owned() } else { word.to_owned() };
+    without_query.split(['/', ' ']).map(word).collect::<Vec<_>>().join("/")
+}
+
+/// Points at a claim.
+pub(crate) fn cite(evidence: &Evidence) -> Citation {
+    let claim = &evidence.claim;
+    Citation {
+        file: evidence.origin.as_ref().map(|origin| origin.file.clone()),
+        line: evidence.origin.as_ref().map(|origin| origin.line),
+        at: claim.at(),
+        format: claim.format.clone(),
+        id: claim.id().to_hex(),
+        text: claim.raw.clone(),
+    }
+}
+
+/// Points at several claims.
+pub(crate) fn cite_all<'a>(evidence: impl IntoIterator<Item = &'a Evidence>) -> Vec<Citation> {
+    evidence.into_iter().map(cite).collect()
+}
+
+/// Whether an outcome is one that a platform or server, rather than a watchdog's suspicion, tells of.
+pub(crate) fn is_death(outcome: Outcome) -> bool {
+    !matches!(outcome, Outcome::Ok | Outcome::NearMiss)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_varies_is_no_part_of_an_operation() {
+        assert_eq!(steady("GET /orders/7?x=1"), steady("GET /orders/8831?y=2"));
+        assert_ne!(steady("GET /orders/7"), steady("GET /users/7"));
+    }
+}

@@ -1,0 +1,66 @@
+//! The verdict in one sentence: what fired, and where the time went.
+
+use domain::{Cause, Diagnosis, IncidentState, KnownFrom, Layer, Outcome, Product};
+
+use super::firing::Firing;
+
+/// `gunicorn's worker timeout (30 s) fired; 29.1 s went into POST payments.internal, which has no client timeout`.
+pub fn verdict(firing: &Firing, diagnosis: &Diagnosis) -> String {
+    let what = what(firing);
+    match why(diagnosis) {
+        Some(why) => format!("{what}; {why}"),
+        None => what,
+    }
+}
+
+fn what(firing: &Firing) -> String {
+    let who = firing.product.as_ref().map_or("the function", Product::title);
+    match (firing.outcome, firing.state) {
+        (Outcome::OutOfMemory, _) => format!("{who} ended it because memory ran out"),
+        (Outcome::Crash, _) => format!("{who}: the process was ended or crashed; no limit on time fired"),
+        (Outcome::CallerLeft, _) => format!(
+            "the caller{} gave up first; the function went on",
+            firing.product.as_ref().map_or(String::new(), |who| format!(" ({who})"))
+        ),
+        (Outcome::NearMiss, _) => format!("it finished just before {}", limit(firing, who)),
+        (_, IncidentState::Suspected) => format!("{} is about to fire or has fired; no line of the platform tells yet", limit(firing, who)),
+        (_, IncidentState::Lost) => format!("{} has passed and nothing was heard of it again", limit(firing, who)),
+        (Outcome::InitTimeout, _) => format!("{} fired while it was still starting", limit(firing, who)),
+        (Outcome::DroppedAtShutdown, _) => format!("{} ended it while the server was stopping", limit(firing, who)),
+        _ => format!("{} fired", limit(firing, who)),
+    }
+}
+
+/// `AWS Lambda's function timeout (3 s)`; without a limit, `AWS Lambda's deadline`.
+fn limit(firing: &Firing, who: &str) -> String {
+    let Some(limit) = &firing.limit else { return format!("{who}'s deadline") };
+    let name = match (limit.product.as_str(), limit.setting.as_str()) {
+        ("aws_lambda", "Timeout") => "function timeout",
+        ("aws_lambda", setting) if setting.contains("init phase") => "init phase limit",
+        ("aws_lambda", setting) if setting.contains("restore") => "restore limit",
+        ("gunicorn", "--timeout") => "worker timeout",
+        ("gunicorn", "--graceful-timeout") => "graceful timeout",
+        _ if limit.layer == Layer::Client => "own timeout",
+        (_, setting) => setting,
+    };
+    let value = match (limit.value_ms, limit.known_from) {
+        (Some(value), KnownFrom::Default) => format!("{value} by default"),
+        (Some(value), _) => value.to_string(),
+        (None, _) => format!("`{}`, value not known", limit.setting),
+    };
+    format!("{who}'s {name} ({value})")
+}
+
+fn why(diagnosis: &Diagnosis) -> Option<String> {
+    let Cause { id, operation, waited_ms } = &diagnosis.cause;
+    match (id.as_str(), operation, waited_ms) {
+        ("waiting_on_downstream", Some(operation), Some(waited)) => {
+            let unbounded = diagnosis.reasons.iter().any(|reason| reason.text.starts_with("that call has no client timeout"));
+            Some(format!("{waited} went into {operation}{}", if unbounded { ", which has no client timeout" } else { "" }))
+        }
+        ("waiting_on_downstream", _, _) => Some("it was waiting for the network".to_owned()),
+        ("cold_start", _, Some(waited)) => Some(format!("starting took {waited}")),
+        ("memory_pressure", _, _) if diagnosis.limit.is_some() => Some("memory stood at its cap".to_owned()),
+        _ => None,
+    }
+}

@@ -1,0 +1,154 @@
+//! One axis with every layer as a lane, drawn from what sources stated; what has no time is left off.
+
+use domain::{
+    Diagnosis, Evidence, Kind, Lane, Layer, LimitLine, LimitMark, Mark, MarkKind, Outcome, Product, Segment, SegmentKind, Timeline,
+};
+use jiff::Timestamp;
+
+use super::firing::Firing;
+use crate::correlate::{Case, is_watchdog};
+
+/// Draws a case.
+pub fn draw(case: &Case<'_>, firing: &Firing, diagnosis: &Diagnosis) -> Timeline {
+    let starts_at = case.started_at().or_else(|| case.worker.as_ref().and_then(|end| end.stopping_at.or(end.booted_at)));
+    let ends_at = [firing.at, case.ended_at()].into_iter().flatten().max();
+    let mut lanes = vec![serving(case, firing, starts_at, ends_at)];
+    lanes.extend(callers(case));
+    lanes.extend(calls(case, starts_at, firing.at.or(ends_at)));
+    lanes.retain(|lane| !lane.segments.is_empty() || !lane.marks.is_empty());
+    lanes.sort_by_key(|lane| lane.layer);
+    let edges = lanes.iter().flat_map(|lane| lane.segments.iter().flat_map(|s| [s.from, s.to]).chain(lane.marks.iter().map(|m| m.at)));
+    let all: Vec<Timestamp> = edges.chain(starts_at).chain(ends_at).collect();
+    Timeline {
+        starts_at: all.iter().min().copied(),
+        ends_at: all.iter().max().copied(),
+        lanes,
+        limits: limits(case, firing, diagnosis, starts_at),
+    }
+}
+
+/// The lane of the program that ran the request.
+fn serving(case: &Case<'_>, firing: &Firing, from: Option<Timestamp>, to: Option<Timestamp>) -> Lane {
+    let layer = firing
+        .layer
+        .filter(|layer| *layer != Layer::Client)
+        .or_else(|| firing.limit.as_ref().map(|limit| limit.layer))
+        .unwrap_or(Layer::Platform);
+    let product = case.any(|claim| claim.platform.clone()).or_else(|| firing.product.clone());
+    let label = product.as_ref().map_or("function", Product::title).to_owned();
+    let kind = if matches!(firing.outcome, Outcome::CallerLeft | Outcome::NearMiss) { SegmentKind::Work } else { SegmentKind::Fired };
+    let words = case.any(|claim| claim.function.clone()).map_or_else(|| "request".to_owned(), |name| name.to_string());
+    let whole = from.zip(to).filter(|(from, to)| from < to).map(|(from, to)| Segment { from, to, kind, label: words });
+    let mut segments: Vec<Segment> = inits(case).chain(whole).collect();
+    segments.sort_by_key(|segment| segment.from);
+    let mut marks: Vec<Mark> = case.evidence().filter_map(mark).collect();
+    marks.sort_by_key(|mark| mark.at);
+    marks.dedup();
+    Lane { layer, label, segments, marks }
+}
+
+fn inits<'a>(case: &'a Case<'_>) -> impl Iterator<Item = Segment> + 'a {
+    case.all(Kind::InitReport).filter_map(|one| {
+        let (to, took) = (one.claim.observed_at?, one.claim.elapsed_ms?);
+        Some(Segment { from: took.before(to), to, kind: SegmentKind::Init, label: "init".to_owned() })
+    })
+}
+
+fn mark(one: &Evidence) -> Option<Mark> {
+    let at = one.claim.observed_at?;
+    let (kind, label) = match one.claim.kind {
+        Kind::Span => return None,
+        Kind::WorkerTimeout | Kind::TimeoutNotice => (MarkKind::Fired, first_line(&one.claim.raw)),
+        _ if !one.claim.stacks.is_empty() => (MarkKind::Stack, stack_label(one)),
+        kind if is_watchdog(kind) => (MarkKind::Line, format!("watchdog: {}", spoken(kind))),
+        _ => (MarkKind::Line, first_line(&one.claim.raw)),
+    };
+    Some(Mark { at, kind, label })
+}
+
+fn spoken(kind: Kind) -> &'static str {
+    match kind {
+        Kind::WatchdogArmed => "armed",
+        Kind::WatchdogNearMiss => "near miss",
+        Kind::WatchdogFired => "fired",
+        Kind::WatchdogClosed => "closed",
+        _ => "tracepoint",
+    }
+}
+
+/// The part of a line that a label has room for.
+fn first_line(raw: &str) -> String {
+    const CHARS_MAX: usize = 120;
+    raw.lines().next().unwrap_or_default().chars().take(CHARS_MAX).collect()
+}
+
+fn stack_label(one: &Evidence) -> String {
+    let frame = one.claim.stacks.iter().find(|stack| stack.serving).or(one.claim.stacks.first()).and_then(|stack| stack.frames.last());
+    frame.map_or_else(String::new, |frame| {
+        let file = frame.file.as_deref().map_or("", |file| file.rsplit('/').next().unwrap_or(file));
+        format!("stack: {} {file}:{}", frame.function, frame.line.unwrap_or_default())
+    })
+}
+
+/// Spans of the request's trace that lie above it: who called.
+fn callers(case: &Case<'_>) -> Vec<Lane> {
+    let spans = case.all(Kind::Span).filter(|one| one.claim.request_id.is_none() && one.claim.calls.is_empty());
+    spans
+        .filter_map(|one| {
+            let (from, to) = (one.claim.started_at?, one.claim.observed_at?);
+            let name = one.claim.text("name").unwrap_or("span").to_owned();
+            let label = one.claim.function.as_ref().map_or_else(|| name.clone(), ToString::to_string);
+            let layer = if from <= case.started_at()? { Layer::Client } else { Layer::Application };
+            Some(Lane { layer, label, segments: vec![Segment { from, to, kind: SegmentKind::Work, label: name }], marks: Vec::new() })
+        })
+        .take(LANES_MAX)
+        .collect()
+}
+
+/// More lanes than this are no picture any more; the evidence list has them all.
+const LANES_MAX: usize = 12;
+
+/// What the request called, one lane per target, the longest first.
+fn calls(case: &Case<'_>, from: Option<Timestamp>, end: Option<Timestamp>) -> Vec<Lane> {
+    let mut lanes: Vec<Lane> = Vec::new();
+    for call in case.own.iter().flat_map(|one| &one.claim.calls) {
+        let Some(started) = call.started_at.or(from) else { continue };
+        let Some(ended) = call.ended_at.or(end).filter(|ended| *ended > started) else { continue };
+        let kind =
+            if call.ended_at.is_none_or(|ended| end.is_some_and(|end| ended > end)) { SegmentKind::Unanswered } else { SegmentKind::Wait };
+        let label = call.target.clone().unwrap_or_else(|| call.operation.clone());
+        let segment = Segment { from: started, to: ended, kind, label: call.operation.clone() };
+        match lanes.iter_mut().find(|lane| lane.label == label) {
+            Some(lane) if lane.segments.iter().any(|earlier| earlier.from == segment.from && earlier.label == segment.label) => {}
+            Some(lane) => lane.segments.push(segment),
+            None => lanes.push(Lane { layer: Layer::Downstream, label, segments: vec![segment], marks: Vec::new() }),
+        }
+    }
+    lanes.sort_by_key(|lane| std::cmp::Reverse(lane.segments.iter().map(|s| s.to.as_millisecond() - s.from.as_millisecond()).max()));
+    lanes.truncate(LANES_MAX);
+    lanes
+}
+
+/// The limit that fired, and those known beside it.
+fn limits(case: &Case<'_>, firing: &Firing, diagnosis: &Diagnosis, from: Option<Timestamp>) -> Vec<LimitLine> {
+    let line = |limit: &domain::Limit, mark| LimitLine {
+        at: match mark {
+            LimitMark::Fired => firing.at,
+            _ => from.zip(limit.value_ms).map(|(from, value)| value.after(from)),
+        },
+        layer: limit.layer,
+        label: format!("{} {}", limit.product.title(), limit.setting),
+        value_ms: limit.value_ms,
+        mark,
+    };
+    let fired_mark = if diagnosis.contradicted.is_empty() || diagnosis.confidence > domain::Confidence::Possible {
+        LimitMark::Fired
+    } else {
+        LimitMark::Contradicted
+    };
+    let fired = firing.limit.as_ref().map(|limit| line(limit, fired_mark));
+    let other = |limit: &&domain::Limit| {
+        firing.limit.as_ref().is_none_or(|fired| (&fired.product, &fired.setting) != (&limit.product, &limit.setting))
+    };
+    fired.into_iter().chain(case.knowledge.limits.iter().filter(other).map(|limit| line(limit, LimitMark::NotReached))).collect()
+}

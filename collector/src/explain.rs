@@ -1,0 +1,97 @@
+//! Verdicts from files alone: no server, no database. The same parsers, the same fold.
+
+use domain::{Evidence, Incident, Origin, SourceName, StackName};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::correlate::Knowledge;
+use crate::parse::{Context, Fate, Format, Item};
+
+/// One file as it was handed in.
+pub struct Input<'a> {
+    /// Its name, for citations.
+    pub name: &'a str,
+    /// What is in it.
+    pub bytes: &'a [u8],
+}
+
+/// What `overrun explain --json` prints.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// One verdict per request that overran, in time order.
+    pub incidents: Vec<Incident>,
+    /// What became of what was read.
+    pub read: Read,
+}
+
+/// How many lines were read, and what became of the items in them.
+#[derive(Debug, Default, Serialize)]
+pub struct Read {
+    /// Physical lines, or records where the format has no lines.
+    pub lines: u64,
+    /// Items that say something about a request or a process.
+    pub evidence: u64,
+    /// Items that do not.
+    pub ignored: u64,
+    /// Items that could not be read.
+    pub rejected: u64,
+    /// The first of those, with the reason.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rejects: Vec<Rejected>,
+}
+
+/// An item that could not be read.
+#[derive(Debug, Serialize)]
+pub struct Rejected {
+    /// The file.
+    pub file: String,
+    /// The line, from 1.
+    pub line: u64,
+    /// What was expected and what was found.
+    pub reason: String,
+}
+
+/// How many rejected items are named; all are counted.
+const REJECTS_MAX: usize = 20;
+
+/// Reads the files together and gives a verdict for every request in them that overran.
+#[must_use]
+pub fn explain(inputs: &[Input<'_>], format: Format, knowledge: &Knowledge, now: Timestamp) -> Report {
+    let mut read = Read::default();
+    let mut evidence = Vec::new();
+    for input in inputs {
+        let parsed = format.parse(input.bytes, &Context::default());
+        read.lines += parsed.lines;
+        for item in parsed.items {
+            evidence.extend(count(&mut read, input.name, item, now));
+        }
+    }
+    let incidents = crate::fold_knowing(&evidence, knowledge, now).incidents;
+    Report { incidents, read }
+}
+
+fn count(read: &mut Read, file: &str, item: Item, now: Timestamp) -> Option<Evidence> {
+    match item.fate {
+        Fate::Evidence(claim) => {
+            read.evidence += 1;
+            Some(Evidence {
+                stack: StackName::default(),
+                source: SourceName::from(file),
+                received_at: now,
+                origin: Some(Origin { file: file.to_owned(), line: item.line }),
+                claim: *claim,
+            })
+        }
+        Fate::Ignored(_) => {
+            read.ignored += 1;
+            None
+        }
+        Fate::Rejected(reject) => {
+            read.rejected += 1;
+            if read.rejects.len() < REJECTS_MAX {
+                read.rejects.push(Rejected { file: file.to_owned(), line: item.line, reason: reject.reason });
+            }
+            None
+        }
+    }
+}

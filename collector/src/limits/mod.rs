@@ -1,0 +1,43 @@
+//! Limits read from configuration files: one file per kind of configuration, pure.
+//!
+//! What is read is what the file says; a default that it leaves unsaid is not made up.
+
+mod gunicorn_conf;
+mod procfile;
+
+use domain::{KnownFrom, Layer, Limit, Millis, Product};
+
+/// A configuration file whose kind is not known.
+#[derive(Debug, thiserror::Error)]
+#[error("expected a Procfile or a gunicorn configuration (`*.py`), found `{0}`")]
+pub struct UnknownKind(String);
+
+/// Reads a configuration file; its kind is told by its name.
+///
+/// # Errors
+/// When no reader knows a file of that name.
+pub fn read(name: &str, text: &str) -> Result<Vec<Limit>, UnknownKind> {
+    let base = name.rsplit('/').next().unwrap_or(name);
+    match base {
+        _ if base.starts_with("Procfile") => Ok(procfile::read(base, text)),
+        _ if base.ends_with(".py") => Ok(gunicorn_conf::read(base, text)),
+        _ => Err(UnknownKind(name.to_owned())),
+    }
+}
+
+/// The two limits of gunicorn that end requests.
+const GUNICORN_SETTINGS: [(&str, &str, Option<&str>); 2] =
+    [("--timeout", "timeout", Some("-t")), ("--graceful-timeout", "graceful_timeout", None)];
+
+fn gunicorn_limit(setting: &str, seconds: &str, place: String) -> Option<Limit> {
+    let value = Millis::parse_seconds(seconds)?;
+    // 0 switches the limit off.
+    (value > Millis::ZERO).then(|| Limit {
+        layer: Layer::AppServer,
+        product: Product::GUNICORN,
+        setting: setting.to_owned(),
+        value_ms: Some(value),
+        known_from: KnownFrom::Configured,
+        place: Some(place),
+    })
+}

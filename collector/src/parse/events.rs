@@ -1,0 +1,238 @@
+//! From bytes to events: lines with their continuation lines, their envelopes taken off, each handed to its format.
+
+use domain::{Claim, Kind};
+use serde_json::Value;
+
+use super::envelope::{self, Envelope};
+use super::{
+    Context, Fate, Format, Item, LINE_BYTES_MAX, Parsed, Reject, access_log, app_log, gunicorn, lambda_app, lambda_text, otlp, watchdog,
+};
+
+/// Reads lines of any of the line formats.
+pub fn parse(format: Format, input: &[u8], context: &Context) -> Parsed {
+    let text = String::from_utf8_lossy(input);
+    if let Some(items) = whole_document(format, &text, context) {
+        return Parsed { items, lines: count_lines(&text) };
+    }
+    let mut reader = Reader { format, context, pending: None, items: Vec::new() };
+    let mut lines = 0;
+    for (index, line) in text.lines().enumerate() {
+        lines += 1;
+        reader.line(index as u64 + 1, line);
+    }
+    reader.flush();
+    Parsed { items: reader.items, lines }
+}
+
+fn count_lines(text: &str) -> u64 {
+    text.lines().count() as u64
+}
+
+/// A JSON document that spans lines (an array of watchdog events, pretty-printed OTLP) cannot be read line by line.
+fn whole_document(format: Format, text: &str, context: &Context) -> Option<Vec<Item>> {
+    let trimmed = text.trim_start();
+    if !trimmed.starts_with(['{', '[']) {
+        return None;
+    }
+    let first = trimmed.lines().next()?;
+    let array = first.starts_with('[') && !first.starts_with("[{") && first.trim() != "[";
+    if array || first.starts_with('{') && serde_json::from_str::<serde::de::IgnoredAny>(first).is_ok() {
+        return None;
+    }
+    let document: Value = serde_json::from_str(trimmed).ok()?;
+    let records = match document {
+        Value::Array(records) => records,
+        other => vec![other],
+    };
+    let read = |(index, record): (usize, Value)| {
+        let raw = record.to_string();
+        json(format, record, &raw, context).into_iter().map(move |fate| Item { line: index as u64 + 1, fate })
+    };
+    Some(records.into_iter().enumerate().flat_map(read).collect())
+}
+
+/// An event whose continuation lines may still follow.
+struct Pending {
+    line: u64,
+    envelope: Envelope,
+    text: String,
+}
+
+struct Reader<'a> {
+    format: Format,
+    context: &'a Context,
+    pending: Option<Pending>,
+    items: Vec<Item>,
+}
+
+impl Reader<'_> {
+    fn line(&mut self, number: u64, line: &str) {
+        if line.len() > LINE_BYTES_MAX {
+            self.flush();
+            let reason = format!("expected a line of at most {LINE_BYTES_MAX} bytes, found {}", line.len());
+            self.items.push(Item { line: number, fate: Fate::Rejected(Reject::new(reason, line)) });
+            return;
+        }
+        if line.trim().is_empty() {
+            return;
+        }
+        if line.starts_with('{') && line.len() > 1 && self.json_line(number, line) {
+            return;
+        }
+        let (envelope, text) = if begins_known(line) {
+            (Envelope::default(), line)
+        } else {
+            envelope::strip_prefix(line).unwrap_or_else(|| (Envelope::default(), line))
+        };
+        if let Some(pending) = &mut self.pending
+            && continues(&pending.text, text)
+            && pending.text.len() + text.len() < LINE_BYTES_MAX
+        {
+            pending.text.push('\n');
+            pending.text.push_str(text);
+            return;
+        }
+        self.flush();
+        self.pending = Some(Pending { line: number, envelope, text: text.to_owned() });
+    }
+
+    /// A line that is a JSON object by itself. False when it is not one after all.
+    fn json_line(&mut self, number: u64, line: &str) -> bool {
+        let Ok(value) = serde_json::from_str::<Value>(line) else { return false };
+        self.flush();
+        let fates = json(self.format, value, line, self.context);
+        self.items.extend(fates.into_iter().map(|fate| Item { line: number, fate }));
+        true
+    }
+
+    fn flush(&mut self) {
+        if let Some(Pending { line, envelope, text }) = self.pending.take() {
+            let fate = complete(event(self.format, &text), &envelope, self.context);
+            self.items.push(Item { line, fate });
+        }
+    }
+}
+
+/// Whether a line begins a platform's or server's own event, so that its beginning is not taken for a transport's prefix.
+fn begins_known(line: &str) -> bool {
+    let lambda = ["START RequestId: ", "END RequestId: ", "REPORT RequestId: ", "RequestId: ", "INIT_", "RESTORE_"];
+    lambda.iter().any(|words| line.starts_with(words))
+        || line.starts_with('[')
+        // Node's own lines, and the old timeout notice, begin with a time that is theirs.
+        || line.contains("Task timed out after ") && lambda_text::parse_event(line).is_some()
+        || line.bytes().take(40).any(|b| b == b'\t')
+}
+
+/// Whether `line` belongs to the event that began with `event`.
+fn continues(event: &str, line: &str) -> bool {
+    let first = event.lines().next().unwrap_or_default();
+    if line.starts_with("XRAY TraceId: ") {
+        return first.starts_with("REPORT ");
+    }
+    if lambda_text::is_error_type(line.trim_end()) {
+        return first.starts_with("RequestId: ") && first.contains(" Error: ");
+    }
+    // A pretty-printed value under a log line that ends in its name.
+    if matches!(line.trim_end(), "{" | "}" | "[" | "]") {
+        return true;
+    }
+    if line.starts_with([' ', '\t', '\u{a0}']) || line.starts_with("Traceback (most recent call last)") {
+        return true;
+    }
+    // The last line of a Python traceback is not indented: `SystemExit: 1`.
+    let last = event.lines().next_back().unwrap_or_default();
+    let in_traceback = event.contains("\nTraceback (most recent call last)") && last.starts_with([' ', '\u{a0}']);
+    in_traceback && line.split([':', ' ']).next().is_some_and(is_exception_name)
+}
+
+fn is_exception_name(word: &str) -> bool {
+    word.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_'))
+        && word.bytes().next().is_some_and(|b| b.is_ascii_alphabetic())
+}
+
+/// Hands one event to the formats that may have written it.
+fn event(format: Format, text: &str) -> Fate {
+    let lambda = || lambda_text::parse_event(text).map(lambda_fate).or_else(|| lambda_app::parse_event(text));
+    let gunicorn = || gunicorn::parse_event(text).or_else(|| access_log::parse_event(text));
+    let read = match format {
+        Format::LambdaText => lambda(),
+        Format::Gunicorn => gunicorn(),
+        _ => lambda().or_else(gunicorn),
+    };
+    read.unwrap_or_else(|| Fate::Ignored(Box::new(app_log(format.name(), text))))
+}
+
+/// The platform's bookkeeping says nothing about a request by itself.
+fn lambda_fate(claim: Claim) -> Fate {
+    let bookkeeping =
+        matches!(claim.kind, Kind::Subscription | Kind::LogsDropped) || matches!(claim.kind, Kind::Extension) && claim.outcome.is_none();
+    if bookkeeping { Fate::Ignored(Box::new(claim)) } else { Fate::Evidence(Box::new(claim)) }
+}
+
+/// Reads one JSON value: a watchdog event, spans, a JSON log configuration, a shipper's wrapper, or an application's words.
+fn json(format: Format, value: Value, raw: &str, context: &Context) -> Vec<Fate> {
+    if let Some(read) = watchdog::parse_value(&value, raw) {
+        let fate = read.map_or_else(Fate::Rejected, |claim| Fate::Evidence(Box::new(claim)));
+        return vec![complete(fate, &Envelope::default(), context)];
+    }
+    if let Some(parsed) = otlp::parse_json_value(&value) {
+        return parsed.items.into_iter().map(|item| item.fate).collect();
+    }
+    let Value::Object(object) = value else {
+        return vec![Fate::Ignored(Box::new(app_log(format.name(), raw)))];
+    };
+    if let Some(fate) = gunicorn::parse_json(&object, raw) {
+        return vec![complete(fate, &Envelope::default(), context)];
+    }
+    match envelope::unwrap_json(&object) {
+        Some((envelope, message)) => {
+            let fate = inner(format, &message, context).unwrap_or_else(|| vec![event(format, &message)]);
+            fate.into_iter().map(|fate| complete(fate, &envelope, context)).collect()
+        }
+        None => vec![complete(Fate::Ignored(Box::new(app_log(format.name(), raw))), &Envelope::default(), context)],
+    }
+}
+
+/// The line inside a wrapper may be JSON again, or carry a second transport's prefix.
+fn inner(format: Format, message: &str, context: &Context) -> Option<Vec<Fate>> {
+    if message.starts_with('{') {
+        let value = serde_json::from_str(message).ok()?;
+        return Some(json(format, value, message, context));
+    }
+    if begins_known(message) {
+        return None;
+    }
+    let (envelope, text) = envelope::strip_prefix(message)?;
+    let known = matches!(event(format, message), Fate::Ignored(_));
+    known.then(|| vec![complete(event(format, text), &envelope, context)])
+}
+
+/// Adds what the envelope and the input as a whole say, where the line itself does not.
+fn complete(fate: Fate, envelope: &Envelope, context: &Context) -> Fate {
+    let fill = |mut claim: Box<Claim>| {
+        // A line stamped in whole seconds is placed better by a transport that saw it within the same moment.
+        claim.observed_at = match (claim.observed_at, envelope.at) {
+            (Some(own), Some(seen)) if own.subsec_nanosecond() == 0 && within_two_seconds(own, seen) => Some(seen),
+            (own, seen) => own.or(seen).or(context.sent_at),
+        };
+        if claim.instance.is_none() {
+            claim.instance = envelope.instance.clone().or_else(|| context.instance.clone());
+        }
+        if claim.function.is_none() {
+            claim.function = envelope.function.clone().or_else(|| context.function.clone());
+        }
+        if let Some(stream) = &envelope.log_stream {
+            claim.attributes.entry("log_stream".to_owned()).or_insert_with(|| stream.as_str().into());
+        }
+        claim
+    };
+    match fate {
+        Fate::Evidence(claim) => Fate::Evidence(fill(claim)),
+        Fate::Ignored(claim) => Fate::Ignored(fill(claim)),
+        rejected @ Fate::Rejected(_) => rejected,
+    }
+}
+
+fn within_two_seconds(own: jiff::Timestamp, seen: jiff::Timestamp) -> bool {
+    (seen.as_millisecond() - own.as_millisecond()).abs() <= 2000
+}
