@@ -96,7 +96,7 @@ pub fn spans(request: ExportTraceServiceRequest) -> Parsed {
         let resource = resource_spans.resource.unwrap_or_default().attributes;
         for scope_spans in resource_spans.scope_spans {
             let scope = scope_spans.scope.unwrap_or_default().name;
-            for span in scope_spans.spans {
+            for span in &scope_spans.spans {
                 let fate = span::read(span, &resource, &scope).map_or_else(Fate::Rejected, |claim| Fate::Evidence(Box::new(claim)));
                 items.push(Item { line: items.len() as u64 + 1, fate });
             }

@@ -9,11 +9,13 @@ use std::fmt;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
-use opentelemetry_proto::tonic::common::v1::{AnyValue as ProtoValue, ArrayValue, InstrumentationScope, KeyValue as ProtoKeyValue, KeyValueList};
+use opentelemetry_proto::tonic::common::v1::{
+    AnyValue as ProtoValue, ArrayValue, InstrumentationScope, KeyValue as ProtoKeyValue, KeyValueList,
+};
 use opentelemetry_proto::tonic::resource::v1::Resource as ProtoResource;
 use opentelemetry_proto::tonic::trace::v1 as proto;
-use serde::de::{self, Deserializer, Visitor};
 use serde::Deserialize;
+use serde::de::{self, Deserializer, Visitor};
 
 /// `ExportTraceServiceRequest`, or `TracesData`: the same shape.
 #[derive(Deserialize)]
@@ -53,11 +55,11 @@ struct Scope {
 #[derive(Deserialize)]
 struct Span {
     #[serde(default, rename = "traceId", alias = "trace_id")]
-    trace_id: Id<16>,
+    trace: Id<16>,
     #[serde(default, rename = "spanId", alias = "span_id")]
-    span_id: Id<8>,
+    id: Id<8>,
     #[serde(default, rename = "parentSpanId", alias = "parent_span_id")]
-    parent_span_id: Id<8>,
+    parent: Id<8>,
     #[serde(default, deserialize_with = "or_default")]
     name: String,
     #[serde(default)]
@@ -323,9 +325,9 @@ impl From<ScopeSpans> for proto::ScopeSpans {
 impl From<Span> for proto::Span {
     fn from(span: Span) -> Self {
         Self {
-            trace_id: span.trace_id.0,
-            span_id: span.span_id.0,
-            parent_span_id: span.parent_span_id.0,
+            trace_id: span.trace.0,
+            span_id: span.id.0,
+            parent_span_id: span.parent.0,
             name: span.name,
             kind: span.kind.0,
             start_time_unix_nano: span.start_time_unix_nano.0,

@@ -23,12 +23,11 @@ const INSTANCE: [&str; 4] = ["faas.instance", "k8s.pod.name", "host.name", "serv
 const XRAY: [&str; 4] = ["aws.xray.trace_id", "aws.xray.trace_header", "_X_AMZN_TRACE_ID", "com.amazonaws.xray.traceHeader"];
 
 /// Reads one span.
-pub fn read(span: Span, resource: &[KeyValue], scope: &str) -> Result<Claim, Reject> {
+pub fn read(span: &Span, resource: &[KeyValue], scope: &str) -> Result<Claim, Reject> {
     let (trace_id, span_id) = match (trace_id(&span.trace_id), span_id(&span.span_id)) {
         (Some(trace_id), Some(span_id)) => (trace_id, span_id),
         (trace_id, _) => {
-            let (name, bytes, length) =
-                if trace_id.is_none() { ("trace ID", &span.trace_id, 16) } else { ("span ID", &span.span_id, 8) };
+            let (name, bytes, length) = if trace_id.is_none() { ("trace ID", &span.trace_id, 16) } else { ("span ID", &span.span_id, 8) };
             let found = if bytes.len() == length { "zeros only".to_owned() } else { format!("{} bytes", bytes.len()) };
             return Err(Reject::new(format!("expected a {name} of {length} bytes that are not all zero, found {found}"), &span.name));
         }
@@ -55,7 +54,7 @@ pub fn read(span: Span, resource: &[KeyValue], scope: &str) -> Result<Claim, Rej
     claim.started_at = started_at;
     claim.observed_at = ended_at;
     claim.elapsed_ms = started_at.zip(ended_at).filter(|(start, end)| end >= start).map(|(start, end)| Millis::between(start, end));
-    claim.calls.extend(call(&span, kind, &attributes, (started_at, ended_at)));
+    claim.calls.extend(call(span, kind, &attributes, (started_at, ended_at)));
 
     attributes.keep(&mut claim.attributes);
     let mut say = |name: &str, value: Value| claim.attributes.insert(name.to_owned(), value);
@@ -101,7 +100,10 @@ fn sentence(claim: &Claim, kind: SpanKind, name: &str, status: &str, trace_id: &
 
 fn function<'a>(attributes: &Attributes<'a>) -> Option<&'a str> {
     let arn = || FUNCTION_ARN.iter().find_map(|name| attributes.text(&[name]).and_then(function_of_arn));
-    attributes.text(&["faas.name"]).or_else(arn).or_else(|| attributes.text(&["service.name"]).filter(|name| !name.starts_with("unknown_service")))
+    attributes
+        .text(&["faas.name"])
+        .or_else(arn)
+        .or_else(|| attributes.text(&["service.name"]).filter(|name| !name.starts_with("unknown_service")))
 }
 
 /// `arn:aws:lambda:us-east-1:123456789012:function:checkout:live` → `checkout`
@@ -125,7 +127,12 @@ fn platform(text: &str) -> Option<Product> {
 
 /// A span at the caller's side is a call. So is an internal one that names the system it talks to: people who instrument
 /// by hand rarely set the kind.
-fn call(span: &Span, kind: SpanKind, attributes: &Attributes<'_>, (started_at, ended_at): (Option<Timestamp>, Option<Timestamp>)) -> Option<Call> {
+fn call(
+    span: &Span,
+    kind: SpanKind,
+    attributes: &Attributes<'_>,
+    (started_at, ended_at): (Option<Timestamp>, Option<Timestamp>),
+) -> Option<Call> {
     let names_a_system = ["db.system", "db.system.name", "rpc.system", "messaging.system"].iter().any(|name| attributes.has(name));
     let is_call = matches!(kind, SpanKind::Client | SpanKind::Producer) || kind == SpanKind::Internal && names_a_system;
     is_call.then(|| Call {

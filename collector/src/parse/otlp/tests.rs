@@ -34,7 +34,8 @@ fn only(resource: &Value, mut span: Value) -> Claim {
 #[test]
 fn a_lambda_span_is_found_by_its_invocation() {
     let arn = "arn:aws:lambda:us-east-1:123456789012:function:checkout:live";
-    let resource = json!([text("service.name", "svc"), text("cloud.platform", "aws_lambda"), text("faas.instance", "2026/11/22/[$LATEST]ab")]);
+    let resource =
+        json!([text("service.name", "svc"), text("cloud.platform", "aws_lambda"), text("faas.instance", "2026/11/22/[$LATEST]ab")]);
     let claim = only(&resource, json!({"kind": 2, "attributes": [text("faas.invocation_id", "6f747a63"), text("cloud.resource_id", arn)]}));
     assert_eq!((claim.kind, claim.key().to_string().as_str()), (Kind::Span, "request/6f747a63"));
     assert!(claim.links().iter().any(|link| link.to.to_string() == format!("trace/{TRACE}")));
@@ -50,7 +51,8 @@ use domain::FunctionName;
 
 #[test]
 fn a_span_without_a_request_id_is_found_by_its_trace() {
-    let resource = json!([text("host.name", "web-1"), text("service.instance.id", "aa5f"), {"key": "process.pid", "value": {"intValue": "29901"}}]);
+    let resource =
+        json!([text("host.name", "web-1"), text("service.instance.id", "aa5f"), {"key": "process.pid", "value": {"intValue": "29901"}}]);
     let claim = only(&resource, json!({"parentSpanId": "DA49C543567450AF"}));
     assert!(matches!(claim.key(), Key::Trace(_)));
     assert_eq!((claim.pid, claim.instance.map(|i| i.to_string()).as_deref()), (Some(29901), Some("web-1")));
@@ -59,11 +61,25 @@ fn a_span_without_a_request_id_is_found_by_its_trace() {
 
 #[test]
 fn a_client_span_is_a_call() {
-    let call = |kind: i32, attributes: Value| only(&json!([]), json!({"kind": kind, "name": "outer", "attributes": attributes})).calls.pop().map(|call| (call.operation, call.target));
+    let call = |kind: i32, attributes: Value| {
+        only(&json!([]), json!({"kind": kind, "name": "outer", "attributes": attributes}))
+            .calls
+            .pop()
+            .map(|call| (call.operation, call.target))
+    };
     let said = |operation: &str, target: &str| Some((operation.to_owned(), Some(target.to_owned())));
-    assert_eq!(call(3, json!([text("http.request.method", "POST"), text("server.address", "payments.internal")])), said("POST", "payments.internal"));
-    assert_eq!(call(3, json!([text("http.method", "GET"), text("http.url", "http://u:p@a.example:81/x?y=1")])), said("GET", "a.example:81"));
-    assert_eq!(call(3, json!([text("db.operation.name", "SELECT"), text("db.collection.name", "orders"), text("db.name", "shop")])), said("SELECT orders", "shop"));
+    assert_eq!(
+        call(3, json!([text("http.request.method", "POST"), text("server.address", "payments.internal")])),
+        said("POST", "payments.internal")
+    );
+    assert_eq!(
+        call(3, json!([text("http.method", "GET"), text("http.url", "http://u:p@a.example:81/x?y=1")])),
+        said("GET", "a.example:81")
+    );
+    assert_eq!(
+        call(3, json!([text("db.operation.name", "SELECT"), text("db.collection.name", "orders"), text("db.name", "shop")])),
+        said("SELECT orders", "shop")
+    );
     assert_eq!(call(4, json!([text("messaging.destination.name", "mails")])), said("outer", "mails"));
     assert_eq!(call(1, json!([text("db.system", "postgresql")])), said("outer", "postgresql"));
     assert_eq!(call(1, json!([])), None);
@@ -82,8 +98,10 @@ fn an_open_span_has_no_end() {
 #[test]
 fn an_xray_trace_beside_the_own_one_is_kept() {
     let xray = "1-6a3f1c20-9a8fbf0a9c13eafa397c5a3b";
-    let header = only(&json!([]), json!({"attributes": [text("_X_AMZN_TRACE_ID", &format!("Root={xray};Parent=53995c3f42cd8ad8;Sampled=1"))]}));
-    let link = json!({"traceId": "6a3f1c209a8fbf0a9c13eafa397c5a3b", "spanId": "53995c3f42cd8ad8", "attributes": [text("source", "x-ray-env")]});
+    let header =
+        only(&json!([]), json!({"attributes": [text("_X_AMZN_TRACE_ID", &format!("Root={xray};Parent=53995c3f42cd8ad8;Sampled=1"))]}));
+    let link =
+        json!({"traceId": "6a3f1c209a8fbf0a9c13eafa397c5a3b", "spanId": "53995c3f42cd8ad8", "attributes": [text("source", "x-ray-env")]});
     for claim in [header, only(&json!([]), json!({"links": [link]}))] {
         assert_eq!(claim.text("xray_trace_id"), Some(xray));
     }
@@ -107,12 +125,21 @@ fn attributes_are_bounded_and_without_secrets() {
 fn ids_of_zeros_cost_their_own_span_only() {
     let zeros = json!({"traceId": "0".repeat(32), "spanId": "eee19b7ec3c1b174", "name": "bad"});
     let good = json!({"traceId": TRACE, "spanId": "eee19b7ec3c1b174", "name": "good"});
-    let parsed = parse(json!({"resourceSpans": [{"scopeSpans": [{"spans": [zeros, good, {"traceId": TRACE, "name": "none"}]}]}]}).to_string().as_bytes());
-    let reasons: Vec<_> = parsed.items.iter().filter_map(|item| if let Fate::Rejected(reject) = &item.fate { Some((item.line, reject.reason.as_str())) } else { None }).collect();
-    assert_eq!(reasons, [
-        (1, "expected a trace ID of 16 bytes that are not all zero, found zeros only"),
-        (3, "expected a span ID of 8 bytes that are not all zero, found 0 bytes"),
-    ]);
+    let parsed = parse(
+        json!({"resourceSpans": [{"scopeSpans": [{"spans": [zeros, good, {"traceId": TRACE, "name": "none"}]}]}]}).to_string().as_bytes(),
+    );
+    let reasons: Vec<_> = parsed
+        .items
+        .iter()
+        .filter_map(|item| if let Fate::Rejected(reject) = &item.fate { Some((item.line, reject.reason.as_str())) } else { None })
+        .collect();
+    assert_eq!(
+        reasons,
+        [
+            (1, "expected a trace ID of 16 bytes that are not all zero, found zeros only"),
+            (3, "expected a span ID of 8 bytes that are not all zero, found 0 bytes"),
+        ]
+    );
 }
 
 #[test]
@@ -132,7 +159,7 @@ fn both_dialects_of_json_and_protobuf_are_the_same_claim() {
     let binary = decode_json(canonical.to_string().as_bytes()).expect("good").encode_to_vec();
     assert!(looks_like_protobuf_traces(&binary));
     for same in [parse(other.to_string().as_bytes()), parse(&binary), parse_json_value(&other).expect("traces")] {
-        assert_eq!(claims(same), [first.clone()]);
+        assert_eq!(claims(same), std::slice::from_ref(&first));
     }
 }
 

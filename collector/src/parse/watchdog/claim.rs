@@ -1,10 +1,13 @@
 //! From a watchdog event to a claim.
 
-use domain::{Call, Claim, ClaimedOutcome, FunctionName, Instance, Kind, KnownFrom, Layer, Limit, Millis, Product, RequestId, SpanId, ThreadStack, TraceId, Value};
+use domain::{
+    Call, Claim, ClaimedOutcome, FunctionName, Instance, Kind, KnownFrom, Layer, Limit, Millis, Product, RequestId, SpanId, ThreadStack,
+    TraceId, Value,
+};
 use serde_json::Value as Json;
 
 use super::FORMAT;
-use super::event::{CLASSIC_MESSAGE, Classic, Ending, Event, EventKind, Field, Items, Phase};
+use super::event::{CLASSIC_MESSAGE, Classic, ClientTimeout, Ending, Event, EventKind, Field, InFlight, Items, Phase, Thread};
 use crate::parse::{Reject, cut, redact};
 
 /// How much of the event's text is kept.
@@ -50,7 +53,9 @@ fn native(event: Event, raw: &str) -> Result<Claim, Reject> {
     let mut reader = Reader { raw, unreadable: Vec::new() };
     let kind = match event.kind {
         Field::Read(kind) => kind_of(kind),
-        Field::Absent => return Err(Reject::new("expected `kind` to be one of `armed`, `near_miss`, `fired`, `closed`, `tracepoint`, found none", raw)),
+        Field::Absent => {
+            return Err(Reject::new("expected `kind` to be one of `armed`, `near_miss`, `fired`, `closed`, `tracepoint`, found none", raw));
+        }
         Field::Unreadable(found) => return Err(Reject::new(format!("expected a known `kind`: {}", cut(&found, NAME_BYTES_MAX)), raw)),
     };
     let mut claim = Claim::new(kind, FORMAT, raw);
@@ -109,8 +114,8 @@ fn native(event: Event, raw: &str) -> Result<Claim, Reject> {
 fn what_it_was_doing(
     claim: &mut Claim,
     reader: &mut Reader<'_>,
-    stacks: Items<super::event::Thread>,
-    in_flight: Items<super::event::InFlight>,
+    stacks: Items<Thread>,
+    in_flight: Items<InFlight>,
     open_handles: Items<String>,
 ) {
     let mut shortened = Vec::new();
@@ -137,7 +142,7 @@ fn what_it_was_doing(
     if calls.len() > CALLS_MAX {
         shortened.push(Value::from("in_flight"));
     }
-    claim.calls = calls.into_iter().take(CALLS_MAX).map(call).collect();
+    claim.calls = calls.iter().take(CALLS_MAX).map(call).collect();
 
     let handles = reader.items(open_handles, "open_handles");
     if handles.len() > CALLS_MAX {
@@ -152,14 +157,17 @@ fn what_it_was_doing(
     }
 }
 
-fn call(open: super::event::InFlight) -> Call {
+fn call(open: &InFlight) -> Call {
     Call {
         operation: short(&open.operation),
         target: open.target.as_deref().map(short),
         started_at: open.started_at,
         ended_at: None,
-        client_timeout_ms: open.client_timeout_ms.flatten(),
-        no_client_timeout: open.client_timeout_ms == Some(None),
+        client_timeout_ms: match open.client_timeout_ms {
+            ClientTimeout::Set(timeout) => Some(timeout),
+            ClientTimeout::Unknown | ClientTimeout::NoneSet => None,
+        },
+        no_client_timeout: open.client_timeout_ms == ClientTimeout::NoneSet,
     }
 }
 
@@ -252,6 +260,7 @@ fn identifier(text: String, name: &str, raw: &str) -> Result<String, Reject> {
 }
 
 /// A span ID in W3C form.
+#[must_use]
 pub fn span_id(text: &str) -> Option<SpanId> {
     let valid = text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit()) && text.bytes().any(|b| b != b'0');
     valid.then(|| SpanId::from(text.to_ascii_lowercase()))

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// One native event. Only `kind`, and `request_id` or (`instance`, `pid`), are required.
+#[expect(clippy::struct_field_names, reason = "the names are those on the wire")]
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Event {
@@ -146,8 +147,26 @@ pub struct InFlight {
     /// When it began, RFC 3339.
     pub started_at: Option<Timestamp>,
     /// The client's own timeout in ms: absent = not known, `null` = none set.
-    #[serde(default, deserialize_with = "present")]
-    pub client_timeout_ms: Option<Option<Millis>>,
+    #[serde(default)]
+    pub client_timeout_ms: ClientTimeout,
+}
+
+/// What the sender knows of a client's timeout.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClientTimeout {
+    /// The field is absent.
+    #[default]
+    Unknown,
+    /// The field is `null`: the client has none, and would wait for ever.
+    NoneSet,
+    /// Its value.
+    Set(Millis),
+}
+
+impl<'de> Deserialize<'de> for ClientTimeout {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Option::deserialize(deserializer)?.map_or(Self::NoneSet, Self::Set))
+    }
 }
 
 /// The event of the classic wrapper, as it is.
@@ -166,26 +185,21 @@ pub struct Classic {
 /// The one message of the classic wrapper.
 pub const CLASSIC_MESSAGE: &str = "Function timed out";
 
-/// Tells a field that is `null` from one that is absent.
-fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
+/// Tells an event that is `null` from one that is absent.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
 }
 
 /// A field that may be absent, and may be unreadable without costing the event.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub enum Field<T> {
     /// Not there, or `null`.
+    #[default]
     Absent,
     /// As expected.
     Read(T),
     /// There, but not as expected; what was expected and what was found.
     Unreadable(String),
-}
-
-impl<T> Default for Field<T> {
-    fn default() -> Self {
-        Self::Absent
-    }
 }
 
 impl<'de, T: DeserializeOwned> Deserialize<'de> for Field<T> {

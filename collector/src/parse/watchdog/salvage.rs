@@ -24,7 +24,7 @@ fn last_complete(text: &str) -> Option<(usize, Vec<char>)> {
     let mut at = 0;
     let bytes = text.as_bytes();
     while at < bytes.len() {
-        at = scan.step(bytes, at)?;
+        at = scan.step(bytes, at);
     }
     scan.safe
 }
@@ -39,40 +39,42 @@ struct Scan {
 }
 
 impl Scan {
-    /// Reads one token; returns where the next begins. `None` at a token that was cut off.
-    fn step(&mut self, bytes: &[u8], at: usize) -> Option<usize> {
+    /// Reads one token; returns where the next begins, which is the end at a token that was cut off.
+    fn step(&mut self, bytes: &[u8], at: usize) -> usize {
         match bytes[at] {
             opener @ (b'{' | b'[') => {
                 self.open.push(if opener == b'{' { '}' } else { ']' });
                 self.expects_name = opener == b'{';
-                Some(at + 1)
+                at + 1
             }
             b'}' | b']' => {
                 self.open.pop();
                 self.complete(at + 1);
-                Some(at + 1)
+                at + 1
             }
             b',' => {
                 self.expects_name = self.open.last() == Some(&'}');
-                Some(at + 1)
+                at + 1
             }
             b':' => {
                 self.expects_name = false;
-                Some(at + 1)
+                at + 1
             }
             b'"' => {
-                let Some(end) = string_end(bytes, at) else { return Some(bytes.len()) };
-                if !self.expects_name {
+                let end = string_end(bytes, at);
+                if let Some(end) = end.filter(|_| !self.expects_name) {
                     self.complete(end);
                 }
-                Some(end)
+                end.unwrap_or(bytes.len())
             }
-            b' ' | b'\t' | b'\r' | b'\n' => Some(at + 1),
+            b' ' | b'\t' | b'\r' | b'\n' => at + 1,
             _ => {
-                let length = bytes[at..].iter().position(|b| matches!(b, b',' | b'}' | b']' | b' ' | b'\t' | b'\r' | b'\n'));
-                let Some(length) = length else { return Some(bytes.len()) };
-                self.complete(at + length.max(1));
-                Some(at + length.max(1))
+                let ends = |b: &u8| matches!(b, b',' | b'}' | b']' | b' ' | b'\t' | b'\r' | b'\n');
+                let end = bytes[at..].iter().position(ends).map(|length| at + length.max(1));
+                if let Some(end) = end {
+                    self.complete(end);
+                }
+                end.unwrap_or(bytes.len())
             }
         }
     }

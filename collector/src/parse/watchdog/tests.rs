@@ -63,7 +63,9 @@ fn every_field_of_a_native_event_is_kept() {
 fn without_a_known_platform_a_limit_is_only_a_number() {
     let claim = only(&json!({"kind": "armed", "request_id": "a", "limit_ms": 30000, "budget_at_entry_ms": 29000}));
     assert_eq!((claim.limit.as_ref(), claim.millis("limit_ms")), (None, Some(Millis::from_ms(30000))));
-    let claim = only(&json!({"kind": "armed", "request_id": "a", "platform": "aws_lambda", "budget_at_entry_ms": 29000, "deadline_at": "2026-11-22T12:05:06Z"}));
+    let claim = only(
+        &json!({"kind": "armed", "request_id": "a", "platform": "aws_lambda", "budget_at_entry_ms": 29000, "deadline_at": "2026-11-22T12:05:06Z"}),
+    );
     assert_eq!(claim.limit, None, "a budget is no limit");
 }
 
@@ -87,10 +89,14 @@ fn closed_says_how_it_ended() {
 
 #[test]
 fn the_classic_wrapper_is_taken_as_it_is() {
-    let claim = only(&json!({"message": "Function timed out", "originalEvent": {"headers": {"Cookie": "a=1"}}, "originalRequestId": "6f747a63"}));
+    let claim =
+        only(&json!({"message": "Function timed out", "originalEvent": {"headers": {"Cookie": "a=1"}}, "originalRequestId": "6f747a63"}));
     assert_eq!((claim.kind, claim.platform.as_ref()), (Kind::WatchdogFired, None));
     assert_eq!(claim.request_id.as_ref().map(domain::RequestId::as_str), Some("6f747a63"));
-    assert_eq!(claim.raw, r#"{"message":"Function timed out","originalEvent":{"headers":{"Cookie":"[redacted]"}},"originalRequestId":"6f747a63"}"#);
+    assert_eq!(
+        claim.raw,
+        r#"{"message":"Function timed out","originalEvent":{"headers":{"Cookie":"[redacted]"}},"originalRequestId":"6f747a63"}"#
+    );
     let null = only(&json!({"message": "Function timed out", "originalEvent": null, "originalRequestId": "6f747a63"}));
     assert_eq!(null.attributes.get("original_event"), Some(&domain::Value::Null));
     assert_eq!(reason(&json!({"message": "Function timed out"})), "expected `originalRequestId`, found none");
@@ -111,7 +117,10 @@ fn a_cloud_event_fills_what_its_data_leaves_open() {
     let attributes = Attributes::from_headers(header).expect("binary");
     let binary = claims(parse_binary(&attributes, br#"{"request_id":"a","kind":"fired"}"#).expect("json")).remove(0);
     assert_eq!(structured, binary);
-    assert_eq!((structured.text("stack"), structured.function.as_ref().map(domain::FunctionName::as_str)), (Some("shop"), Some("checkout")));
+    assert_eq!(
+        (structured.text("stack"), structured.function.as_ref().map(domain::FunctionName::as_str)),
+        (Some("shop"), Some("checkout"))
+    );
     assert_eq!(structured.trace_id.map(|id| id.to_string()).as_deref(), Some("4bf92f3577b34da6a3ce929d0e0e4736"));
     assert_eq!(structured.observed_at, "2026-11-22T12:05:06Z".parse().ok());
     let other = json!({"specversion": "1.0", "type": "com.example.other", "source": "x", "id": "1", "data": {}});
@@ -122,7 +131,11 @@ fn a_cloud_event_fills_what_its_data_leaves_open() {
 fn a_bad_event_does_not_sink_its_neighbours() {
     let batch = json!([fired(), {"kind": "timer", "request_id": "b"}, 7, {"kind": "closed", "request_id": "c"}]);
     let parsed = parse(batch.to_string().as_bytes());
-    let reasons: Vec<_> = parsed.items.iter().filter_map(|item| if let Fate::Rejected(reject) = &item.fate { Some((item.line, reject.reason.as_str())) } else { None }).collect();
+    let reasons: Vec<_> = parsed
+        .items
+        .iter()
+        .filter_map(|item| if let Fate::Rejected(reject) = &item.fate { Some((item.line, reject.reason.as_str())) } else { None })
+        .collect();
     assert_eq!(reasons[0].0, 2);
     assert!(reasons[0].1.contains("unknown variant `timer`, expected one of `armed`"), "{reasons:?}");
     assert_eq!(reasons[1], (3, "expected a watchdog event as a JSON object, found a number"));
@@ -166,7 +179,8 @@ fn a_body_that_was_cut_off_is_kept_as_far_as_it_goes() {
     let array = r#"[{"kind":"armed","request_id":"a"},{"kind":"fired","request_id":"a","le"#;
     let lines = "{\"kind\":\"armed\",\"request_id\":\"a\"}\n{\"kind\":\"fired\",\"request_id\":\"a\",\"le\u{e9}".as_bytes();
     for body in [array.as_bytes(), &lines[..lines.len() - 1]] {
-        let marks: Vec<_> = claims(parse_cut_off(body)).iter().map(|claim| (claim.kind, claim.attributes.contains_key("truncated"))).collect();
+        let marks: Vec<_> =
+            claims(parse_cut_off(body)).iter().map(|claim| (claim.kind, claim.attributes.contains_key("truncated"))).collect();
         assert_eq!(marks, [(Kind::WatchdogArmed, false), (Kind::WatchdogFired, true)]);
     }
     let nothing = parse_cut_off(br#"{"kind":"fi"#);
@@ -177,7 +191,13 @@ fn a_body_that_was_cut_off_is_kept_as_far_as_it_goes() {
 fn among_log_lines_only_what_is_surely_an_event_is_taken() {
     assert!(parse_value(&fired(), "").is_some());
     assert!(parse_value(&json!({"message": "Function timed out", "originalRequestId": "a"}), "").is_some());
-    for other in [json!({"kind": "closed", "request_id": "a"}), json!({"message": "Function timed out"}), json!({"kind": "fired"}), json!([1]), json!("fired")] {
+    for other in [
+        json!({"kind": "closed", "request_id": "a"}),
+        json!({"message": "Function timed out"}),
+        json!({"kind": "fired"}),
+        json!([1]),
+        json!("fired"),
+    ] {
         assert!(parse_value(&other, "").is_none(), "{other}");
     }
 }
