@@ -3,7 +3,7 @@
 //! Timeout: `Status: timeout` or `Task timed out after N seconds`; both are one timeout. Out of memory has no single
 //! signal. `Runtime.Unknown` on an init that ran as long as the invocation is the function timeout in disguise.
 
-use domain::{ClaimedOutcome, Confidence, Evidence, IncidentState, Kind, Layer, Limit, Millis, Note, Outcome, Product, Reason};
+use domain::{ClaimedOutcome, Confidence, Evidence, IncidentState, Kind, KnownFrom, Layer, Limit, Millis, Note, Outcome, Product, Reason};
 
 use super::Firing;
 use crate::correlate::Case;
@@ -12,7 +12,7 @@ use crate::diagnose::{cite, cite_all};
 /// What Lambda did.
 pub fn fired(case: &Case<'_>) -> Option<Firing> {
     let own: Vec<&Evidence> = case.own.iter().copied().filter(|one| is_platforms(one)).collect();
-    timed_out(case, &own).or_else(|| died(case, &own))
+    timed_out(case, &own).or_else(|| died(case, &own)).or_else(|| ran_into_limit(case, &own))
 }
 
 /// The platform's own words; an application's `Uncaught Exception` tells of a crash as well.
@@ -66,6 +66,45 @@ fn timed_out(case: &Case<'_>, own: &[&Evidence]) -> Option<Firing> {
     Some(firing)
 }
 
+/// A REPORT without a status is no success: the old style says the timeout in a line of its own, which may be lost. Two
+/// things give it away. Billing rounds up, so a bill of whole seconds below the duration is that of an invocation cut at its
+/// limit; and a duration that reaches a limit known otherwise has nowhere else to come from.
+fn ran_into_limit(case: &Case<'_>, own: &[&Evidence]) -> Option<Firing> {
+    let (report, elapsed) = elapsed_by_report(own)?;
+    if case.first(Kind::WatchdogClosed).is_some() || report.claim.outcome.is_some() {
+        return None;
+    }
+    let billed = report.claim.millis("billed_duration_ms").filter(|billed| *billed < elapsed && *billed == billed.floor_seconds() && *billed > Millis::ZERO);
+    let known = case.stated_limit(&Product::AWS_LAMBDA, "Timeout").filter(|limit| limit.value_ms.is_some_and(|value| elapsed >= value));
+    let (text, limit) = match (billed, known) {
+        (_, Some(limit)) => (format!("REPORT gives {elapsed}, which is all of the limit, and nothing says that it answered"), limit.clone()),
+        (Some(billed), None) => {
+            let text = format!("REPORT bills {} ms, less than the duration: only an invocation that was cut at its limit is billed so", billed.as_ms());
+            (text, Limit { value_ms: Some(billed), known_from: KnownFrom::Learned, ..timeout() })
+        }
+        (None, None) => return None,
+    };
+    let mut firing = Firing::new(Outcome::Timeout, IncidentState::Confirmed, Confidence::Likely);
+    firing.at = case.ended_at();
+    firing.product = Some(Product::AWS_LAMBDA);
+    firing.limit = Some(limit);
+    firing.reasons.push(Reason { text, evidence: vec![cite(report)] });
+    firing.refuted_by = "an answer of this request".to_owned();
+    Some(firing)
+}
+
+/// The function timeout, its value not known.
+fn timeout() -> Limit {
+    Limit {
+        layer: Layer::Platform,
+        product: Product::AWS_LAMBDA,
+        setting: "Timeout".to_owned(),
+        value_ms: None,
+        known_from: KnownFrom::Claimed,
+        place: None,
+    }
+}
+
 /// The clock of one machine against itself: Lambda's figures agree to a few milliseconds.
 const SLACK: Millis = Millis::from_ms(500);
 
@@ -87,14 +126,7 @@ fn limit(case: &Case<'_>, told: &[Evidence]) -> Limit {
     let claimed =
         told.iter().filter_map(|one| one.claim.limit.as_ref()).filter(|limit| limit.value_ms.is_some()).min_by_key(|limit| limit.value_ms);
     let fallback = || told.iter().find_map(|one| one.claim.limit.clone());
-    let stated = claimed.cloned().or_else(fallback).unwrap_or_else(|| Limit {
-        layer: Layer::Platform,
-        product: Product::AWS_LAMBDA,
-        setting: "Timeout".to_owned(),
-        value_ms: None,
-        known_from: domain::KnownFrom::Claimed,
-        place: None,
-    });
+    let stated = claimed.cloned().or_else(fallback).unwrap_or_else(timeout);
     let better = case.stated_limit(&stated.product, &stated.setting).filter(|better| {
         let apart = |value: Millis| better.value_ms.map_or(Millis::ZERO, |known| known.minus(value)).as_ms().abs();
         stated.value_ms.is_none_or(|value| apart(value) < 1000)

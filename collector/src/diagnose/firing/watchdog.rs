@@ -37,6 +37,7 @@ pub fn recheck_at(case: &Case<'_>) -> Option<Timestamp> {
     deadline(&events).filter(|_| open && case.worker.is_none()).map(|at| GRACE.after(at)).filter(|at| *at > case.as_of)
 }
 
+/// The platform's own account of an invocation without an error. Where the limit was reached all the same, `lambda` says so.
 fn ended_well(one: &Evidence) -> bool {
     one.claim.kind == Kind::InvocationReport && one.claim.outcome.is_none()
 }
@@ -59,7 +60,9 @@ fn deadline(events: &[&Evidence]) -> Option<Timestamp> {
 }
 
 fn survived(case: &Case<'_>, alarm: &Evidence, end: &Evidence) -> Firing {
-    let mut firing = base(case, Outcome::NearMiss, IncidentState::Survived, Confidence::Certain);
+    // A REPORT without a status is what success looks like, and what the old style of a timeout looks like in part.
+    let confidence = if end.claim.kind == Kind::WatchdogClosed { Confidence::Certain } else { Confidence::Likely };
+    let mut firing = base(case, Outcome::NearMiss, IncidentState::Survived, confidence);
     firing.at = end.claim.observed_at;
     firing.reasons.push(Reason { text: "the watchdog fired shortly before the deadline".to_owned(), evidence: vec![cite(alarm)] });
     let error = end.claim.outcome == Some(ClaimedOutcome::Error);
