@@ -63,6 +63,8 @@ pub struct Appended {
     pub evidence: u64,
     /// Batches that were known already; nothing of them was written again.
     pub repeated_batches: u64,
+    /// Groups that are due for [`Store::recompute`] because of this append.
+    pub groups_due: u64,
 }
 
 impl Store {
@@ -75,7 +77,7 @@ impl Store {
     pub async fn append(&self, batches: &[Batch]) -> Result<Appended, StoreError> {
         let encoded = Encoded::new(batches);
         self.ensure_partitions(&encoded.hours).await?;
-        let (appended, queued) = match self.write(batches, &encoded).await {
+        let (mut appended, queued) = match self.write(batches, &encoded).await {
             Err(StoreError::Database(failed)) if error::is_missing_partition(&failed) => {
                 self.partitions.forget();
                 self.ensure_partitions(&encoded.hours).await?;
@@ -84,7 +86,7 @@ impl Store {
             result => result?,
         };
         if let Some(now) = batches.iter().map(|batch| batch.received_at).max() {
-            encoded.seen.make_due(&self.pool, &queued, now).await?;
+            appended.groups_due = queued.len() as u64 + encoded.seen.make_due(&self.pool, &queued, now).await?;
         }
         Ok(appended)
     }
@@ -103,7 +105,7 @@ impl Store {
         fates::keep_rejects(&mut transaction, &new_batches).await?;
         fates::count(&mut transaction, &new_batches).await?;
         transaction.commit().await?;
-        Ok((Appended { evidence, repeated_batches: (batches.len() - new.len()) as u64 }, anomalies.into_roots()))
+        Ok((Appended { evidence, repeated_batches: (batches.len() - new.len()) as u64, groups_due: 0 }, anomalies.into_roots()))
     }
 }
 

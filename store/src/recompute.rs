@@ -20,13 +20,16 @@ impl Store {
     /// Folds at most `groups_max` groups that are due and writes what became of their incidents. Returns how many groups
     /// were done; 0 means that nothing is due.
     ///
+    /// A fold may also return `None`: it could not be done, a fault of ours. What stands about that group then stays, until
+    /// new evidence makes the group due again.
+    ///
     /// # Errors
     /// When the database does not answer; then all of them stay due.
-    pub async fn recompute(
+    pub async fn recompute<F: Into<Option<Folded>>>(
         &self,
         now: Timestamp,
         groups_max: u32,
-        fold: impl Fn(&[Evidence], Timestamp) -> Folded + Send + Sync,
+        fold: impl Fn(&[Evidence], Timestamp) -> F + Send + Sync,
     ) -> Result<u64, StoreError> {
         let mut connection = self.pool.acquire().await?;
         let mut transaction = connection.begin().await?;
@@ -39,8 +42,10 @@ impl Store {
         let mut outcome = Outcome { now, has_changes: false, anomalies: Anomalies::default(), again: BTreeMap::new() };
         for (stack, root) in &due {
             let group = group::load(&mut transaction, stack, root).await?;
-            let folded = fold(&group.evidence, now);
-            outcome.take(&mut transaction, stack, root, &group, folded).await?;
+            let folded: Option<Folded> = fold(&group.evidence, now).into();
+            if let Some(folded) = folded {
+                outcome.take(&mut transaction, stack, root, &group, folded).await?;
+            }
         }
         outcome.finish(&mut transaction).await?;
         transaction.commit().await?;

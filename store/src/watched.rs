@@ -159,12 +159,13 @@ impl Seen {
     }
 
     /// Makes all groups due that this evidence concerns, but for those that were made due together with it.
-    pub(crate) async fn make_due(&self, pool: &PgPool, queued: &Roots, now: Timestamp) -> sqlx::Result<()> {
+    /// Returns how many.
+    pub(crate) async fn make_due(&self, pool: &PgPool, queued: &Roots, now: Timestamp) -> sqlx::Result<u64> {
         if self.0.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
         let reach = |at: Timestamp, by: SignedDuration| time(at.saturating_add(by).unwrap_or(at));
-        sqlx::query(
+        let made = sqlx::query(
             "insert into recomputes (stack, key, due_at)
              select distinct watched.stack, watched.root, $7::timestamptz
              from unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::boolean[], $6::boolean[])
@@ -189,6 +190,6 @@ impl Seen {
         .bind(queued.iter().map(|(_, root)| root.as_str()).collect::<Vec<_>>())
         .execute(pool)
         .await?;
-        Ok(())
+        Ok(made.rows_affected())
     }
 }
