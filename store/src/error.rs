@@ -37,10 +37,7 @@ impl StoreError {
     /// had to break a tie between transactions.
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
-        let cause = match self {
-            Self::Database(error) | Self::Migrate(sqlx::migrate::MigrateError::Execute(error)) => error,
-            _ => return false,
-        };
+        let (Self::Database(cause) | Self::Migrate(sqlx::migrate::MigrateError::Execute(cause))) = self else { return false };
         match cause {
             sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
                 true

@@ -191,7 +191,7 @@ impl Encoded {
             rows.time(at);
             rows.time(*received_at);
         }
-        self.seen.add(stack, claim.kind, key, links, at);
+        self.seen.add(stack, claim.kind, &key, &links, at);
     }
 
     /// The stretches of rows of these batches, neighbours joined.

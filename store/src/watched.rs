@@ -142,13 +142,13 @@ struct Sight {
 
 impl Seen {
     /// Notes one piece of evidence.
-    pub(crate) fn add(&mut self, stack: &StackName, kind: Kind, key: Key, links: Vec<Link>, at: Timestamp) {
+    pub(crate) fn add(&mut self, stack: &StackName, kind: Kind, key: &Key, links: &[Link], at: Timestamp) {
         for link in links {
             let wide = group::is_wide(&link.to);
             self.note(stack, &link.to, wide, wide, at);
         }
         if !matches!(key, Key::Loose(_)) {
-            self.note(stack, &key, group::is_wide(&key) && group::is_momentary(kind), false, at);
+            self.note(stack, key, group::is_wide(key) && group::is_momentary(kind), false, at);
         }
     }
 
