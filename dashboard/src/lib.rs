@@ -1,1 +1,117 @@
-//! x
+//! Shows what is stored: pages for people, JSON for programs.
+//!
+//! ```text
+//! receive → parse → Evidence → correlate → diagnose → Incident → store ─┬→ alert
+//!                                                                       └→ show
+//! ```
+//!
+//! The last step of the flow. It only reads: every page is a query of `store`, a view struct of strings ready to print, and
+//! a template. The largest text of a page is a sentence that answers the question with which a person came.
+//!
+//! - `pages`: one file per page, with a template of the same name in `templates/pages/`.
+//! - `api`: `/api/overrun/v1/…`, the same incidents in the shape of `overrun explain --json`.
+//! - `timeline`, `chart`: the drawings, pure.
+//! - `text`, `words`, `moment`, `links`: how foreign text, our words, times and addresses are written.
+//! - `health`, `headers`, `assets`, `error`: what every HTTP service has.
+//!
+//! All of it works without JavaScript; `static/overrun.js` only adds the reader's own zone, copying and the "12 new" button.
+
+mod api;
+mod assets;
+mod chart;
+mod error;
+mod headers;
+mod health;
+mod links;
+mod moment;
+mod pages;
+mod query;
+mod text;
+mod timeline;
+mod words;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use domain::Clock;
+use store::Store;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::error::Failure;
+use crate::links::Links;
+
+/// An answer takes no longer than this; a reader who waits longer has given up or tried again.
+const ANSWER_MAX: Duration = Duration::from_secs(10);
+
+/// What the dashboard needs to know.
+pub struct Dashboard {
+    /// Where everything is.
+    pub store: Store,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// The metrics that `/metrics` shows.
+    pub registry: prometheus::Registry,
+    /// Where senders reach the collector: `http://127.0.0.1:4318`. Shown in commands to copy.
+    pub ingest_url: String,
+    /// Where readers reach the dashboard: `http://127.0.0.1:4319`. If it has a path, all links start with that path.
+    pub public_url: String,
+}
+
+/// What handlers share.
+#[derive(Clone)]
+struct App {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    registry: prometheus::Registry,
+    ingest_url: Arc<str>,
+    links: Links,
+}
+
+/// Pages, API, metrics and health checks. Under the path of the public URL too, if it has one, so that a proxy in front may
+/// strip that path or leave it.
+pub fn router(dashboard: Dashboard) -> Router {
+    let links = Links::new(&dashboard.public_url);
+    let app = App {
+        store: dashboard.store,
+        clock: dashboard.clock,
+        registry: dashboard.registry,
+        ingest_url: dashboard.ingest_url.trim_end_matches('/').into(),
+        links: links.clone(),
+    };
+    let own = Router::new()
+        .merge(pages::router())
+        .merge(api::router())
+        .merge(health::router())
+        .merge(assets::router())
+        .layer(from_fn_with_state(app.clone(), in_time));
+    let all = if links.base().is_empty() { own } else { Router::new().nest(links.base(), own.clone()).merge(own) };
+    headers::secured(all.fallback(unknown_path).with_state(app).layer(CatchPanicLayer::new()))
+}
+
+/// Gives up an answer that takes too long.
+async fn in_time(State(app): State<App>, request: Request, next: Next) -> Response {
+    let for_program = is_api(request.uri().path());
+    match tokio::time::timeout(ANSWER_MAX, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            tracing::warn!("an answer took too long and was given up");
+            refuse(&app, for_program, Failure::Unavailable)
+        }
+    }
+}
+
+async fn unknown_path(State(app): State<App>, request: Request) -> Response {
+    refuse(&app, is_api(request.uri().path()), Failure::NotFound("page"))
+}
+
+fn is_api(path: &str) -> bool {
+    path.split('/').any(|part| part == "api")
+}
+
+fn refuse(app: &App, for_program: bool, failure: Failure) -> Response {
+    if for_program { failure.into_json().into_response() } else { pages::failed(app, &failure) }
+}

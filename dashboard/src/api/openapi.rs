@@ -1,0 +1,156 @@
+//! The description of the API, by hand: small, and true because a test holds it against the router.
+
+use axum::Json;
+use axum::extract::State;
+use domain::{IncidentState, Layer, Outcome};
+use serde_json::{Value, json};
+
+use crate::App;
+use crate::query::{LIMIT_DEFAULT, LIMIT_MAX};
+
+/// `GET /api/overrun/openapi.json`
+pub async fn show(State(app): State<App>) -> Json<Value> {
+    Json(description(app.links.base()))
+}
+
+fn description(base: &str) -> Value {
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Overrun",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Requests that overran, with the limit that fired and why. Fields may be added; those there stay.",
+        },
+        "servers": [{ "url": if base.is_empty() { "/" } else { base } }],
+        "paths": {
+            "/api/overrun/v1/incidents": { "get": {
+                "summary": "Incidents, newest first",
+                "parameters": parameters(),
+                "responses": responses(json!({
+                    "type": "object",
+                    "required": ["incidents", "next"],
+                    "properties": {
+                        "incidents": { "type": "array", "items": { "$ref": "#/components/schemas/Incident" } },
+                        "next": { "type": ["string", "null"], "description": "give it as `before` for the page after this one" },
+                    },
+                }), &["400", "503"]),
+            } },
+            "/api/overrun/v1/incidents/{id}": { "get": {
+                "summary": "One incident",
+                "parameters": [in_path("id", "24 hex digits")],
+                "responses": responses(json!({ "$ref": "#/components/schemas/Incident" }), &["404", "503"]),
+            } },
+            "/api/overrun/v1/incidents/{id}/evidence": { "get": {
+                "summary": "What the sources said about it",
+                "parameters": [in_path("id", "24 hex digits")],
+                "responses": responses(json!({ "$ref": "#/components/schemas/EvidenceList" }), &["404", "503"]),
+            } },
+            "/api/overrun/v1/requests/{request_id}": { "get": {
+                "summary": "Everything known about one request",
+                "parameters": [
+                    in_path("request_id", "as its platform or caller gave it"),
+                    in_query("stack", &json!({ "type": "string" }), "without it, the stack that heard of the request last"),
+                ],
+                "responses": responses(json!({ "allOf": [
+                    { "$ref": "#/components/schemas/EvidenceList" },
+                    {
+                        "type": "object",
+                        "required": ["request_id", "stack", "attempts", "incidents"],
+                        "properties": {
+                            "request_id": { "type": "string" },
+                            "stack": { "type": "string" },
+                            "attempts": { "type": ["integer", "null"] },
+                            "incidents": { "type": "array", "items": { "$ref": "#/components/schemas/Incident" } },
+                        },
+                    },
+                ] }), &["400", "404", "503"]),
+            } },
+        },
+        "components": { "schemas": schemas() },
+    })
+}
+
+fn parameters() -> Vec<Value> {
+    let time = json!({ "oneOf": [{ "type": "string", "format": "date-time" }, { "type": "integer" }] });
+    let text = json!({ "type": "string" });
+    vec![
+        in_query("from", &time, "not before: RFC 3339, or milliseconds since 1970"),
+        in_query("to", &time, "before: RFC 3339, or milliseconds since 1970"),
+        in_query("stack", &text, "of this stack"),
+        in_query("function", &text, "of this function"),
+        in_query("layer", &words(&Layer::ALL.map(Layer::as_str)), "whose limit fired"),
+        in_query("outcome", &words(&Outcome::ALL.map(Outcome::as_str)), "how it ended"),
+        in_query("state", &words(&IncidentState::ALL.map(IncidentState::as_str)), "how far it may be believed"),
+        in_query("problem", &text, "of this problem"),
+        in_query("q", &text, "a request ID, a trace ID, or words of the verdict"),
+        in_query("before", &text, "the `next` of the page before"),
+        in_query("limit", &json!({ "type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT }), "how many"),
+    ]
+}
+
+fn words(words: &[&str]) -> Value {
+    json!({ "type": "string", "enum": words })
+}
+
+fn in_query(name: &str, schema: &Value, description: &str) -> Value {
+    json!({ "name": name, "in": "query", "schema": schema, "description": description })
+}
+
+fn in_path(name: &str, description: &str) -> Value {
+    json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" }, "description": description })
+}
+
+fn responses(schema: Value, failures: &[&str]) -> Value {
+    let mut responses = json!({ "200": { "description": "found", "content": { "application/json": { "schema": schema } } } });
+    for status in failures {
+        let content = json!({ "application/json": { "schema": { "$ref": "#/components/schemas/Error" } } });
+        responses[*status] = json!({ "description": "why there is no answer", "content": content });
+    }
+    responses
+}
+
+fn schemas() -> Value {
+    let text = json!({ "type": ["string", "null"] });
+    let time = json!({ "type": ["string", "null"], "format": "date-time" });
+    let number = json!({ "type": ["number", "null"] });
+    json!({
+        "Error": { "type": "object", "required": ["error"], "properties": {
+            "error": { "type": "string" }, "parameter": { "type": "string" }, "expected": { "type": "string" }, "found": { "type": "string" },
+        } },
+        "EvidenceList": { "type": "object", "required": ["evidence", "evidence_left_out"], "properties": {
+            "evidence": { "type": "array", "items": { "type": "object" } }, "evidence_left_out": { "type": "integer" },
+        } },
+        "Incident": {
+            "type": "object",
+            "required": ["id", "problem", "request_id", "attempt", "stack", "outcome", "state", "summary", "diagnosis", "timeline",
+                "first_seen_at", "changed_at"],
+            "properties": {
+                "id": { "type": "string" }, "problem": { "type": "string" }, "subject": { "type": "string" },
+                "request_id": text, "attempt": { "type": "integer", "minimum": 1 }, "trace_id": text, "stack": { "type": "string" },
+                "function": text, "platform": text, "instance": text, "pid": { "type": ["integer", "null"] },
+                "outcome": words(&Outcome::ALL.map(Outcome::as_str)),
+                "state": words(&IncidentState::ALL.map(IncidentState::as_str)),
+                "started_at": time, "ended_at": time, "elapsed_ms": number,
+                "summary": { "type": "string", "description": "the verdict in one sentence" },
+                "diagnosis": { "type": "object" }, "timeline": { "type": "object" },
+                "first_seen_at": time, "changed_at": time,
+            },
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reference_leads_somewhere() {
+        let description = description("/overrun");
+        assert_eq!(description["servers"][0]["url"], "/overrun");
+        let text = description.to_string();
+        for reference in text.split("#/components/schemas/").skip(1) {
+            let name = reference.split('"').next().unwrap_or_default();
+            assert!(description["components"]["schemas"][name].is_object(), "{name}");
+        }
+    }
+}

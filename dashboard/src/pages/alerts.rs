@@ -1,0 +1,83 @@
+//! Alerts: which incident went to whom, and what is still on its way.
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use jiff::Timestamp;
+use store::{Delivery, DeliveryState};
+
+use super::{Shell, respond};
+use crate::App;
+use crate::error::Failure;
+use crate::moment::{Moment, count};
+use crate::text::{Sentence, Text};
+use crate::words::{self, Chip};
+
+/// Deliveries shown: the newest.
+const DELIVERIES_MAX: u32 = 100;
+
+#[derive(Template)]
+#[template(path = "pages/alerts.html")]
+struct AlertsPage {
+    shell: Shell,
+    headline: String,
+    rows: Vec<DeliveryView>,
+    full: bool,
+}
+
+struct DeliveryView {
+    created_at: Moment,
+    summary: Sentence,
+    href: String,
+    rule: Text,
+    action: Text,
+    state: Chip,
+    next: Option<Moment>,
+    attempts: u32,
+    last_error: Option<Text>,
+}
+
+/// `GET /alerts`
+pub async fn show(State(app): State<App>) -> Response {
+    respond(&app, view(&app).await)
+}
+
+async fn view(app: &App) -> Result<AlertsPage, Failure> {
+    let now = app.clock.now();
+    let deliveries = app.store.deliveries(DELIVERIES_MAX).await?;
+    Ok(AlertsPage {
+        shell: Shell::new(app, "Alerts", "/alerts", now),
+        headline: headline(&deliveries),
+        full: deliveries.len() >= DELIVERIES_MAX as usize,
+        rows: deliveries.iter().map(|delivery| delivery_view(app, delivery, now)).collect(),
+    })
+}
+
+/// `2 deliveries given up, 1 on its way, 40 delivered`
+fn headline(deliveries: &[Delivery]) -> String {
+    if deliveries.is_empty() {
+        return "Nobody was told of anything yet".to_owned();
+    }
+    let parts: Vec<_> =
+        [(DeliveryState::Parked, "given up"), (DeliveryState::Pending, "on the way"), (DeliveryState::Delivered, "delivered")]
+            .into_iter()
+            .map(|(state, words)| (deliveries.iter().filter(|delivery| delivery.state == state).count() as u64, words))
+            .filter(|(number, _)| *number > 0)
+            .map(|(number, words)| format!("{} {words}", count(number)))
+            .collect();
+    format!("Alerts: {}", parts.join(", "))
+}
+
+fn delivery_view(app: &App, delivery: &Delivery, now: Timestamp) -> DeliveryView {
+    DeliveryView {
+        created_at: Moment::new(delivery.created_at, now),
+        summary: Sentence::new(&delivery.incident.summary),
+        href: app.links.incident(delivery.incident.id.as_str()),
+        rule: Text::name(&delivery.rule),
+        action: Text::name(&delivery.action),
+        state: words::delivery(delivery.state),
+        next: (delivery.state == DeliveryState::Pending).then(|| Moment::new(delivery.due_at, now)),
+        attempts: delivery.attempts,
+        last_error: delivery.last_error.as_ref().map(|error| Text::line(error, 300)),
+    }
+}

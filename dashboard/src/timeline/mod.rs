@@ -1,0 +1,121 @@
+//! The one drawing that is our own: a request on one time axis, every layer a lane, every limit a line where it stood.
+//!
+//! Pure: a [`domain::Timeline`] in, numbers and words for the templates out. Nothing is drawn that no source gave: without
+//! any time there is no axis, a limit whose value or start is not known is named below the drawing and has no line.
+//!
+//! The limit that fired is solid and coloured, one that was not reached is dashed, a contradicted one is crossed out. What
+//! never answered is hatched, the moment of a stack sample is a ring.
+
+mod axis;
+mod narrow;
+mod place;
+mod say;
+mod wide;
+
+use std::fmt;
+
+use askama::Template;
+use askama::filters::HtmlSafe;
+use domain::{LimitLine, LimitMark, MarkKind, Timeline};
+
+pub use self::axis::Axis;
+pub use self::narrow::Narrow;
+pub use self::say::{Entry, LegendItem};
+pub use self::wide::Wide;
+use crate::moment::clock;
+
+/// Lanes that are drawn; the JSON has all.
+const LANES_MAX: usize = 14;
+/// Stretches and moments drawn per lane.
+const PER_LANE_MAX: usize = 150;
+/// Limits drawn.
+const LIMITS_MAX: usize = 16;
+
+/// A length in the drawing's own unit, printed with one decimal.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Px(pub f64);
+
+impl fmt::Display for Px {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = format!("{:.1}", self.0);
+        f.write_str(text.strip_suffix(".0").unwrap_or(&text))
+    }
+}
+
+/// A timeline as the page shows it.
+#[derive(Debug, Template)]
+#[template(path = "parts/timeline.html")]
+pub struct TimelineView {
+    /// The drawings; `None` when no source gave a time.
+    pub drawn: Option<Drawn>,
+    /// Limits that have no place on the axis, in words.
+    pub unplaced: Vec<String>,
+    /// What happened, in order, in words.
+    pub entries: Vec<Entry>,
+    /// What was left out because there was too much of it.
+    pub left_out: Option<String>,
+}
+
+/// Both drawings of one axis.
+#[derive(Debug)]
+pub struct Drawn {
+    /// For wide screens.
+    pub wide: Wide,
+    /// For narrow screens.
+    pub narrow: Narrow,
+    /// When the axis begins, in UTC.
+    pub starts_at: String,
+    /// What its shapes mean, only those that occur.
+    pub legend: Vec<LegendItem>,
+    /// The drawing in one sentence.
+    pub label: String,
+}
+
+// Its template escapes what it prints.
+impl HtmlSafe for TimelineView {}
+
+impl TimelineView {
+    /// Lays out `timeline`.
+    #[must_use]
+    pub fn new(timeline: &Timeline) -> Self {
+        let (timeline, left_out) = bounded(timeline);
+        let axis = Axis::of(&timeline);
+        let on_axis = |limit: &LimitLine| axis.zip(limit.at).is_some_and(|(axis, at)| axis.share(at).is_some());
+        let unplaced = timeline.limits.iter().filter(|limit| !on_axis(limit)).map(|limit| say::unplaced(limit, axis)).collect();
+        let drawn = axis.filter(|_| !timeline.lanes.is_empty()).map(|axis| Drawn {
+            wide: Wide::draw(&timeline, axis),
+            narrow: Narrow::draw(&timeline, axis),
+            starts_at: clock(axis.start()),
+            legend: say::legend(&timeline),
+            label: say::drawing(&timeline),
+        });
+        Self { drawn, unplaced, entries: axis.map(|axis| say::entries(&timeline, axis)).unwrap_or_default(), left_out }
+    }
+}
+
+/// The same timeline with no more in it than can be drawn, and what was left out.
+fn bounded(timeline: &Timeline) -> (Timeline, Option<String>) {
+    let mut kept = timeline.clone();
+    let mut items = 0;
+    for lane in &mut kept.lanes {
+        items += lane.segments.len().saturating_sub(PER_LANE_MAX) + lane.marks.len().saturating_sub(PER_LANE_MAX);
+        lane.segments.truncate(PER_LANE_MAX);
+        // Log lines are the many; what fired and the stacks are never left out for their sake.
+        lane.marks.sort_by_key(|mark| (mark.kind == MarkKind::Line, mark.at));
+        lane.marks.truncate(PER_LANE_MAX);
+    }
+    let lanes = kept.lanes.len().saturating_sub(LANES_MAX);
+    kept.lanes.truncate(LANES_MAX);
+    kept.limits.sort_by_key(|limit| limit.mark != LimitMark::Fired);
+    let limits = kept.limits.len().saturating_sub(LIMITS_MAX);
+    kept.limits.truncate(LIMITS_MAX);
+    let parts: Vec<_> = [(lanes, "lanes"), (items, "stretches and moments"), (limits, "limits")]
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} more {what}"))
+        .collect();
+    (kept, (!parts.is_empty()).then(|| parts.join(", ")))
+}
+
+#[cfg(test)]
+mod tests;
