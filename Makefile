@@ -1,0 +1,27 @@
+# What people run. Every target installs what a fresh Debian or Ubuntu machine lacks, asks no question, needs no
+# environment variable, and can be run again.
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench
+
+# A toolchain that rustup has just put there is found without a new shell.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+help: ## say what there is
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile
+
+# The dev profile: its first page comes about twice as early as that of an optimised build.
+demo: ## build, start, play in captured traffic, print the address of the first page
+	@scripts/install-needs rust compiler postgres-if-possible
+	cargo run --locked -- demo
+
+test: ## run every test against a throw-away PostgreSQL
+	@scripts/install-needs rust compiler postgres python
+	@scripts/test-peers
+	scripts/with-postgres cargo test --locked --workspace
+
+check: ## what CI runs: format, lints, documentation, licences, tests
+	@.ci/run
+
+bench: ## durable records per second through HTTP, against raw COPY
+	@scripts/install-needs rust compiler postgres
+	scripts/with-postgres cargo bench --locked
