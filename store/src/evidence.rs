@@ -14,12 +14,12 @@ use crate::columns::time;
 use crate::copy::Rows;
 use crate::partitions::Hour;
 use crate::watched::{Anomalies, Roots, Seen};
-use crate::{Store, StoreError, error, fates};
+use crate::{Store, StoreError, error, fates, nesting};
 
-const COPY_EVIDENCE: &str =
+pub(crate) const COPY_EVIDENCE: &str =
     "copy evidence (stack, key, received_at, observed_at, kind, source, format, anomalous, origin, claim) from stdin (format binary)";
 const EVIDENCE_COLUMNS: i16 = 10;
-const COPY_LINKS: &str = "copy links (stack, from_key, to_key, at, received_at) from stdin (format binary)";
+pub(crate) const COPY_LINKS: &str = "copy links (stack, from_key, to_key, at, received_at) from stdin (format binary)";
 const LINK_COLUMNS: i16 = 5;
 
 /// One request body, parsed.
@@ -135,12 +135,12 @@ async fn remember(connection: &mut PgConnection, batches: &[Batch]) -> sqlx::Res
 }
 
 /// Batches as rows, made before the transaction begins.
-struct Encoded {
-    evidence: Rows,
-    links: Rows,
+pub(crate) struct Encoded {
+    pub(crate) evidence: Rows,
+    pub(crate) links: Rows,
     /// Where the rows of each batch end.
     ends: Vec<End>,
-    hours: BTreeSet<Hour>,
+    pub(crate) hours: BTreeSet<Hour>,
     seen: Seen,
 }
 
@@ -151,7 +151,7 @@ struct End {
 }
 
 impl Encoded {
-    fn new(batches: &[Batch]) -> Self {
+    pub(crate) fn new(batches: &[Batch]) -> Self {
         let mut encoded =
             Self { evidence: Rows::default(), links: Rows::default(), ends: Vec::new(), hours: BTreeSet::new(), seen: Seen::default() };
         for batch in batches {
@@ -178,7 +178,7 @@ impl Encoded {
         rows.text(&claim.format);
         rows.flag(claim.is_anomalous());
         rows.maybe(origin.as_ref(), Rows::json);
-        rows.json(claim);
+        rows.json(nesting::readable(claim).as_ref());
 
         let at = at.unwrap_or(*received_at);
         let links = claim.links();
@@ -206,5 +206,106 @@ impl Encoded {
             }
         }
         stretches
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{ClaimedOutcome, Instance, Key, RequestId, TraceId, Value};
+    use sqlx::PgPool;
+
+    use super::*;
+    use crate::testing::{at, batch, line, number, settle, timeout};
+
+    async fn load(store: &Store, request_id: &str) -> Vec<Evidence> {
+        store.load_group(&StackName::default(), &Key::Request(RequestId::from(request_id))).await.unwrap()
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATOR")]
+    async fn what_goes_in_comes_out(pool: PgPool) {
+        let store = Store::from_pool(pool);
+        let mut claim = timeout("r1", 0).with("memory_mb", 128.0).with("note", "x\\u0000y");
+        claim.trace_id = TraceId::parse("6a3f1c209a8fbf0a9c13eafa397c5a3b");
+        let mut given = batch(0, [claim, line("r2", 0, "other")]);
+        given.evidence[0].origin = Some(domain::Origin { file: "app.log".to_owned(), line: 3 });
+        let appended = store.append(std::slice::from_ref(&given)).await.unwrap();
+        assert_eq!(appended, Appended { evidence: 2, repeated_batches: 0, groups_due: 1 });
+        assert_eq!(load(&store, "r1").await, given.evidence[..1]);
+        assert_eq!(load(&store, "r3").await, []);
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATOR")]
+    async fn a_repeated_batch_is_counted_once(pool: PgPool) {
+        let store = Store::from_pool(pool.clone());
+        let (one, two) = (batch(0, [timeout("r1", 0)]), batch(0, [line("r1", 0, "a"), line("r2", 0, "b")]));
+        store.append(&[one.clone(), one.clone()]).await.unwrap();
+        let again = store.append(&[one.clone(), two, one]).await.unwrap();
+        assert_eq!((again.evidence, again.repeated_batches), (2, 2));
+        assert_eq!(number(&pool, "select count(*) from evidence").await, 3);
+        assert_eq!(number(&pool, "select sum(evidence)::bigint from source_minutes").await, 3);
+        assert_eq!(store.append(&[]).await.unwrap(), Appended::default());
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATOR")]
+    async fn hostile_text_is_stored_and_read_back(pool: PgPool) {
+        let store = Store::from_pool(pool.clone());
+        let long = "x'\"\\\t\u{202e}".repeat(150_000);
+        let mut claim = timeout("r\0'; drop table evidence; --", 0);
+        claim.raw = format!("nul \0 {long}");
+        claim.instance = Some(Instance::from("i".repeat(5000)));
+        claim.observed_at = Some(Timestamp::MIN);
+        claim.started_at = Some(Timestamp::MAX);
+        claim.attributes.insert("name\0".to_owned(), Value::from("value\0"));
+        let mut given = batch(0, [claim.clone()]);
+        given.source = SourceName::from("so\0urce");
+        given.rejected = vec![Rejected { line: 1, reason: "NUL \0".to_owned(), text: long.clone() }];
+        store.append(&[given]).await.unwrap();
+        settle(&store, 0).await;
+
+        let key = Key::Request(claim.request_id.clone().unwrap());
+        let loaded = store.load_group(&StackName::default(), &key).await.unwrap();
+        assert_eq!(loaded[0].claim.raw, format!("nul \u{fffd} {long}"));
+        assert_eq!(loaded[0].claim.instance, claim.instance);
+        assert_eq!(loaded[0].claim.text("name\u{fffd}"), Some("value\u{fffd}"));
+        let record = store.request(None, claim.request_id.as_ref().unwrap()).await.unwrap().unwrap();
+        assert_eq!(record.incidents.len(), 1);
+        assert_eq!(store.rejects(10).await.unwrap()[0].text.len(), 2048 - 2048 % 7 + 1);
+        assert_eq!(number(&pool, "select count(*) from evidence_v1 where claim::jsonb is not null").await, 1);
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATOR")]
+    async fn deep_nesting_is_read_back(pool: PgPool) {
+        let store = Store::from_pool(pool);
+        let nested = (0..120).fold(Value::from("core"), |inner, _| Value::List(vec![inner]));
+        let mut claim = timeout("r1", 0);
+        claim.attributes.insert("event".to_owned(), nested);
+        store.append(&[batch(0, [claim])]).await.unwrap();
+        assert_eq!(load(&store, "r1").await.len(), 1);
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATOR")]
+    async fn the_latest_rejects_are_kept_and_all_are_counted(pool: PgPool) {
+        let store = Store::from_pool(pool);
+        for round in 0..3 {
+            let mut given = batch(round, [line("r", round, "x")]);
+            let reject = |line| Rejected { line, reason: "expected a time".to_owned(), text: "?".to_owned() };
+            given.rejected = (1..=40).map(reject).collect();
+            given.ignored = 2;
+            store.append(&[given]).await.unwrap();
+        }
+        let kept = store.rejects(1000).await.unwrap();
+        assert_eq!(kept.len(), fates::REJECTS_PER_SOURCE_MAX);
+        assert_eq!((kept[0].line, kept[0].at), (40, at(2)));
+        let counted = &store.sources(at(0), at(10)).await.unwrap()[0];
+        assert_eq!((counted.evidence, counted.ignored, counted.rejected), (3, 6, 120));
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATOR")]
+    async fn an_error_word_is_no_anomaly_and_makes_nothing_due(pool: PgPool) {
+        let store = Store::from_pool(pool);
+        let mut claim = line("r1", 0, "failed");
+        claim.outcome = Some(ClaimedOutcome::Error);
+        assert_eq!(store.append(&[batch(0, [claim])]).await.unwrap().groups_due, 0);
+        assert_eq!(store.next_recompute_at().await.unwrap(), None);
     }
 }

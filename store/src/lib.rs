@@ -29,12 +29,16 @@ mod group;
 mod incident_row;
 mod incidents;
 mod locks;
+mod nesting;
 mod overview;
 mod partitions;
 mod private_cluster;
+mod raw_copy;
 mod recompute;
 mod requests;
 mod sources;
+#[cfg(test)]
+mod testing;
 mod watched;
 
 use std::str::FromStr;
@@ -53,6 +57,7 @@ pub use evidence::{Appended, Batch, Rejected};
 pub use incidents::{IncidentFilter, StoredIncident};
 pub use overview::{FunctionRow, LayerCount, ProblemRow};
 pub use private_cluster::{ClusterError, PrivateCluster};
+pub use raw_copy::RawRows;
 pub use requests::RequestRecord;
 pub use sources::{RejectRow, SourceRow};
 

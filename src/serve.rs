@@ -1,0 +1,179 @@
+//! `overrun serve`: the wiring, top to bottom.
+//!
+//! It stops in the order of the flow: receivers refuse, queues drain, evidence is stored, running attempts finish or are put
+//! back, readers are let go, the database is closed, telemetry is flushed.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use axum::Router;
+use collector::Pipeline;
+use collector::receive;
+use domain::Clock;
+use prometheus::Registry;
+use secrecy::{ExposeSecret as _, SecretString};
+use store::{PrivateCluster, Store, StoreOptions};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::reload;
+use crate::shutdown::{self, STOP_MAX};
+use crate::telemetry;
+
+/// Where the daemon can be reached once it is ready.
+#[derive(Clone, Debug)]
+pub struct Addresses {
+    /// OTLP/HTTP, watchdog events, log pushes.
+    pub ingest_http: SocketAddr,
+    /// OTLP/gRPC.
+    pub ingest_grpc: SocketAddr,
+    /// Pages and API.
+    pub dashboard: SocketAddr,
+}
+
+/// Runs the daemon until a signal stops it.
+pub async fn run(config: Config) -> anyhow::Result<()> {
+    let telemetry = telemetry::start(&config.telemetry)?;
+    let stop = shutdown::on_signal()?;
+    let (ready, addresses) = oneshot::channel();
+    tokio::spawn(async move {
+        if let Ok(addresses) = addresses.await {
+            announce(&addresses);
+        }
+    });
+    let outcome = until(config, Arc::new(SystemClock), stop, ready).await;
+    tokio::task::spawn_blocking(|| telemetry.flush()).await?;
+    outcome
+}
+
+/// Says where everything is, in a form that scripts can read.
+fn announce(addresses: &Addresses) {
+    println!("dashboard   http://{}", addresses.dashboard);
+    println!("ingest      http://{}", addresses.ingest_http);
+    println!("ingest grpc http://{}", addresses.ingest_grpc);
+}
+
+/// Runs the daemon until `stop`; tells `ready` where it can be reached.
+pub async fn until(
+    config: Config,
+    clock: Arc<dyn Clock>,
+    stop: CancellationToken,
+    ready: oneshot::Sender<Addresses>,
+) -> anyhow::Result<()> {
+    let [http, grpc, pages] = config.listeners()?;
+    let rules = reload::Rules::load(config.alerts.rules_file.as_deref())?;
+    let (http, grpc, pages) = (bind("ingest.http", http).await?, bind("ingest.grpc", grpc).await?, bind("dashboard.http", pages).await?);
+    let addresses = Addresses { ingest_http: http.local_addr()?, ingest_grpc: grpc.local_addr()?, dashboard: pages.local_addr()? };
+    let registry = Registry::new();
+    registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
+
+    let database = Database::open(&config).await?;
+    let store = &database.store;
+    let (stop_alerts, stop_pages) = (CancellationToken::new(), CancellationToken::new());
+    let pipeline = Pipeline::start(store.clone(), Arc::clone(&clock), config.pipeline, &registry, collector::fold, stop.clone())?;
+    let receiver = receive::Receiver::new(pipeline.clone(), config.receive);
+    let receivers =
+        [listen(http, receive::http_router(&receiver), stop.clone()), listen(grpc, receive::grpc_router(&receiver), stop.clone())];
+    let dashboard = dashboard::Dashboard {
+        store: store.clone(),
+        clock: Arc::clone(&clock),
+        registry: registry.clone(),
+        ingest_url: format!("http://{}", addresses.ingest_http),
+        public_url: config.alerts.public_url.clone(),
+    };
+    let readers = listen(pages, dashboard::router(dashboard), stop_pages.clone());
+    let alerts = {
+        let (store, clock, stop) = (store.clone(), Arc::clone(&clock), stop_alerts.clone());
+        let watched = rules.watch(stop.clone())?;
+        tokio::spawn(async move { alerts::run(store, watched, clock, config.alerts, &registry, stop).await })
+    };
+    tracing::info!(dashboard = %addresses.dashboard, ingest = %addresses.ingest_http, "ready");
+    // Nobody may be waiting for it.
+    let _ = ready.send(addresses);
+
+    stop.cancelled().await;
+    let orderly = async {
+        for receiver in receivers {
+            receiver.await??;
+        }
+        pipeline.finished().await;
+        stop_alerts.cancel();
+        alerts.await??;
+        stop_pages.cancel();
+        readers.await??;
+        anyhow::Ok(())
+    };
+    match tokio::time::timeout(STOP_MAX, orderly).await {
+        Ok(outcome) => outcome?,
+        Err(_) => tracing::warn!("the orderly stop took too long and was cut short; nothing acknowledged is lost by that"),
+    }
+    database.close().await
+}
+
+async fn bind(key: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("`{key}`: `{address}` cannot be listened on"))
+}
+
+fn listen(listener: TcpListener, router: Router, stop: CancellationToken) -> JoinHandle<std::io::Result<()>> {
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    tokio::spawn(async move { axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await })
+}
+
+/// The store, and the private Postgres below it where there is one.
+pub struct Database {
+    /// What everything is kept in, its schema up to date.
+    pub store: Store,
+    url: SecretString,
+    cluster: Option<PrivateCluster>,
+}
+
+impl Database {
+    /// Connects to the configured server, or starts a private one, and brings the schema up to date.
+    pub async fn open(config: &Config) -> anyhow::Result<Self> {
+        let (url, cluster) = match config.database_url()? {
+            Some(url) => (url, None),
+            None => {
+                let dir = config.data_dir()?;
+                let cluster = PrivateCluster::start(&dir).await.with_context(|| format!("no private Postgres in `{}`", dir.display()))?;
+                (SecretString::from(cluster.url()), Some(cluster))
+            }
+        };
+        let options = StoreOptions { url: url.clone(), connections_max: config.database.connections_max };
+        let store = match Store::connect(&options).await {
+            Ok(store) => store,
+            Err(error) => {
+                stop_cluster(cluster).await?;
+                return Err(error).context("the database cannot be reached");
+            }
+        };
+        let database = Self { store, url, cluster };
+        if let Err(error) = database.store.migrate().await {
+            database.close().await?;
+            return Err(error).context("the schema cannot be brought up to date");
+        }
+        Ok(database)
+    }
+
+    /// Where it is, for a second connection to the same.
+    pub fn url(&self) -> String {
+        self.url.expose_secret().to_owned()
+    }
+
+    /// Closes the connections, and stops the private Postgres.
+    pub async fn close(self) -> anyhow::Result<()> {
+        self.store.pool().close().await;
+        stop_cluster(self.cluster).await
+    }
+}
+
+async fn stop_cluster(cluster: Option<PrivateCluster>) -> anyhow::Result<()> {
+    match cluster {
+        Some(cluster) => cluster.stop().await.context("the private Postgres did not stop"),
+        None => Ok(()),
+    }
+}
