@@ -1,1 +1,31 @@
-//! x
+//! Alerts: changes of incidents in, messages to people and programs out.
+//!
+//! ```text
+//! receive → parse → Evidence → correlate → diagnose → Incident → store ─┬→ alert
+//!                                                                       └→ show
+//! ```
+//!
+//! [`rules`] is pure: an incident and a rules file give a list of deliveries. The worker claims changes that the store wrote beside the
+//! incidents, writes deliveries, claims those that are due, makes attempts, and writes down what became of each. All state
+//! is in the store: a process that dies loses nothing, and several share the work.
+//!
+//! To add an action: see [`actions`](Rules). To add a field that conditions can ask for: a line in `rules/fields.rs` and in
+//! `docs/rules.md`.
+
+mod actions;
+mod delay;
+mod load;
+mod metrics;
+mod nearest;
+mod notification;
+mod options;
+mod rules;
+mod settings;
+#[cfg(test)]
+mod testing;
+mod text;
+mod worker;
+
+pub use options::{AlertOptions, OptionsError};
+pub use rules::{ActionSummary, RuleSummary, Rules, RulesError, Summary};
+pub use worker::{AlertsError, run};

@@ -1,0 +1,147 @@
+//! What rules do: one file per action.
+//!
+//! An action makes one attempt. Its error says whether a later one makes sense; counting, waiting and repeating are the
+//! worker's. To add one: a file here with its settings and its `attempt`, a variant of [`Action`] and an arm in each of its
+//! methods, and a page in `docs/actions/`.
+
+mod email;
+mod outgoing;
+mod webhook;
+
+use std::time::Duration;
+
+use toml::Spanned;
+use toml::de::DeValue;
+
+use crate::nearest::nearest;
+use crate::notification::Notification;
+use crate::rules::Rules;
+use crate::settings::{self, Fault, Surroundings};
+use crate::text::one_line;
+
+pub(crate) use self::email::Smtp;
+
+/// Any error, as the source of one of ours.
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Longest account of an attempt that is kept, in characters.
+const DETAIL_CHARS_MAX: usize = 500;
+
+/// Why an attempt failed, and with it whether there will be another.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ActionError {
+    /// The other side may accept it later; `after` is its own wish, if it gave one.
+    #[error("`{action}` was not delivered")]
+    Retry {
+        /// The kind of action.
+        action: &'static str,
+        /// What `Retry-After` said.
+        after: Option<Duration>,
+        /// What went wrong.
+        #[source]
+        source: BoxError,
+    },
+    /// No later attempt can succeed: bad address, revoked key, any 4xx but 408 and 429.
+    #[error("`{action}` was refused")]
+    GiveUp {
+        /// The kind of action.
+        action: &'static str,
+        /// What the other side said.
+        #[source]
+        source: BoxError,
+    },
+}
+
+impl ActionError {
+    /// The whole chain in one line, for the record of the attempt. Not for logs: answers of others may name people.
+    pub(crate) fn detail(&self) -> String {
+        one_line(&chain(self), DETAIL_CHARS_MAX)
+    }
+}
+
+/// An error with its causes, each once: some libraries repeat them in their own text.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).fold(String::new(), |text, cause| {
+        match (text.is_empty(), text.ends_with(&cause)) {
+            (true, _) => cause,
+            (false, true) => text,
+            (false, false) => format!("{text}: {cause}"),
+        }
+    })
+}
+
+/// A configured action, ready to be attempted.
+#[derive(Debug)]
+pub(crate) enum Action {
+    /// An HTTP request with a signed CloudEvent.
+    Webhook(webhook::Webhook),
+    /// A mail.
+    Email(email::Email),
+}
+
+impl Action {
+    /// Every kind, as `kind` in the rules file and as metric label.
+    pub(crate) const KINDS: [&str; 2] = [webhook::KIND, email::KIND];
+
+    /// Reads an `[[action]]` table from which `name` and `kind` have been taken.
+    pub(crate) fn read(
+        kind: &Spanned<String>,
+        table: Spanned<DeValue<'_>>,
+        smtp: Option<&Smtp>,
+        around: &Surroundings<'_>,
+    ) -> Result<Self, Fault> {
+        match kind.get_ref().as_str() {
+            webhook::KIND => Ok(Self::Webhook(webhook::Webhook::read(settings::read(table)?, around)?)),
+            email::KIND => Ok(Self::Email(email::Email::read(&settings::read(table)?, smtp, kind)?)),
+            other => {
+                let hint = nearest(other, Self::KINDS).map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default();
+                Err(Fault::of(kind, format!("unknown action `{other}`{hint}, expected one of {}", Self::KINDS.join(", "))))
+            }
+        }
+    }
+
+    /// Its kind.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Webhook(_) => webhook::KIND,
+            Self::Email(_) => email::KIND,
+        }
+    }
+
+    /// Where it goes, without paths, keys and addresses of people.
+    pub(crate) fn target(&self) -> String {
+        match self {
+            Self::Webhook(webhook) => webhook.target(),
+            Self::Email(email) => email.target(),
+        }
+    }
+
+    /// Makes one attempt; the text is what the other side said.
+    ///
+    /// # Errors
+    /// See [`ActionError`].
+    pub(crate) async fn attempt(&self, notification: &Notification, tools: &Tools) -> Result<String, ActionError> {
+        match self {
+            Self::Webhook(webhook) => webhook.attempt(notification, &tools.http).await,
+            Self::Email(email) => email.attempt(notification, tools.mail.as_ref()).await,
+        }
+    }
+}
+
+/// What actions share: connections.
+#[derive(Clone, Debug)]
+pub(crate) struct Tools {
+    http: outgoing::Clients,
+    mail: Option<email::Mailer>,
+}
+
+impl Tools {
+    /// Opens nothing yet; builds what will.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub(crate) fn new(rules: &Rules, http_timeout: Duration) -> Result<Self, BoxError> {
+        let mail = rules.smtp().map(email::Mailer::new).transpose()?;
+        Ok(Self { http: outgoing::Clients::new(http_timeout)?, mail })
+    }
+}

@@ -1,0 +1,125 @@
+//! An HTTP POST with a CloudEvent, signed.
+//!
+//! Body: CloudEvents 1.0, structured mode, `application/cloudevents+json`
+//! (<https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md>). Headers: Standard Webhooks
+//! (<https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>). Both read 2026-11-20.
+//!
+//! ```text
+//! webhook-id: 0123456789abcdef0123456789abcdef
+//! webhook-timestamp: 1795213413
+//! webhook-signature: v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=
+//! ```
+
+mod body;
+
+use std::fmt;
+
+use reqwest::Url;
+use reqwest::header::CONTENT_TYPE;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHOOK_TIMESTAMP, Webhook as Key};
+use toml::Spanned;
+
+use super::{ActionError, outgoing};
+use crate::notification::Notification;
+use crate::settings::{Fault, Surroundings};
+
+/// Its name in the rules file.
+pub(super) const KIND: &str = "webhook";
+
+/// Length of a key in bytes, by Standard Webhooks.
+const KEY_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
+
+/// Most keys at once: the present one, and old ones until all receivers know the new one.
+const KEYS_MAX: usize = 4;
+
+/// An `[[action]]` table of this kind.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Table {
+    url: Spanned<SecretString>,
+    secret: Option<Spanned<SecretString>>,
+    secret_file: Option<Spanned<String>>,
+    #[serde(default)]
+    allow_private: bool,
+}
+
+/// A receiver.
+pub(crate) struct Webhook {
+    url: Url,
+    keys: Vec<Key>,
+    allow_private: bool,
+}
+
+impl Webhook {
+    /// Checks the settings.
+    pub(super) fn read(table: Table, around: &Surroundings<'_>) -> Result<Self, Fault> {
+        let url: Url =
+            table.url.get_ref().expose_secret().parse().map_err(|error| Fault::of(&table.url, format!("expected a URL: {error}")))?;
+        if !["http", "https"].contains(&url.scheme()) || !url.has_host() {
+            return Err(Fault::of(&table.url, format!("expected a URL that begins with https:// or http://, not {}:", url.scheme())));
+        }
+        if !table.allow_private {
+            outgoing::check_literal(&url).map_err(|error| Fault::of(&table.url, error.to_string().replace("found", "not")))?;
+        }
+        let secret = around.secret("secret", table.secret, table.secret_file)?.ok_or_else(|| {
+            Fault::of(&table.url, "expected `secret` or `secret_file` beside it; `echo whsec_$(openssl rand -base64 32)` makes one")
+        })?;
+        Ok(Self { url, keys: read_keys(&secret)?, allow_private: table.allow_private })
+    }
+
+    /// Scheme and host.
+    pub(super) fn target(&self) -> String {
+        outgoing::origin(&self.url)
+    }
+
+    /// Posts the notification once.
+    pub(super) async fn attempt(&self, notification: &Notification, clients: &outgoing::Clients) -> Result<String, ActionError> {
+        let give_up = |source| ActionError::GiveUp { action: KIND, source };
+        let body = body::render(notification);
+        let seconds = notification.attempted_at.as_second();
+        let signed: Result<Vec<_>, _> = self.keys.iter().map(|key| key.sign(&notification.delivery_id, seconds, body.as_bytes())).collect();
+        let signatures = signed.map_err(|error| give_up(error.into()))?.join(" ");
+        let request = clients
+            .for_private(self.allow_private)
+            .post(self.url.clone())
+            .header(CONTENT_TYPE, "application/cloudevents+json; charset=utf-8")
+            .header(HEADER_WEBHOOK_ID, &notification.delivery_id)
+            .header(HEADER_WEBHOOK_TIMESTAMP, seconds)
+            .header(HEADER_WEBHOOK_SIGNATURE, signatures)
+            .body(body);
+        let response = request.send().await.map_err(|error| outgoing::unanswered(KIND, error))?;
+        outgoing::judge(KIND, response, notification.attempted_at).await
+    }
+}
+
+impl fmt::Debug for Webhook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Webhook").field("target", &self.target()).field("allow_private", &self.allow_private).finish_non_exhaustive()
+    }
+}
+
+/// Reads `whsec_…`; several are separated by white space.
+fn read_keys(secret: &Spanned<SecretString>) -> Result<Vec<Key>, Fault> {
+    let wrong = || {
+        let message = "expected `whsec_` and 24 to 64 bytes in base64; `echo whsec_$(openssl rand -base64 32)` makes one";
+        Fault::of(secret, message)
+    };
+    let texts: Vec<&str> = secret.get_ref().expose_secret().split_whitespace().collect();
+    if texts.is_empty() || texts.len() > KEYS_MAX {
+        return Err(wrong());
+    }
+    texts
+        .into_iter()
+        .map(|text| {
+            let base64 = text.strip_prefix("whsec_").ok_or_else(wrong)?;
+            let bytes = base64.trim_end_matches('=').len() * 3 / 4;
+            let key = Key::new(text).map_err(|_| wrong())?;
+            if KEY_BYTES.contains(&bytes) { Ok(key) } else { Err(wrong()) }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

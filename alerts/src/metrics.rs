@@ -1,0 +1,58 @@
+//! What alerts count. Every label is from a closed set.
+
+use prometheus::{HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+
+use crate::actions::Action;
+
+/// What can become of an attempt, as metric label.
+pub(crate) const OUTCOMES: [&str; 4] = ["delivered", "retry", "refused", "exhausted"];
+
+/// Seconds that attempts take: a receiver nearby to one that hangs.
+const BUCKETS_S: [f64; 9] = [0.005, 0.025, 0.1, 0.25, 1.0, 2.5, 5.0, 15.0, 60.0];
+
+/// The label of deliveries whose action is no longer configured.
+pub(crate) const NO_ACTION: &str = "none";
+
+/// The counters.
+#[derive(Clone, Debug)]
+pub(crate) struct Metrics {
+    /// Ended attempts by kind of action and outcome.
+    pub deliveries: IntCounterVec,
+    /// How long attempts took by kind of action.
+    pub attempt_seconds: HistogramVec,
+    /// Attempts that run now.
+    pub running: IntGauge,
+    /// Changes of incidents that the rules have looked at.
+    pub changes: IntCounter,
+    /// Conditions that could not be evaluated.
+    pub rule_faults: IntCounter,
+}
+
+impl Metrics {
+    /// Registers everything, at zero, so that a series is there before its first event.
+    ///
+    /// # Errors
+    /// When one of the names is taken.
+    pub(crate) fn register(registry: &Registry) -> prometheus::Result<Self> {
+        let deliveries = Opts::new("overrun_alerts_deliveries_total", "Attempts at deliveries that ended, by what became of them.");
+        let seconds = HistogramOpts::new("overrun_alerts_attempt_duration_seconds", "How long attempts took.").buckets(BUCKETS_S.to_vec());
+        let metrics = Self {
+            deliveries: IntCounterVec::new(deliveries, &["action_kind", "outcome"])?,
+            attempt_seconds: HistogramVec::new(seconds, &["action_kind"])?,
+            running: IntGauge::new("overrun_alerts_attempts_running", "Attempts that run now.")?,
+            changes: IntCounter::new("overrun_alerts_changes_total", "Changes of incidents that the rules have looked at.")?,
+            rule_faults: IntCounter::new("overrun_alerts_rule_faults_total", "Conditions that could not be evaluated.")?,
+        };
+        for kind in Action::KINDS {
+            for outcome in OUTCOMES {
+                metrics.deliveries.with_label_values(&[kind, outcome]);
+            }
+        }
+        registry.register(Box::new(metrics.deliveries.clone()))?;
+        registry.register(Box::new(metrics.attempt_seconds.clone()))?;
+        registry.register(Box::new(metrics.running.clone()))?;
+        registry.register(Box::new(metrics.changes.clone()))?;
+        registry.register(Box::new(metrics.rule_faults.clone()))?;
+        Ok(metrics)
+    }
+}

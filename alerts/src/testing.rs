@@ -1,0 +1,157 @@
+//! Incidents for tests, and the other side: a receiver and a mail server.
+
+pub(crate) mod mail_server;
+pub(crate) mod receiver;
+
+use domain::{
+    Advice, Cause, Citation, Confidence, Diagnosis, Fired, Incident, IncidentId, IncidentState, Key, KnownFrom, Layer, Millis, Outcome,
+    ProblemId, Product, Reason, Timeline,
+};
+use jiff::Timestamp;
+
+use crate::notification::Notification;
+
+/// Installs what `src/main.rs` installs. Several tests may share a process.
+pub(crate) fn install_tls() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// A moment.
+pub(crate) fn at(text: &str) -> Timestamp {
+    text.parse().expect("test times are valid")
+}
+
+/// An incident of which nothing is known but that it may have happened.
+pub(crate) fn bare_incident() -> Incident {
+    let (stack, subject) = (domain::StackName::default(), Key::Worker { instance: None, pid: 9 });
+    Incident {
+        id: IncidentId::derive(&stack, &subject, 1),
+        subject: subject.to_string(),
+        problem: ProblemId::derive(&["bare"]),
+        request_id: None,
+        attempt: 1,
+        trace_id: None,
+        stack,
+        function: None,
+        platform: None,
+        instance: None,
+        pid: None,
+        outcome: Outcome::Timeout,
+        state: IncidentState::Suspected,
+        started_at: None,
+        ended_at: None,
+        elapsed_ms: None,
+        summary: "Something overran".to_owned(),
+        diagnosis: Diagnosis::default(),
+        timeline: Timeline::default(),
+        original_event: None,
+    }
+}
+
+/// An incident of which everything is known.
+pub(crate) fn incident() -> Incident {
+    let stack = domain::StackName::default();
+    let subject = Key::Request("6f747a63-ce41-11e7-8cfe-3d61dad3d219".into());
+    let line = Citation {
+        file: None,
+        line: None,
+        at: Some(at("2026-11-20T22:23:32.998Z")),
+        format: "gunicorn".to_owned(),
+        id: "00aa11bb22cc33dd".to_owned(),
+        text: "[2026-11-20 22:23:32 +0000] [306] [CRITICAL] WORKER TIMEOUT (pid:322)".to_owned(),
+    };
+    Incident {
+        id: IncidentId::derive(&stack, &subject, 1),
+        subject: subject.to_string(),
+        problem: ProblemId::derive(&["checkout", "app_server"]),
+        request_id: Some("6f747a63-ce41-11e7-8cfe-3d61dad3d219".into()),
+        attempt: 1,
+        trace_id: domain::TraceId::parse("6a3f1c209a8fbf0a9c13eafa397c5a3b"),
+        stack,
+        function: Some("checkout".into()),
+        platform: Some(Product::GUNICORN),
+        instance: Some("web.1".into()),
+        pid: Some(322),
+        outcome: Outcome::Timeout,
+        state: IncidentState::Confirmed,
+        started_at: Some(at("2026-11-20T22:23:02.990Z")),
+        ended_at: Some(at("2026-11-20T22:23:32.998Z")),
+        elapsed_ms: Some(Millis::from_ms(30_008)),
+        summary: "gunicorn's worker timeout (30 s) fired".to_owned(),
+        diagnosis: Diagnosis {
+            layer: Some(Layer::AppServer),
+            product: Some(Product::GUNICORN),
+            limit: Some(Fired {
+                setting: "--timeout".to_owned(),
+                value_ms: Some(Millis::from_ms(30_000)),
+                known_from: KnownFrom::Learned,
+                place: Some("Procfile".to_owned()),
+            }),
+            cause: Cause {
+                id: "no_client_timeout".to_owned(),
+                operation: Some("POST payments.internal".to_owned()),
+                waited_ms: Some(Millis::from_ms(29_100)),
+            },
+            confidence: Confidence::Certain,
+            contradicted: Vec::new(),
+            consequences: Vec::new(),
+            advice: vec![Advice {
+                kind: "set_client_timeout".to_owned(),
+                setting: Some("timeout".to_owned()),
+                place: None,
+                from: None,
+                to: Some("10 s".to_owned()),
+                text: "Give the call to payments.internal a timeout well under 30 s.".to_owned(),
+            }],
+            refuted_by: "a span of that call that ended earlier".to_owned(),
+            reasons: vec![Reason { text: "gunicorn says that it gave up on worker 322.".to_owned(), evidence: vec![line.clone()] }],
+            evidence: vec![line],
+        },
+        timeline: Timeline::default(),
+        original_event: None,
+    }
+}
+
+/// The same on its way.
+pub(crate) fn notification() -> Notification {
+    let incident = incident();
+    Notification {
+        delivery_id: "0123456789abcdef0123456789abcdef".to_owned(),
+        rule: "checkout overran".to_owned(),
+        link: Notification::link_to("https://overrun.example.com/", &incident),
+        incident,
+        created_at: at("2026-11-20T22:23:33.100Z"),
+        attempted_at: at("2026-11-20T22:23:33.150Z"),
+    }
+}
+
+/// The same with text that wants to be taken for something else in every field that comes from outside.
+pub(crate) fn hostile_notification() -> Notification {
+    let hostile =
+        |place: &str| format!("{place}\r\nBcc: victim@example.com\r\n\r\n<script>alert(\"{place}\")</script>\u{1b}]0;x\u{7}\u{0}\u{202e}");
+    let mut notification = notification();
+    notification.rule = hostile("rule");
+    let incident = &mut notification.incident;
+    incident.request_id = Some(hostile("request").into());
+    incident.stack = hostile("stack").into();
+    incident.function = Some(hostile("function").into());
+    incident.platform = Some(Product::from(hostile("platform")));
+    incident.instance = Some(hostile("instance").into());
+    incident.summary = hostile("summary");
+    let diagnosis = &mut incident.diagnosis;
+    diagnosis.product = Some(Product::from(hostile("product")));
+    diagnosis.cause.operation = Some(hostile("operation"));
+    diagnosis.refuted_by = hostile("refuted");
+    let limit = diagnosis.limit.as_mut().expect("the sample has one");
+    limit.setting = hostile("setting");
+    limit.place = Some(hostile("place"));
+    diagnosis.advice[0].text = hostile("advice");
+    diagnosis.advice[0].to = Some(hostile("to"));
+    diagnosis.reasons[0].text = hostile("reason");
+    for citation in diagnosis.evidence.iter_mut().chain(&mut diagnosis.reasons[0].evidence) {
+        citation.text = hostile("line");
+        citation.format = hostile("format");
+        citation.file = Some(hostile("file"));
+    }
+    notification
+}
