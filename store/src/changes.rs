@@ -230,3 +230,79 @@ fn change(row: &PgRow) -> Result<Change, StoreError> {
         incident: columns::from_json("incident_changes", row.try_get("incident")?)?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use sqlx::PgPool;
+
+    use super::*;
+    use crate::testing::{at, batch, line, number, settle, timeout};
+
+    fn deliver(change: &Change) -> Vec<NewDelivery> {
+        let id = format!("{}-pager", change.incident.id);
+        vec![NewDelivery { id, rule: "all".to_owned(), action: "pager".to_owned(), due_at: change.at, quiet: None }]
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATOR")]
+    async fn a_change_is_routed_once_and_delivered_once(pool: PgPool) {
+        let store = Store::from_pool(pool.clone());
+        store.append(&[batch(0, [timeout("r1", 0)])]).await.unwrap();
+        settle(&store, 0).await;
+        let (one, two) = tokio::join!(store.route_changes(at(0), 10, deliver), store.route_changes(at(0), 10, deliver));
+        assert_eq!(one.unwrap() + two.unwrap(), 1);
+        // A second change of the same incident: the same delivery.
+        store.append(&[batch(1, [line("r1", 0, "late")])]).await.unwrap();
+        settle(&store, 1).await;
+        assert_eq!(store.route_changes(at(1), 10, deliver).await.unwrap(), 1);
+        assert_eq!(store.route_changes(at(1), 10, deliver).await.unwrap(), 0);
+        assert_eq!(number(&pool, "select count(*) from deliveries").await, 1);
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATOR")]
+    async fn a_rule_sees_changes_in_order_and_as_they_were(pool: PgPool) {
+        let store = Store::from_pool(pool);
+        for minute in 0..3 {
+            store.append(&[batch(minute, [timeout("r1", minute)])]).await.unwrap();
+            settle(&store, minute).await;
+        }
+        let seen = std::sync::Mutex::new(Vec::new());
+        let note = |change: &Change| {
+            seen.lock().unwrap().push((change.kind, change.at, change.incident.summary.clone()));
+            Vec::new()
+        };
+        assert_eq!(store.route_changes(at(3), 2, note).await.unwrap(), 2);
+        assert_eq!(store.route_changes(at(3), 2, note).await.unwrap(), 1);
+        let expected = [(ChangeKind::Opened, 0), (ChangeKind::Updated, 1), (ChangeKind::Updated, 2)];
+        let expected = expected.map(|(kind, minute)| (kind, at(minute), format!("{} claims", minute + 1)));
+        assert_eq!(*seen.lock().unwrap(), expected);
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATOR")]
+    async fn a_listener_wakes(pool: PgPool) {
+        let store = Store::from_pool(pool);
+        let mut listener = store.listen().await.unwrap();
+        let quiet = tokio::time::timeout(Duration::from_millis(50), listener.next()).await;
+        assert!(quiet.is_err());
+        store.append(&[batch(0, [timeout("r1", 0)])]).await.unwrap();
+        settle(&store, 0).await;
+        tokio::time::timeout(Duration::from_secs(30), listener.next()).await.unwrap().unwrap();
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATOR")]
+    async fn a_listener_that_lost_its_connection_wakes_too(pool: PgPool) {
+        let store = Store::from_pool(pool.clone());
+        let mut listener = store.listen().await.unwrap();
+        let killed = number(
+            &pool,
+            "select count(pg_terminate_backend(pid)) from pg_stat_activity
+             where datname = current_database() and pid <> pg_backend_pid() and query ilike 'listen%'",
+        );
+        assert_eq!(killed.await, 1);
+        tokio::time::timeout(Duration::from_secs(30), listener.next()).await.unwrap().unwrap();
+        store.append(&[batch(0, [timeout("r1", 0)])]).await.unwrap();
+        settle(&store, 0).await;
+        tokio::time::timeout(Duration::from_secs(30), listener.next()).await.unwrap().unwrap();
+    }
+}

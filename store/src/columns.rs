@@ -50,9 +50,14 @@ pub(crate) fn cut(text: &str, bytes_max: usize) -> Cow<'_, str> {
     without_nul(&text[..text.floor_char_boundary(bytes_max)])
 }
 
-/// A moment as a parameter. Moments that Postgres cannot hold become the earliest that it can.
+/// The moment, or the earliest that can be stored.
+pub(crate) fn storable(at: Timestamp) -> Timestamp {
+    at.max(EARLIEST)
+}
+
+/// A moment as a parameter.
 pub(crate) fn time(at: Timestamp) -> jiff_sqlx::Timestamp {
-    at.max(EARLIEST).into()
+    storable(at).into()
 }
 
 /// Optional [`time`].

@@ -69,7 +69,7 @@ impl Rows {
 
     /// A `timestamptz` column.
     pub(crate) fn time(&mut self, at: Timestamp) {
-        let at = columns::time(at).to_jiff().as_microsecond();
+        let at = columns::storable(at).as_microsecond();
         self.value(&(at - POSTGRES_EPOCH_SECONDS * 1_000_000).to_be_bytes());
     }
 

@@ -283,3 +283,86 @@ fn attempt(row: &PgRow) -> Result<AttemptRow, StoreError> {
 fn number(stored: i32) -> u32 {
     u32::try_from(stored).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::PgPool;
+
+    use super::*;
+    use crate::NewDelivery;
+    use crate::testing::{at, batch, settle, timeout};
+
+    /// A store with one delivery, `d1`, due at minute 0.
+    async fn with_delivery(pool: PgPool) -> (Store, String) {
+        let store = Store::from_pool(pool);
+        store.append(&[batch(0, [timeout("r1", 0)])]).await.unwrap();
+        settle(&store, 0).await;
+        let new = NewDelivery { id: "d1".to_owned(), rule: "all".to_owned(), action: "pager".to_owned(), due_at: at(0), quiet: None };
+        store.route_changes(at(0), 10, |_| vec![new.clone()]).await.unwrap();
+        let incident_id = store.deliveries(10).await.unwrap()[0].incident.id.to_string();
+        (store, incident_id)
+    }
+
+    async fn claim(store: &Store, minute: i64) -> Vec<(String, u32)> {
+        let claimed = store.claim_deliveries(at(minute), at(minute + 5), 10).await.unwrap();
+        claimed.into_iter().map(|delivery| (delivery.id, delivery.attempts)).collect()
+    }
+
+    fn said(detail: &str) -> String {
+        detail.to_owned()
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATOR")]
+    async fn a_lease_expires(pool: PgPool) {
+        let (store, _) = with_delivery(pool).await;
+        assert_eq!(store.next_delivery_at().await.unwrap(), Some(at(0)));
+        assert_eq!(claim(&store, 0).await, [("d1".to_owned(), 1)]);
+        assert_eq!(claim(&store, 4).await, []);
+        assert_eq!(store.next_delivery_at().await.unwrap(), Some(at(5)));
+        assert_eq!(claim(&store, 5).await, [("d1".to_owned(), 2)]);
+
+        // The first claimant comes back: what failed is no news, what was delivered is.
+        let retry = AttemptOutcome::Retry { detail: said("503"), due_at: at(60) };
+        store.finish_attempt("d1", 1, at(0), Millis::from_ms(9), retry).await.unwrap();
+        assert_eq!(claim(&store, 10).await, [("d1".to_owned(), 3)]);
+        store.finish_attempt("d1", 2, at(5), Millis::from_ms(9), AttemptOutcome::Delivered { detail: said("200") }).await.unwrap();
+        store.finish_attempt("d1", 3, at(10), Millis::from_ms(9), AttemptOutcome::Refused { detail: said("409") }).await.unwrap();
+        assert_eq!(store.deliveries(10).await.unwrap()[0].state, DeliveryState::Delivered);
+        assert_eq!(store.next_delivery_at().await.unwrap(), None);
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATOR")]
+    async fn a_failed_attempt_is_made_again_when_due_and_a_refused_one_is_parked(pool: PgPool) {
+        let (store, incident_id) = with_delivery(pool).await;
+        claim(&store, 0).await;
+        let retry = AttemptOutcome::Retry { detail: said("503\0"), due_at: at(1) };
+        store.finish_attempt("d1", 1, at(0), Millis::from_us(1500), retry).await.unwrap();
+        assert_eq!(claim(&store, 0).await, []);
+        assert_eq!(claim(&store, 1).await, [("d1".to_owned(), 2)]);
+        store.finish_attempt("d1", 2, at(1), Millis::from_ms(2), AttemptOutcome::Refused { detail: said("410") }).await.unwrap();
+        assert_eq!(claim(&store, 1000).await, []);
+
+        let told = store.deliveries_of(&incident_id).await.unwrap();
+        let (delivery, attempts) = &told[0];
+        assert_eq!((delivery.state, delivery.last_error.as_deref()), (DeliveryState::Parked, Some("410")));
+        let attempts: Vec<_> = attempts.iter().map(|a| (a.number, a.outcome.as_str(), a.detail.as_str(), a.took_ms)).collect();
+        assert_eq!(attempts, [(1, "retry", "503\u{fffd}", Millis::from_us(1500)), (2, "refused", "410", Millis::from_ms(2))]);
+        assert_eq!(store.deliveries_of("none").await.unwrap(), []);
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATOR")]
+    async fn an_attempt_not_made_does_not_count(pool: PgPool) {
+        let (store, _) = with_delivery(pool).await;
+        claim(&store, 0).await;
+        store.release_delivery("d1").await.unwrap();
+        store.release_delivery("d1").await.unwrap();
+        assert_eq!(claim(&store, 0).await, [("d1".to_owned(), 1)]);
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATOR")]
+    async fn of_two_claimants_one_gets_it(pool: PgPool) {
+        let (store, _) = with_delivery(pool).await;
+        let (one, two) = tokio::join!(claim(&store, 0), claim(&store, 0));
+        assert_eq!(one.len() + two.len(), 1);
+    }
+}

@@ -199,3 +199,130 @@ fn trend(buckets: &[i32]) -> Vec<u64> {
     }
     trend
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::{Claim, FunctionName, Incident, IncidentState, Outcome, ProblemId, StackName};
+    use sqlx::PgPool;
+
+    use super::*;
+    use crate::testing::{at, incident};
+
+    /// An incident at `minute`.
+    async fn add(store: &Store, subject: &str, minute: i64, change: impl FnOnce(&mut Incident)) {
+        let mut incident = Incident { ended_at: Some(at(minute)), ..incident(&StackName::default(), subject, subject) };
+        change(&mut incident);
+        let mut connection = store.pool.acquire().await.unwrap();
+        let json = crate::columns::json(&incident);
+        incident_row::write(&mut connection, &incident, &json, subject, at(minute)).await.unwrap();
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATOR")]
+    async fn an_empty_store_has_an_empty_overview(pool: PgPool) {
+        let store = Store::from_pool(pool);
+        assert_eq!(store.timeouts_by_layer(at(0), at(60), 6).await.unwrap(), []);
+        assert_eq!(store.problems(at(0), at(60), 10).await.unwrap(), []);
+        assert_eq!(store.functions(at(0), at(60), 10).await.unwrap(), []);
+        // A window without length holds nothing, and is no error.
+        assert_eq!(store.timeouts_by_layer(at(0), at(0), 6).await.unwrap(), []);
+        assert_eq!(store.problems(at(0), at(0), 6).await.unwrap(), []);
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATOR")]
+    async fn what_overran_is_counted_by_time_and_layer(pool: PgPool) {
+        let store = Store::from_pool(pool);
+        add(&store, "a", 0, |_| ()).await;
+        add(&store, "b", 9, |_| ()).await;
+        add(&store, "c", 59, |incident| incident.diagnosis.layer = None).await;
+        add(&store, "too late", 60, |_| ()).await;
+        add(&store, "survived", 5, |incident| incident.state = IncidentState::Survived).await;
+        add(&store, "near", 5, |incident| incident.outcome = Outcome::NearMiss).await;
+        let count = |minute, layer, count| LayerCount { at: at(minute), layer, count };
+        let expected = [count(0, Some(Layer::Platform), 2), count(50, None, 1)];
+        assert_eq!(store.timeouts_by_layer(at(0), at(60), 6).await.unwrap(), expected);
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATOR")]
+    async fn a_problem_says_how_often_and_shows_its_latest(pool: PgPool) {
+        let store = Store::from_pool(pool);
+        add(&store, "older", 0, |_| ()).await;
+        add(&store, "latest", 59, |_| ()).await;
+        add(&store, "other", 30, |incident| incident.problem = ProblemId::derive(&["other"])).await;
+        let problems = store.problems(at(0), at(60), 10).await.unwrap();
+        assert_eq!(problems.len(), 2);
+        let first = &problems[0];
+        assert_eq!((first.count, first.first_at, first.last_at, first.summary.as_str()), (2, at(0), at(59), "latest"));
+        assert_eq!((first.trend[0], first.trend[23], first.trend.iter().sum::<u64>(), first.trend.len()), (1, 1, 2, 24));
+        assert_eq!(store.incident(&first.latest_incident).await.unwrap().unwrap().incident.summary, "latest");
+        assert_eq!(store.problems(at(0), at(60), 1).await.unwrap().len(), 1);
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATOR")]
+    async fn a_function_shows_its_latest_limit_and_longest_time(pool: PgPool) {
+        let store = Store::from_pool(pool);
+        add(&store, "a", 0, |incident| incident.elapsed_ms = Some(Millis::from_us(3_001_520))).await;
+        add(&store, "b", 1, |incident| {
+            incident.elapsed_ms = None;
+            incident.diagnosis.limit.as_mut().unwrap().value_ms = Some(Millis::from_ms(6000));
+        })
+        .await;
+        add(&store, "c", 2, |incident| incident.diagnosis.limit = None).await;
+        add(&store, "d", 2, |incident| incident.function = None).await;
+        add(&store, "e", 2, |incident| incident.function = Some(FunctionName::from("other\0"))).await;
+        let functions = store.functions(at(0), at(60), 10).await.unwrap();
+        assert_eq!(functions.len(), 2);
+        let checkout = &functions[0];
+        assert_eq!((checkout.function.as_str(), checkout.incidents), ("checkout", 3));
+        assert_eq!((checkout.limit_ms, checkout.elapsed_ms_max), (Some(Millis::from_ms(6000)), Some(Millis::from_us(3_001_520))));
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATOR")]
+    async fn incidents_are_found_by_each_condition(pool: PgPool) {
+        use crate::IncidentFilter;
+        let store = Store::from_pool(pool);
+        let trace = domain::TraceId::parse("6a3f1c209a8fbf0a9c13eafa397c5a3b").unwrap();
+        add(&store, "gunicorn worker 100% busy", 1, |incident| incident.trace_id = Some(trace)).await;
+        add(&store, "nginx", 2, |incident| {
+            incident.stack = StackName::from("shop");
+            incident.request_id = Claim::new(domain::Kind::Other, "", "").request_id.or(Some("r1".into()));
+            incident.function = Some(FunctionName::from("cart"));
+            incident.diagnosis.layer = Some(Layer::Router);
+            incident.outcome = Outcome::Crash;
+            incident.state = IncidentState::Lost;
+            incident.problem = ProblemId::derive(&["other"]);
+        })
+        .await;
+        let found = async |filter: IncidentFilter| -> Vec<String> {
+            store.incidents(&filter).await.unwrap().into_iter().map(|stored| stored.incident.summary).collect()
+        };
+        let all = IncidentFilter::default;
+        assert_eq!(found(all()).await, ["nginx", "gunicorn worker 100% busy"]);
+        let only_nginx = [
+            IncidentFilter { from: Some(at(2)), ..all() },
+            IncidentFilter { stack: Some("shop".into()), ..all() },
+            IncidentFilter { function: Some("cart".into()), ..all() },
+            IncidentFilter { layer: Some(Layer::Router), ..all() },
+            IncidentFilter { outcome: Some(Outcome::Crash), ..all() },
+            IncidentFilter { state: Some(IncidentState::Lost), ..all() },
+            IncidentFilter { problem: Some(ProblemId::derive(&["other"]).as_str().to_owned()), ..all() },
+            IncidentFilter { text: Some(" r1 ".to_owned()), ..all() },
+            IncidentFilter { text: Some("CART ngi".to_owned()), ..all() },
+            IncidentFilter { limit: 1, ..all() },
+        ];
+        for filter in only_nginx {
+            assert_eq!(found(filter.clone()).await, ["nginx"], "{filter:?}");
+        }
+        let only_gunicorn = [
+            IncidentFilter { to: Some(at(2)), ..all() },
+            IncidentFilter { text: Some("100% worker".to_owned()), ..all() },
+            IncidentFilter { text: Some("6A3F1C209a8fbf0a9c13eafa397c5a3b".to_owned()), ..all() },
+            IncidentFilter { before: Some((at(2), "0".to_owned())), ..all() },
+        ];
+        for filter in only_gunicorn {
+            assert_eq!(found(filter.clone()).await, ["gunicorn worker 100% busy"], "{filter:?}");
+        }
+        for text in ["1_0", "\\", "'", "\0"] {
+            assert_eq!(found(IncidentFilter { text: Some(text.to_owned()), ..all() }).await, [""; 0], "{text}");
+        }
+    }
+}

@@ -25,14 +25,15 @@ const HOURS_AHEAD: i64 = 3;
 pub(crate) struct Hour(i64);
 
 impl Hour {
-    /// The hour in which `at` lies.
+    /// The hour in which `at` lies, as far back as the database reaches.
     pub(crate) fn of(at: Timestamp) -> Self {
-        Self(at.as_second().div_euclid(HOUR_SECONDS))
+        Self(columns::storable(at).as_second().div_euclid(HOUR_SECONDS))
     }
 
     /// Its beginning.
     pub(crate) fn start(self) -> Timestamp {
-        Timestamp::from_second(self.0 * HOUR_SECONDS).expect("an hour of a timestamp begins within the range of timestamps")
+        Timestamp::from_second(self.0 * HOUR_SECONDS)
+            .expect("hours are made of storable timestamps, the earliest of which is not the earliest there is")
     }
 
     fn suffix(self) -> String {
@@ -189,4 +190,80 @@ async fn forget_rows(connection: &mut PgConnection, before: Timestamp) -> sqlx::
         sqlx::query(statement).bind(columns::time(before)).execute(&mut *connection).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{Claim, Instance, Key, Kind, RequestId, StackName};
+    use sqlx::PgPool;
+
+    use super::*;
+    use crate::testing::{at, batch, changes, line, number, settle, timeout};
+
+    const PARTITIONS: &str = "select count(*) from pg_inherits where inhparent in ('evidence'::regclass, 'links'::regclass)";
+
+    #[test]
+    fn an_hour_has_a_name_and_back() {
+        let hour = Hour::of(at(0));
+        assert_eq!(hour.suffix(), "20261118_11");
+        assert_eq!(Hour::from_suffix(&hour.suffix()), Some(hour));
+        assert_eq!(Hour::from_suffix("default"), None);
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATOR")]
+    async fn room_is_made_ahead_and_when_missing(pool: PgPool) {
+        let store = Store::from_pool(pool.clone());
+        let other = Store::from_pool(pool.clone());
+        let (one, two) = tokio::join!(store.create_partitions(at(0)), other.create_partitions(at(0)));
+        one.unwrap();
+        two.unwrap();
+        assert_eq!(number(&pool, PARTITIONS).await, 2 * (HOURS_AHEAD + 1));
+        store.append(&[batch(6000, [line("r1", 0, "much later")])]).await.unwrap();
+        assert_eq!(number(&pool, PARTITIONS).await, 2 * (HOURS_AHEAD + 2));
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATOR")]
+    async fn a_partition_that_another_process_dropped_is_created_again(pool: PgPool) {
+        let store = Store::from_pool(pool.clone());
+        store.append(&[batch(0, [line("r1", 0, "one")])]).await.unwrap();
+        assert_eq!(Store::from_pool(pool.clone()).drop_partitions_before(at(600)).await.unwrap(), 2);
+        let two = batch(0, [line("r1", 0, "two")]);
+        assert_eq!(store.append(&[two]).await.unwrap().evidence, 1);
+        assert_eq!(number(&pool, "select count(*) from evidence").await, 1);
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATOR")]
+    async fn evidence_of_incidents_outlives_its_partition(pool: PgPool) {
+        let store = Store::from_pool(pool.clone());
+        let on_host = |claim| Claim { instance: Some(Instance::from("host")), ..claim };
+        let of_host = |kind, minute| on_host(Claim { request_id: None, kind, ..line("", minute, "of the host") });
+        let claims = [
+            on_host(line("r1", 0, "start")),
+            timeout("r1", 1),
+            line("healthy", 1, "nobody asks for it"),
+            on_host(line("beside", 1, "nobody asks for it")),
+            of_host(Kind::AppLog, 1),
+            of_host(Kind::AppLog, 50),
+            of_host(Kind::InitReport, 50),
+        ];
+        store.append(&[batch(0, claims)]).await.unwrap();
+        settle(&store, 1).await;
+        let root = Key::Request(RequestId::from("r1"));
+        let before = store.load_group(&StackName::default(), &root).await.unwrap();
+        assert_eq!(before.len(), 4);
+        store.append(&[batch(600, [line("r9", 600, "stays")])]).await.unwrap();
+
+        assert_eq!(store.drop_partitions_before(at(600)).await.unwrap(), 2);
+        assert_eq!(store.load_group(&StackName::default(), &root).await.unwrap(), before);
+        assert_eq!(number(&pool, "select count(*) from incident_evidence").await, 4);
+        assert_eq!(number(&pool, "select count(*) from evidence").await, 1);
+        assert_eq!(number(&pool, "select count(*) from batches").await, 1);
+
+        // The incident is still watched, and still the same from what was kept.
+        changes(&store).await;
+        store.append(&[batch(600, [line("r1", 1, "very late")])]).await.unwrap();
+        assert_eq!(settle(&store, 600).await, 1);
+        assert_eq!(changes(&store).await, ["updated request/r1: 5 claims"]);
+        assert_eq!(store.drop_partitions_before(at(600)).await.unwrap(), 0);
+    }
 }

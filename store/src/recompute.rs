@@ -226,3 +226,6 @@ async fn known(
     }
     Ok(known)
 }
+
+#[cfg(test)]
+mod tests;

@@ -103,3 +103,26 @@ impl Store {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::PgPool;
+
+    use super::*;
+    use crate::testing::{at, batch, line};
+
+    #[sqlx::test(migrator = "crate::MIGRATOR")]
+    async fn a_silent_source_is_shown_with_zeros(pool: PgPool) {
+        let store = Store::from_pool(pool);
+        assert_eq!(store.sources(at(0), at(60)).await.unwrap(), []);
+        assert_eq!(store.rejects(10).await.unwrap(), []);
+        store.append(&[batch(0, [line("r1", 0, "a")])]).await.unwrap();
+        let mut talking = batch(90, [line("r1", 0, "b"), line("r2", 0, "c")]);
+        talking.source = domain::SourceName::from("talking");
+        talking.ignored = 3;
+        store.append(&[talking]).await.unwrap();
+        let said: Vec<_> = store.sources(at(60), at(120)).await.unwrap();
+        let said: Vec<_> = said.iter().map(|row| (row.source.as_str(), row.last_at, row.evidence, row.ignored)).collect();
+        assert_eq!(said, [("talking", at(90), 2, 3), ("tests", at(0), 0, 0)]);
+    }
+}

@@ -102,6 +102,10 @@ impl Server {
             // Its end was seen already; this only clears it away.
             child.wait().await.map_err(at(&self.place.data()))?;
         }
+        if self.place.socket_dir != self.place.home {
+            // Empty by now; if not, it is of no harm and used again.
+            drop(fs::remove_dir(&self.place.socket_dir));
+        }
         Ok(())
     }
 
