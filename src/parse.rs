@@ -52,8 +52,8 @@ fn context(headers: &[String]) -> anyhow::Result<Context> {
     for header in headers {
         let Some((key, value)) = header.split_once(':') else { bail!("expected a header as `Key: value`, found `{header}`") };
         match key.trim().to_ascii_lowercase().as_str() {
-            "x-overrun-instance" => context.instance = Some(value.trim().into()),
-            "x-overrun-function" => context.function = Some(value.trim().into()),
+            "overrun-instance" => context.instance = Some(value.trim().into()),
+            "overrun-function" => context.function = Some(value.trim().into()),
             _ => {}
         }
     }

@@ -122,8 +122,8 @@ impl Target {
         let url = format!("{}/v1/push/{}", args.to.trim_end_matches('/'), args.format.name());
         let mut headers = vec![("content-type", "text/plain; charset=utf-8".to_owned())];
         let machine = || std::fs::read_to_string("/proc/sys/kernel/hostname").ok().map(|name| name.trim().to_owned());
-        headers.extend(args.instance.clone().or_else(machine).map(|instance| ("x-overrun-instance", instance)));
-        headers.extend(args.function.clone().map(|function| ("x-overrun-function", function)));
+        headers.extend(args.instance.clone().or_else(machine).map(|instance| ("overrun-instance", instance)));
+        headers.extend(args.function.clone().map(|function| ("overrun-function", function)));
         Ok(Self { client, url, headers })
     }
 

@@ -113,6 +113,14 @@ pub enum Kind {
     RequestError,
 }
 
+impl Kind {
+    /// Whether it is about a server as a whole and not about one of its workers.
+    #[must_use]
+    pub fn is_of_server(self) -> bool {
+        matches!(self, Self::ServerStart | Self::ServerStopping | Self::ServerStopped)
+    }
+}
+
 /// One thread and what it was doing, innermost frame last.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ThreadStack {
@@ -319,6 +327,8 @@ impl Claim {
             return Key::Trace(trace_id.clone());
         }
         match (self.pid, &self.instance) {
+            // What a server says of itself concerns all its workers.
+            (_, Some(instance)) if self.kind.is_of_server() => Key::Instance(instance.clone()),
             (Some(pid), instance) => Key::Worker { instance: instance.clone(), pid },
             (None, Some(instance)) => Key::Instance(instance.clone()),
             (None, None) => Key::Loose(self.id()),

@@ -34,7 +34,7 @@ pub async fn open(stop: CancellationToken) -> anyhow::Result<Inbox> {
 }
 
 async fn receive(State(alerts): State<mpsc::Sender<String>>, Json(event): Json<serde_json::Value>) -> StatusCode {
-    let incident = &event["data"]["incident"];
+    let incident = &event["data"];
     let summary = incident["summary"].as_str().unwrap_or("an event without a summary");
     let who = [&incident["function"], &incident["request_id"], &incident["pid"]].into_iter().find(|value| !value.is_null());
     let line = who.map_or_else(

@@ -46,7 +46,7 @@ macro_rules! gunicorn {
 
 const RECORDINGS: [Recording; 9] = [
     Recording {
-        minutes_ago: 1,
+        minutes_ago: 0,
         bodies: &[
             Body {
                 path: "/v1/watchdog",
@@ -99,8 +99,8 @@ pub async fn play(addresses: &Addresses) -> anyhow::Result<usize> {
         let by = moved(recording, now);
         for body in recording.bodies {
             let url = format!("http://{}{}", addresses.ingest_http, body.path);
-            let request = client.post(&url).header("content-type", body.content_type).header("x-overrun-function", body.function);
-            let request = if body.instance.is_empty() { request } else { request.header("x-overrun-instance", body.instance) };
+            let request = client.post(&url).header("content-type", body.content_type).header("overrun-function", body.function);
+            let request = if body.instance.is_empty() { request } else { request.header("overrun-instance", body.instance) };
             let response = request.body(shift::shift(body.text, by)).send().await.with_context(|| format!("`{url}`"))?;
             ensure!(response.status().is_success(), "`{url}` answered {}: {}", response.status(), response.text().await?);
             sent += 1;

@@ -118,13 +118,20 @@ impl<'a> Case<'a> {
             // A line that states both its moment and the time elapsed implies the beginning.
             let implied = |one: &&Evidence| Some(one.claim.elapsed_ms?.before(one.claim.observed_at?));
             let kinds = [Kind::TimeoutNotice, Kind::InvocationReport, Kind::WatchdogFired, Kind::WatchdogNearMiss, Kind::WatchdogArmed];
-            kinds.into_iter().find_map(|kind| self.first(kind)).as_ref().and_then(implied)
+            kinds.into_iter().find_map(|kind| self.first(kind).as_ref().and_then(implied))
         })
     }
 
-    /// A span counts for the request's own time only if it carries the request's ID: callers' and callees' do not.
+    /// Whether a claim's times are the request's own. A span's are only if it carries the request's ID: callers' and callees'
+    /// are not. An access line that gunicorn wrote while aborting counts from the abort.
     fn is_of_request(&self, evidence: &Evidence) -> bool {
-        evidence.claim.kind != Kind::Span || evidence.claim.request_id.is_some()
+        let claim = &evidence.claim;
+        let aborted = self.worker.as_ref().is_some_and(|end| end.ending == Ending::TimedOut);
+        match claim.kind {
+            Kind::Span => claim.request_id.is_some(),
+            Kind::Request => !(aborted && claim.number("status") == Some(500.0)),
+            _ => true,
+        }
     }
 
     /// When the request ended or was ended, by the best source there is.
@@ -135,12 +142,20 @@ impl<'a> Case<'a> {
         }
         let kinds = [Kind::TimeoutNotice, Kind::InvocationEnd, Kind::InvocationReport, Kind::Fault, Kind::WatchdogClosed, Kind::Request];
         let stated = kinds.into_iter().find_map(|kind| self.first(kind)?.claim.observed_at);
+        let spans = self.own.iter().filter(|one| one.claim.kind == Kind::Span && self.is_of_request(one));
+        stated.or_else(|| spans.filter_map(|one| one.claim.observed_at).max())
+    }
+
+    /// The deadline as the request's watchdog stated it.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Timestamp> {
+        let events = || self.own.iter().map(|one| &one.claim).filter(|claim| is_watchdog(claim.kind));
+        let stated = events().find_map(|claim| claim.text("deadline_at")?.parse().ok());
         stated.or_else(|| {
-            self.own
-                .iter()
-                .filter(|one| one.claim.kind == Kind::Span && self.is_of_request(one))
-                .filter_map(|one| one.claim.observed_at)
-                .max()
+            events().find_map(|claim| {
+                let left = claim.millis("left_ms").filter(|left| *left >= Millis::ZERO)?;
+                Some(left.after(claim.observed_at?))
+            })
         })
     }
 

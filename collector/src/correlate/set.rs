@@ -11,6 +11,8 @@ pub struct Set<'a> {
     pub requests: BTreeMap<&'a RequestId, Vec<&'a Evidence>>,
     pub traces: BTreeMap<&'a TraceId, Vec<&'a Evidence>>,
     pub workers: BTreeMap<(Option<&'a Instance>, u32), Vec<&'a Evidence>>,
+    /// What servers say of themselves, by where they run.
+    pub servers: BTreeMap<Option<&'a Instance>, Vec<&'a Evidence>>,
     pub instances: BTreeMap<&'a str, Vec<&'a Evidence>>,
     pub loose: Vec<&'a Evidence>,
 }
@@ -31,11 +33,16 @@ impl<'a> Set<'a> {
             requests: BTreeMap::new(),
             traces: BTreeMap::new(),
             workers: BTreeMap::new(),
+            servers: BTreeMap::new(),
             instances: BTreeMap::new(),
             loose: Vec::new(),
         };
         for one in evidence.iter().copied() {
             let claim = &one.claim;
+            if claim.kind.is_of_server() {
+                set.servers.entry(claim.instance.as_ref()).or_default().push(one);
+                continue;
+            }
             match claim.key() {
                 Key::Request(_) => set.requests.entry(claim.request_id.as_ref().expect("the key is it")).or_default().push(one),
                 Key::Trace(_) => set.traces.entry(claim.trace_id.as_ref().expect("the key is it")).or_default().push(one),

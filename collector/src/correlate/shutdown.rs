@@ -50,15 +50,17 @@ struct Stop<'a> {
 }
 
 fn stops<'a>(set: &Set<'a>) -> Vec<Stop<'a>> {
-    let stopped = set.workers.iter().flat_map(|((instance, _), lines)| {
-        lines.iter().copied().filter(|one| one.claim.kind == Kind::ServerStopped).map(move |one| (*instance, lines, one))
-    });
-    stopped
-        .filter_map(|(instance, lines, stopped)| {
-            let stopping = last(lines, Kind::ServerStopping, stopped.claim.observed_at?)?;
-            Some(Stop { instance, stopping, stopping_at: stopping.claim.observed_at?, stopped })
-        })
-        .collect()
+    let of_server = |(instance, lines): (&Option<&'a Instance>, &Vec<&'a Evidence>)| {
+        let stopped = lines.iter().copied().filter(|one| one.claim.kind == Kind::ServerStopped);
+        let stop = |stopped: &'a Evidence| {
+            // The order to stop that the same arbiter was given last.
+            let own: Vec<_> = lines.iter().copied().filter(|one| one.claim.pid == stopped.claim.pid).collect();
+            let stopping = last(&own, Kind::ServerStopping, stopped.claim.observed_at?)?;
+            Some(Stop { instance: *instance, stopping, stopping_at: stopping.claim.observed_at?, stopped })
+        };
+        stopped.filter_map(stop).collect::<Vec<_>>()
+    };
+    set.servers.iter().flat_map(of_server).collect()
 }
 
 /// The last line of that kind not after `at`.

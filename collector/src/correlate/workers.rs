@@ -65,8 +65,7 @@ fn tells_of_end(evidence: &Evidence) -> bool {
 
 /// The class of workers that the server's banner names.
 pub fn worker_class<'a>(set: &Set<'a>, instance: Option<&domain::Instance>) -> Option<&'a str> {
-    let banners = set.workers.iter().filter(|((at, _), _)| *at == instance).flat_map(|(_, lines)| lines.iter());
-    banners.filter(|one| one.claim.kind == Kind::ServerStart).find_map(|one| one.claim.text("worker_class"))
+    set.servers.get(&instance)?.iter().find_map(|one| one.claim.text("worker_class"))
 }
 
 /// Gives the end to the requests that the worker had in flight. False when none is known.

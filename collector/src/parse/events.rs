@@ -55,7 +55,10 @@ fn whole_document(format: Format, text: &str, context: &Context) -> Option<Vec<I
 struct Pending {
     line: u64,
     envelope: Envelope,
+    /// The event without its envelope.
     text: String,
+    /// The lines as they came.
+    raw: String,
 }
 
 struct Reader<'a> {
@@ -90,10 +93,12 @@ impl Reader<'_> {
         {
             pending.text.push('\n');
             pending.text.push_str(text);
+            pending.raw.push('\n');
+            pending.raw.push_str(line);
             return;
         }
         self.flush();
-        self.pending = Some(Pending { line: number, envelope, text: text.to_owned() });
+        self.pending = Some(Pending { line: number, envelope, text: text.to_owned(), raw: line.to_owned() });
     }
 
     /// A line that is a JSON object by itself. False when it is not one after all.
@@ -106,8 +111,8 @@ impl Reader<'_> {
     }
 
     fn flush(&mut self) {
-        if let Some(Pending { line, envelope, text }) = self.pending.take() {
-            let fate = complete(event(self.format, &text), &envelope, self.context);
+        if let Some(Pending { line, envelope, text, raw }) = self.pending.take() {
+            let fate = complete(event(self.format, &text), &envelope, self.context).with_raw(&raw);
             self.items.push(Item { line, fate });
         }
     }

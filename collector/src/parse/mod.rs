@@ -59,6 +59,22 @@ pub enum Fate {
     Rejected(Reject),
 }
 
+impl Fate {
+    /// The same with `raw` as the text it was read from.
+    #[must_use]
+    fn with_raw(self, raw: &str) -> Self {
+        let own = |mut claim: Box<Claim>| {
+            cut(raw.trim_end(), RAW_BYTES_MAX).clone_into(&mut claim.raw);
+            claim
+        };
+        match self {
+            Self::Evidence(claim) => Self::Evidence(own(claim)),
+            Self::Ignored(claim) => Self::Ignored(own(claim)),
+            rejected @ Self::Rejected(_) => rejected,
+        }
+    }
+}
+
 /// Why an item was rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reject {

@@ -35,7 +35,7 @@ fn timed_out(case: &Case<'_>, own: &[&Evidence]) -> Option<Firing> {
     let outcome = if never_reached_handler { Outcome::InitTimeout } else { Outcome::Timeout };
     let limit = limit(case, &told);
     let mut firing = Firing {
-        at: case.ended_at(),
+        at: case.ended_at().or_else(|| case.deadline()),
         product: Some(product(&told)),
         ..Firing::new(outcome, IncidentState::Confirmed, Confidence::Certain)
     };
@@ -74,18 +74,26 @@ fn ran_into_limit(case: &Case<'_>, own: &[&Evidence]) -> Option<Firing> {
     if case.first(Kind::WatchdogClosed).is_some() || report.claim.outcome.is_some() {
         return None;
     }
-    let billed = report.claim.millis("billed_duration_ms").filter(|billed| *billed < elapsed && *billed == billed.floor_seconds() && *billed > Millis::ZERO);
+    let billed = report
+        .claim
+        .millis("billed_duration_ms")
+        .filter(|billed| *billed < elapsed && *billed == billed.floor_seconds() && *billed > Millis::ZERO);
     let known = case.stated_limit(&Product::AWS_LAMBDA, "Timeout").filter(|limit| limit.value_ms.is_some_and(|value| elapsed >= value));
     let (text, limit) = match (billed, known) {
-        (_, Some(limit)) => (format!("REPORT gives {elapsed}, which is all of the limit, and nothing says that it answered"), limit.clone()),
+        (_, Some(limit)) => {
+            (format!("REPORT gives {elapsed}, which is all of the limit, and nothing says that it answered"), limit.clone())
+        }
         (Some(billed), None) => {
-            let text = format!("REPORT bills {} ms, less than the duration: only an invocation that was cut at its limit is billed so", billed.as_ms());
+            let text = format!(
+                "REPORT bills {} ms, less than the duration: only an invocation that was cut at its limit is billed so",
+                billed.as_ms()
+            );
             (text, Limit { value_ms: Some(billed), known_from: KnownFrom::Learned, ..timeout() })
         }
         (None, None) => return None,
     };
     let mut firing = Firing::new(Outcome::Timeout, IncidentState::Confirmed, Confidence::Likely);
-    firing.at = case.ended_at();
+    firing.at = case.ended_at().or_else(|| case.deadline());
     firing.product = Some(Product::AWS_LAMBDA);
     firing.limit = Some(limit);
     firing.reasons.push(Reason { text, evidence: vec![cite(report)] });

@@ -20,7 +20,7 @@ pub fn fired(case: &Case<'_>) -> Option<Firing> {
     let ended = closed.or_else(|| case.own.iter().copied().find(|one| ended_well(one)));
     let alarms: Vec<&Evidence> =
         events.iter().copied().filter(|one| one.claim.kind == Kind::WatchdogFired && !is_stale(one, ended)).collect();
-    let deadline = deadline(&events);
+    let deadline = case.deadline();
     match (alarms.first(), ended) {
         (Some(alarm), Some(end)) => Some(survived(case, alarm, end)),
         (Some(_), None) => Some(open(case, &alarms, deadline)),
@@ -34,7 +34,7 @@ pub fn recheck_at(case: &Case<'_>) -> Option<Timestamp> {
     let events: Vec<&Evidence> = case.own.iter().copied().filter(|one| is_watchdog(one.claim.kind)).collect();
     let open = !events.is_empty()
         && !case.own.iter().any(|one| one.claim.kind == Kind::WatchdogClosed || one.claim.kind == Kind::InvocationReport);
-    deadline(&events).filter(|_| open && case.worker.is_none()).map(|at| GRACE.after(at)).filter(|at| *at > case.as_of)
+    case.deadline().filter(|_| open && case.worker.is_none()).map(|at| GRACE.after(at)).filter(|at| *at > case.as_of)
 }
 
 /// The platform's own account of an invocation without an error. Where the limit was reached all the same, `lambda` says so.
@@ -46,17 +46,6 @@ fn is_stale(alarm: &Evidence, ended: Option<&Evidence>) -> bool {
     let negative = alarm.claim.millis("left_ms").is_some_and(|left| left < Millis::ZERO);
     let after_end = alarm.claim.observed_at.zip(ended.and_then(|end| end.claim.observed_at)).is_some_and(|(alarm, end)| alarm > end);
     negative || after_end
-}
-
-/// The deadline, by the sender's own words only.
-fn deadline(events: &[&Evidence]) -> Option<Timestamp> {
-    let stated = events.iter().find_map(|one| one.claim.text("deadline_at")?.parse().ok());
-    stated.or_else(|| {
-        events.iter().find_map(|one| {
-            let left = one.claim.millis("left_ms").filter(|left| *left >= Millis::ZERO)?;
-            Some(left.after(one.claim.observed_at?))
-        })
-    })
 }
 
 fn survived(case: &Case<'_>, alarm: &Evidence, end: &Evidence) -> Firing {
