@@ -14,5 +14,9 @@ pub mod explain;
 mod fold;
 pub mod limits;
 pub mod parse;
+pub mod pipeline;
+pub mod receive;
 
 pub use fold::{fold, fold_knowing};
+pub use pipeline::{Pipeline, PipelineOptions};
+pub use receive::{ReceiveOptions, Receiver};

@@ -1,0 +1,121 @@
+//! From sockets to the pipeline: one file per transport. A receiver does four things: limit, see who sends, hand the bytes to
+//! a parser, answer.
+//!
+//! | path | file |
+//! | --- | --- |
+//! | `POST /v1/watchdog`, `POST /2015-03-31/functions/{name}/invocations` | `watchdog.rs` |
+//! | `POST /v1/push/{format}` | `log_push.rs` |
+//! | `POST /v1/traces` | `otlp_http.rs` |
+//! | gRPC `TraceService/Export` | `otlp_grpc.rs` |
+//!
+//! A `2xx` means durable. A full queue, a database that is away and a process that is stopping are answered 503 with
+//! `Retry-After`; what is wrong with one item costs that item.
+
+mod body;
+mod budget;
+mod intake;
+mod log_push;
+mod options;
+mod otlp_grpc;
+mod otlp_http;
+mod refusal;
+mod rpc_status;
+mod sender;
+#[cfg(test)]
+mod tests;
+mod watchdog;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, post};
+use axum::{Json, Router};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+pub use options::ReceiveOptions;
+pub use refusal::Refusal;
+pub use sender::Sender;
+
+use crate::pipeline::Pipeline;
+use budget::Budget;
+
+/// What every transport needs. Cheap to clone.
+#[derive(Clone)]
+pub struct Receiver {
+    pipeline: Pipeline,
+    options: Arc<ReceiveOptions>,
+    budget: Budget,
+}
+
+impl Receiver {
+    /// A receiver in front of `pipeline`. Its memory bound holds for all listeners that share it.
+    #[must_use]
+    pub fn new(pipeline: Pipeline, options: ReceiveOptions) -> Self {
+        let budget = Budget::new(options.in_flight_bytes_max, pipeline.metrics().bytes_in_flight.clone());
+        Self { pipeline, options: Arc::new(options), budget }
+    }
+}
+
+/// The ingest listener for HTTP.
+pub fn http_router(receiver: &Receiver) -> Router {
+    let counted = |transport: &'static str, route: MethodRouter<Receiver>| {
+        let receiver = receiver.clone();
+        let count = move |request: Request, next: Next| count(receiver.clone(), transport, request, next);
+        route.layer(axum::middleware::from_fn(count))
+    };
+    Router::new()
+        .route("/v1/watchdog", counted("watchdog", post(watchdog::post)))
+        .route("/2015-03-31/functions/{name}/invocations", counted("watchdog", post(watchdog::invoke)))
+        .route("/v1/push/{format}", counted("push", post(log_push::post)))
+        .route("/v1/traces", counted("otlp_http", post(otlp_http::post)))
+        .fallback(unknown_path)
+        .with_state(receiver.clone())
+}
+
+/// The ingest listener for gRPC.
+pub fn grpc_router(receiver: &Receiver) -> Router {
+    otlp_grpc::router(receiver.clone())
+}
+
+/// Serves a router on a listener until `stop`, then until the requests under way are answered. Hands on the address that
+/// each connection came from, which names the instance of whoever names none.
+///
+/// # Errors
+///
+/// When the listener fails.
+pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) -> io::Result<()> {
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await
+}
+
+/// Counts a request by the class of its answer, and gives it a span.
+async fn count(receiver: Receiver, transport: &'static str, request: Request, next: Next) -> Response {
+    use tracing::Instrument as _;
+    let response = next.run(request).instrument(tracing::info_span!("receive", transport)).await;
+    let class = match response.status().as_u16() {
+        200..300 => "2xx",
+        400..500 => "4xx",
+        _ => "5xx",
+    };
+    receiver.pipeline.metrics().requests.with_label_values(&[transport, class]).inc();
+    response
+}
+
+async fn unknown_path(State(_): State<Receiver>, request: Request) -> Response {
+    let known = "`/v1/watchdog`, `/v1/push/{format}`, `/v1/traces`";
+    let found = crate::parse::cut(request.uri().path(), 128);
+    (StatusCode::NOT_FOUND, Json(serde_json::json!({ "error": format!("expected one of {known}, found `{found}`") }))).into_response()
+}
+
+/// The content type without its parameters, in lower case; empty when there is none.
+fn media_type(headers: &HeaderMap) -> String {
+    let value = headers.get(header::CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let essence = value.as_deref().and_then(|text| text.split(';').next()).unwrap_or_default();
+    crate::parse::cut(essence.trim(), 128).to_ascii_lowercase()
+}
