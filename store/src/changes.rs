@@ -261,6 +261,26 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::MIGRATOR")]
+    async fn of_a_group_one_is_delivered_until_it_may_be_told_again(pool: PgPool) {
+        let store = Store::from_pool(pool.clone());
+        let route = async |minute: i64, since: i64| {
+            let request = format!("r{minute}");
+            store.append(&[batch(minute, [timeout(&request, minute)])]).await.unwrap();
+            settle(&store, minute).await;
+            let group = |change: &Change| Some(Quiet { group: change.incident.problem.as_str().to_owned(), since: at(since) });
+            let grouped = |change: &Change| deliver(change).into_iter().map(|new| NewDelivery { quiet: group(change), ..new }).collect();
+            store.route_changes(at(minute), 10, grouped).await.unwrap();
+            number(&pool, "select count(*) from deliveries").await
+        };
+        assert_eq!(route(1, -9).await, 1);
+        assert_eq!(route(2, -8).await, 1);
+        assert_eq!(route(11, 1).await, 2, "the first was ten minutes ago");
+        // What was given up told nobody.
+        sqlx::query("update deliveries set state = 'parked'").execute(&pool).await.unwrap();
+        assert_eq!(route(12, 2).await, 3);
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATOR")]
     async fn a_rule_sees_changes_in_order_and_as_they_were(pool: PgPool) {
         let store = Store::from_pool(pool);
         for minute in 0..3 {

@@ -215,6 +215,15 @@ impl Store {
         Ok(next.map(jiff_sqlx::Timestamp::to_jiff))
     }
 
+    /// How many deliveries are on their way, for a metric.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn pending_deliveries(&self) -> Result<u64, StoreError> {
+        let count = sqlx::query_scalar("select count(*) from deliveries where state = 'pending'").fetch_one(&self.pool).await?;
+        Ok(columns::count(count))
+    }
+
     /// Who was told of an incident: its deliveries, oldest first, each with its attempts.
     ///
     /// # Errors
@@ -338,9 +347,11 @@ mod tests {
         let retry = AttemptOutcome::Retry { detail: said("503\0"), due_at: at(1) };
         store.finish_attempt("d1", 1, at(0), Millis::from_us(1500), retry).await.unwrap();
         assert_eq!(claim(&store, 0).await, []);
+        assert_eq!(store.pending_deliveries().await.unwrap(), 1);
         assert_eq!(claim(&store, 1).await, [("d1".to_owned(), 2)]);
         store.finish_attempt("d1", 2, at(1), Millis::from_ms(2), AttemptOutcome::Refused { detail: said("410") }).await.unwrap();
         assert_eq!(claim(&store, 1000).await, []);
+        assert_eq!(store.pending_deliveries().await.unwrap(), 0);
 
         let told = store.deliveries_of(&incident_id).await.unwrap();
         let (delivery, attempts) = &told[0];
