@@ -47,6 +47,8 @@ pub struct WorkerEnd<'a> {
     pub evidence: Vec<&'a Evidence>,
     /// The class of the server's workers, from its banner.
     pub worker_class: Option<&'a str>,
+    /// Whether anything is known of the server itself: without it nobody can tell whether it was being stopped.
+    pub is_server_known: bool,
 }
 
 /// How a worker ended.
@@ -56,6 +58,12 @@ pub enum Ending {
     TimedOut,
     /// A signal that the server did not send.
     Killed,
+    /// It ended itself with a code that is no success.
+    Exited,
+    /// The application could not be loaded in it.
+    FailedToStart,
+    /// The server was told to stop at once and so cut off what it was serving.
+    ToldToQuit,
     /// The server stopped and it had not left by itself.
     Dropped,
     /// It left as late as the grace period allows; whether something was cut off is not told.
@@ -171,8 +179,8 @@ impl<'a> Case<'a> {
     #[must_use]
     pub fn stated_limit(&self, product: &Product, setting: &str) -> Option<&Limit> {
         let fits = |limit: &&Limit| limit.product == *product && limit.setting == setting && limit.value_ms.is_some();
-        let watchdogs = self.own.iter().filter(|one| is_watchdog(one.claim.kind)).filter_map(|one| one.claim.limit.as_ref());
-        self.knowledge.limits.iter().find(fits).or_else(|| watchdogs.into_iter().find(|limit| fits(limit)))
+        let mut watchdogs = self.own.iter().filter(|one| is_watchdog(one.claim.kind)).filter_map(|one| one.claim.limit.as_ref());
+        self.knowledge.limit(product, setting).or_else(|| watchdogs.find(fits))
     }
 }
 

@@ -7,6 +7,7 @@
 mod attempts;
 mod case;
 mod inits;
+mod servers;
 mod set;
 mod shutdown;
 mod traces;
@@ -14,7 +15,7 @@ mod workers;
 
 pub use case::{Case, Ending, WorkerEnd, is_watchdog};
 
-use domain::{Evidence, Key, Limit};
+use domain::{Evidence, Key, Limit, Product};
 use jiff::Timestamp;
 
 use set::Set;
@@ -27,11 +28,21 @@ pub struct Knowledge {
 }
 
 impl Knowledge {
-    /// The configured limit of that product and setting.
+    /// The configured limit of that product and setting. `None` also where several processes have several values: nothing
+    /// tells which of them wrote the log.
     #[must_use]
-    pub fn limit(&self, product: &domain::Product, setting: &str) -> Option<&Limit> {
-        self.limits.iter().find(|limit| limit.product == *product && limit.setting == setting)
+    pub fn limit(&self, product: &Product, setting: &str) -> Option<&Limit> {
+        let fits = |limit: &&Limit| limit.product == *product && limit.setting == setting && limit.value_ms.is_some();
+        // A command line outranks a configuration file.
+        let (files, commands): (Vec<_>, Vec<_>) = self.limits.iter().filter(fits).partition(|limit| is_python_file(limit));
+        let ranked = if commands.is_empty() { files } else { commands };
+        let first = ranked.first()?;
+        ranked.iter().all(|limit| limit.value_ms == first.value_ms).then_some(first)
     }
+}
+
+fn is_python_file(limit: &Limit) -> bool {
+    limit.place.as_deref().and_then(|place| place.split(':').next()).is_some_and(|file| file.ends_with(".py"))
 }
 
 /// Turns a group of evidence into cases, in a stable order.
@@ -44,7 +55,8 @@ pub fn cases<'a>(evidence: &'a [Evidence], knowledge: &'a Knowledge, as_of: Time
         let mut attempts: Vec<Case<'a>> =
             requests.iter().flat_map(|(id, evidence)| attempts::split(set.stack, id, evidence, knowledge, as_of)).collect();
         let orphans = inits::join(&set, &mut attempts);
-        let ends = workers::ends(&set).into_iter().chain(shutdown::ends(&set, knowledge));
+        let servers = servers::of(&set);
+        let ends = workers::ends(&set, &servers, knowledge).into_iter().chain(shutdown::ends(&set, &servers, knowledge));
         let unclaimed: Vec<_> = ends.filter(|end| !workers::claim(end, &mut attempts)).collect();
         cases.extend(attempts);
         cases.extend(unclaimed.into_iter().map(|end| Case::of_worker(set.stack, end, knowledge, as_of)));

@@ -1,18 +1,21 @@
 //! Pre-fork servers: their lines name a process, not a request.
 
-use domain::{Evidence, Key, Kind, Millis};
+use domain::{Evidence, Key, Kind, Millis, Product};
 use jiff::Timestamp;
 
+use super::servers::Server;
 use super::set::{Set, in_order};
-use super::{Case, Ending, WorkerEnd};
+use super::{Case, Ending, Knowledge, WorkerEnd};
 
-/// The ends of all workers that the server gave up on or that a signal ended.
-pub fn ends<'a>(set: &Set<'a>) -> Vec<WorkerEnd<'a>> {
+/// The ends of all workers that the server gave up on, that a signal ended, or that ended themselves.
+pub fn ends<'a>(set: &Set<'a>, servers: &[Server<'a>], knowledge: &Knowledge) -> Vec<WorkerEnd<'a>> {
+    let grace = knowledge.limit(&Product::GUNICORN, "--graceful-timeout").and_then(|limit| limit.value_ms);
     let mut ends = Vec::new();
     for ((instance, pid), lines) in &set.workers {
+        let there: Vec<&Server<'a>> = servers.iter().filter(|server| server.instance == *instance).collect();
         for (lines, life) in lives(lines).into_iter().zip(1..) {
             let booted_at = lines.iter().find(|one| one.claim.kind == Kind::WorkerBoot).and_then(|one| one.claim.observed_at);
-            let Some((ending, decisive)) = ending(&lines) else { continue };
+            let Some((ending, decisive)) = ending(&lines, &there, grace) else { continue };
             let mut evidence = vec![decisive];
             evidence.extend(lines.iter().copied().filter(|one| tells_of_end(one) && !std::ptr::eq(*one, decisive)));
             let worker_class = worker_class(set, *instance);
@@ -26,6 +29,7 @@ pub fn ends<'a>(set: &Set<'a>) -> Vec<WorkerEnd<'a>> {
                 stopping_at: None,
                 evidence,
                 worker_class,
+                is_server_known: !there.is_empty(),
             });
         }
     }
@@ -33,7 +37,7 @@ pub fn ends<'a>(set: &Set<'a>) -> Vec<WorkerEnd<'a>> {
 }
 
 /// A process ID may be used again: each boot begins a life.
-fn lives<'a>(lines: &[&'a Evidence]) -> Vec<Vec<&'a Evidence>> {
+pub fn lives<'a>(lines: &[&'a Evidence]) -> Vec<Vec<&'a Evidence>> {
     let mut lines = lines.to_vec();
     in_order(&mut lines);
     let mut lives: Vec<Vec<&'a Evidence>> = vec![Vec::new()];
@@ -48,19 +52,42 @@ fn lives<'a>(lines: &[&'a Evidence]) -> Vec<Vec<&'a Evidence>> {
     lives
 }
 
-/// What ended it: the server's own word before the signal that followed from it.
-fn ending<'a>(lines: &[&'a Evidence]) -> Option<(Ending, &'a Evidence)> {
+/// What ended it: the server's own word before the signal that followed from it. What belongs to a stop is not told here.
+fn ending<'a>(lines: &[&'a Evidence], servers: &[&Server<'_>], grace: Option<Millis>) -> Option<(Ending, &'a Evidence)> {
     let first = |kind| lines.iter().copied().find(|one| one.claim.kind == kind);
     if let Some(timeout) = first(Kind::WorkerTimeout) {
         return Some((Ending::TimedOut, timeout));
     }
-    // SIGTERM, SIGINT and SIGQUIT are how workers are asked to leave.
-    let killed = first(Kind::WorkerKilled).filter(|one| !matches!(one.claim.text("signal"), Some("SIGTERM" | "SIGINT" | "SIGQUIT")))?;
-    Some((Ending::Killed, killed))
+    if let Some(cut_off) = lines.iter().copied().find(|one| one.claim.attributes.contains_key("told_to_quit")) {
+        return Some((Ending::ToldToQuit, cut_off));
+    }
+    if let Some(fault) = first(Kind::Fault) {
+        return Some((Ending::FailedToStart, fault));
+    }
+    if let Some(killed) = first(Kind::WorkerKilled) {
+        let signal = killed.claim.text("signal");
+        // SIGTERM, SIGINT and SIGQUIT are how workers are asked to leave; SIGKILL is how a stop ends.
+        let asked = matches!(signal, Some("SIGTERM" | "SIGINT" | "SIGQUIT"));
+        let at = killed.claim.observed_at;
+        let stopped = signal == Some("SIGKILL") && at.is_some_and(|at| servers.iter().any(|server| server.ends_grace_at(at, grace)));
+        return (!asked && !stopped).then_some((Ending::Killed, killed));
+    }
+    let exit = lines.iter().copied().find(|one| one.claim.kind == Kind::ProcessExit && one.claim.number("exit_status") != Some(0.0))?;
+    let ending = if is_boot_failure(exit) { Ending::FailedToStart } else { Ending::Exited };
+    let stopping = exit.claim.observed_at.is_some_and(|at| servers.iter().any(|server| server.is_stopping_at(at)));
+    (!stopping).then_some((ending, exit))
+}
+
+/// gunicorn's own exit codes for a worker that could not be started and an application that could not be loaded.
+fn is_boot_failure(exit: &Evidence) -> bool {
+    exit.claim.number("exit_status").is_some_and(|code| [3.0, 4.0].contains(&code))
 }
 
 fn tells_of_end(evidence: &Evidence) -> bool {
-    matches!(evidence.claim.kind, Kind::WorkerTimeout | Kind::WorkerKilled | Kind::WorkerExit | Kind::ProcessExit | Kind::RequestError)
+    matches!(
+        evidence.claim.kind,
+        Kind::WorkerTimeout | Kind::WorkerKilled | Kind::WorkerExit | Kind::ProcessExit | Kind::RequestError | Kind::Fault
+    )
 }
 
 /// The class of workers that the server's banner names.
@@ -93,10 +120,9 @@ fn was_in_flight(case: &Case<'_>, end: &WorkerEnd<'_>) -> bool {
     if closed.is_some_and(|closed| apart(closed, at) < -SAME_MOMENT_MS) {
         return false;
     }
-    let access = own.iter().filter(|one| one.claim.kind == Kind::Request);
-    let mut lines = access.peekable();
-    if lines.peek().is_some() {
-        return lines.any(|line| ended_by(line, at));
+    let mut access = own.iter().filter(|one| one.claim.kind == Kind::Request).peekable();
+    if access.peek().is_some() {
+        return access.any(|line| ended_by(line, end, at));
     }
     case.started_at().is_none_or(|start| {
         let running_ms = apart(at, start);
@@ -108,14 +134,20 @@ fn was_in_flight(case: &Case<'_>, end: &WorkerEnd<'_>) -> bool {
 /// Server lines are stamped in whole seconds, and the worker writes its access line while it is being ended.
 const SAME_MOMENT_MS: i64 = 1500;
 
-/// An access line written at the moment of the end is that of the request cut off, unless it was an ordinary quick one:
-/// a worker that answered within the last second was not stuck.
-fn ended_by(line: &Evidence, at: Timestamp) -> bool {
+/// An access line means that the request was answered, with one exception: while the arbiter's abort unwinds a sync worker,
+/// the request cut off gets its line, a 500 from 22.0.0 on, before that what had been sent of a streamed answer. Never before
+/// the arbiter's own line.
+fn ended_by(line: &Evidence, end: &WorkerEnd<'_>, at: Timestamp) -> bool {
     let Some(written) = line.claim.observed_at else { return false };
-    let long = line.claim.elapsed_ms.is_some_and(|elapsed| elapsed >= Millis::from_ms(1000));
+    let after = apart(written, at);
     let failed = line.claim.number("status") == Some(500.0);
-    apart(written, at).abs() <= SAME_MOMENT_MS && (long || failed)
+    let streamed = end.worker_class.is_none_or(|class| class == "sync")
+        && line.claim.elapsed_ms.is_some_and(|elapsed| elapsed >= Millis::from_ms(1000));
+    end.ending == Ending::TimedOut && (-STAMP_MS..=SAME_MOMENT_MS).contains(&after) && (failed || streamed)
 }
+
+/// What whole seconds in one of two lines may hide.
+const STAMP_MS: i64 = 999;
 
 /// Milliseconds from `b` to `a`.
 fn apart(a: Timestamp, b: Timestamp) -> i64 {

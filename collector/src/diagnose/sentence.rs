@@ -26,6 +26,7 @@ fn what(firing: &Firing) -> String {
         (_, IncidentState::Suspected) => format!("{} is about to fire or has fired; no line of the platform tells yet", limit(firing, who)),
         (_, IncidentState::Lost) => format!("{} has passed and nothing was heard of it again", limit(firing, who)),
         (Outcome::InitTimeout, _) => format!("{} fired while it was still starting", limit(firing, who)),
+        (Outcome::DroppedAtShutdown, _) if firing.limit.is_none() => format!("{who} was told to stop at once and cut it off"),
         (Outcome::DroppedAtShutdown, _) => format!("{} ended it while the server was stopping", limit(firing, who)),
         _ => format!("{} fired", limit(firing, who)),
     }

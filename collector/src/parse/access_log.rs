@@ -4,8 +4,8 @@
 //! 127.0.0.1 - - [22/Nov/2026:12:05:26 +0000] "GET /report?seconds=1 HTTP/1.1" 200 11 "-" "-" 1001412 rid=8ff0… pid=<10041>
 //! ```
 //!
-//! The trailing part is free (`--access-logformat`). Read are `key=value` pairs whose meaning their key states, and the
-//! one bare number before `pid=<N>`, which in gunicorn's own notation is `%(D)s`: microseconds. A line that names neither a
+//! The trailing part is free (`--access-logformat`). Read are `key=value` pairs whose meaning their key states, and, where
+//! `pid=<N>` shows that gunicorn wrote it, a bare number: `%(D)s` (microseconds) or `%(L)s` (seconds). A line that names neither a
 //! request nor a process ties to nothing and is ignored.
 
 use domain::{Claim, Kind, Millis, Product, RequestId};
@@ -14,6 +14,20 @@ use super::{Fate, RAW_BYTES_MAX, cut, gunicorn::FORMAT, times};
 
 /// Keys under which access lines carry the request's ID.
 const REQUEST_ID_KEYS: [&str; 5] = ["rid", "request_id", "req_id", "x_request_id", "id"];
+
+/// Where in a line an access line begins: whatever a transport put in front of it ends there.
+#[must_use]
+pub fn find_head(line: &str) -> Option<usize> {
+    let stamp = |at: &usize| line[at + 2..].split_once("] \"").is_some_and(|(stamp, _)| times::common_log(stamp).is_some());
+    let before = line.match_indices(" [").map(|(at, _)| at).take(BRACKETS_MAX).find(stamp)?;
+    // The peer, the identity and the user.
+    let mut blanks = line[..before].rmatch_indices(' ').map(|(at, _)| at);
+    blanks.nth(1)?;
+    Some(blanks.next().map_or(0, |blank| blank + 1))
+}
+
+/// More brackets than any transport's prefix has.
+const BRACKETS_MAX: usize = 8;
 
 /// Reads one line; `None` when it is no access line.
 #[must_use]
@@ -45,13 +59,14 @@ pub fn parse_event(text: &str) -> Option<Fate> {
 }
 
 fn read_trailer(mut claim: Claim, trailer: &str) -> Claim {
-    // What follows the last quoted field: the referer and agent before it are free text.
-    let free = trailer.rsplit_once('"').map_or(trailer, |(_, free)| free);
     let mut bare = None;
-    for word in free.split_whitespace() {
+    for word in words(trailer) {
         match word.split_once('=') {
-            Some((key, value)) if REQUEST_ID_KEYS.contains(&key) && !matches!(value, "" | "-") => {
-                claim.request_id = Some(RequestId::from(value));
+            // Quoted fields, the referer and agent first of all, are free text.
+            _ if word.starts_with('"') => {}
+            Some((key, value)) if REQUEST_ID_KEYS.contains(&key) => {
+                let id = value.trim_matches('"');
+                claim.request_id = (!matches!(id, "" | "-")).then(|| RequestId::from(id)).or(claim.request_id);
             }
             // The angle brackets are how gunicorn prints `%(p)s`, and nobody else does.
             Some(("pid", value)) => {
@@ -61,14 +76,35 @@ fn read_trailer(mut claim: Claim, trailer: &str) -> Claim {
                     claim.platform = Some(Product::GUNICORN);
                 }
             }
-            _ => bare = word.parse::<i64>().ok().or(bare),
+            _ => bare = duration(word).or(bare),
         }
     }
-    if let (Some(product), Some(us)) = (&claim.platform, bare)
-        && *product == Product::GUNICORN
-    {
-        claim.elapsed_ms = Some(Millis::from_us(us));
-        claim.started_at = claim.observed_at.map(|end| Millis::from_us(us).before(end));
+    if let (Some(_), Some(elapsed)) = (&claim.platform, bare) {
+        claim.elapsed_ms = Some(elapsed);
+        claim.started_at = claim.observed_at.map(|end| elapsed.before(end));
     }
     claim
 }
+
+/// `%(D)s` is a whole number of microseconds; `%(L)s` is seconds, always with six places.
+fn duration(word: &str) -> Option<Millis> {
+    match word.split_once('.') {
+        Some((_, places)) => (places.len() == 6).then(|| Millis::parse_seconds(word)).flatten(),
+        None => word.parse().ok().filter(|us| *us >= 0).map(Millis::from_us),
+    }
+}
+
+/// Splits at blanks that are not inside quotes; a quote inside quotes is escaped by a backslash.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    let (mut quoted, mut escaped) = (false, false);
+    let parts = text.split(move |c: char| {
+        let ends = c == ' ' && !quoted;
+        quoted ^= c == '"' && !escaped;
+        escaped = c == '\\' && !escaped;
+        ends
+    });
+    parts.filter(|word| !word.is_empty())
+}
+
+#[cfg(test)]
+mod tests;

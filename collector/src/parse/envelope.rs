@@ -91,6 +91,35 @@ pub fn strip_prefix(line: &str) -> Option<(Envelope, &str)> {
     Some((stream_envelope(at, first), rest))
 }
 
+/// What a prefix says that was found by what follows it: known ones as above, else the first word that is neither a time nor
+/// a level, which is how `journalctl`, `foreman`, `stern` and `kubectl logs --prefix` name who wrote a line.
+#[must_use]
+pub fn of_prefix(prefix: &str) -> Envelope {
+    let (envelope, rest) = strip_prefix(prefix).unwrap_or((Envelope::default(), prefix));
+    if envelope.instance.is_some() {
+        return envelope;
+    }
+    let name = rest.split([' ', '\t', '|']).map(plain).find(|word| !word.is_empty() && !is_time_or_level(word));
+    Envelope { instance: name.map(Instance::from), ..envelope }
+}
+
+/// `gunicorn[8899]:` → `gunicorn`: the same for all processes of one server. `app[web.1]` stays.
+fn plain(word: &str) -> &str {
+    let word = word.trim_end_matches(':').trim_matches(['[', ']']);
+    word.split_once('[').filter(|(_, number)| number.bytes().all(|b| b.is_ascii_digit())).map_or(word, |(name, _)| name)
+}
+
+fn is_time_or_level(word: &str) -> bool {
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    const OTHERS: [&str; 24] = [
+        "AM", "PM", "UTC", "F", "P", "stdout", "stderr", "out", "err", "inf", "info", "notice", "warn", "warning", "error", "debug",
+        "trace", "critical", "crit", "fatal", "default", "-", ">", "emerg",
+    ];
+    let digits = word.bytes().next().is_some_and(|b| b.is_ascii_digit())
+        && word.bytes().all(|b| b.is_ascii_digit() || matches!(b, b':' | b'.' | b',' | b'-' | b'/' | b'+' | b'T' | b'Z'));
+    digits || MONTHS.contains(&word) || OTHERS.iter().any(|other| other.eq_ignore_ascii_case(word))
+}
+
 /// What follows a leading time: Fly, Heroku, CRI, a log stream, or nothing more.
 fn after_time(at: Timestamp, rest: &str) -> (Envelope, &str) {
     let bare = Envelope { at: Some(at), ..Envelope::default() };

@@ -14,7 +14,7 @@ pub fn parse(format: Format, input: &[u8], context: &Context) -> Parsed {
     if let Some(items) = whole_document(format, &text, context) {
         return Parsed { items, lines: count_lines(&text) };
     }
-    let mut reader = Reader { format, context, pending: None, items: Vec::new() };
+    let mut reader = Reader { format, context, pending: None, prefix: None, items: Vec::new() };
     let mut lines = 0;
     for (index, line) in text.lines().enumerate() {
         lines += 1;
@@ -65,6 +65,8 @@ struct Reader<'a> {
     format: Format,
     context: &'a Context,
     pending: Option<Pending>,
+    /// What stood in front of the last line that began behind something: its continuation lines have the same there.
+    prefix: Option<String>,
     items: Vec<Item>,
 }
 
@@ -79,14 +81,10 @@ impl Reader<'_> {
         if line.trim().is_empty() {
             return;
         }
-        if line.starts_with('{') && line.len() > 1 && self.json_line(number, line) {
+        let (envelope, text) = if line.starts_with('{') { (Envelope::default(), line) } else { self.open(line) };
+        if text.starts_with('{') && text.len() > 1 && self.json_line(number, text, &envelope) {
             return;
         }
-        let (envelope, text) = if begins_known(line) {
-            (Envelope::default(), line)
-        } else {
-            envelope::strip_prefix(line).unwrap_or_else(|| (Envelope::default(), line))
-        };
         if let Some(pending) = &mut self.pending
             && continues(&pending.text, text)
             && pending.text.len() + text.len() < LINE_BYTES_MAX
@@ -101,12 +99,29 @@ impl Reader<'_> {
         self.pending = Some(Pending { line: number, envelope, text: text.to_owned(), raw: line.to_owned() });
     }
 
+    /// Takes off what a transport put in front of a line: a prefix of a known shape, or whatever stands before words that
+    /// are known.
+    fn open<'l>(&mut self, line: &'l str) -> (Envelope, &'l str) {
+        if let Some(at) = gunicorn::find_head(line).or_else(|| access_log::find_head(line)) {
+            let (prefix, text) = line.split_at(at);
+            self.prefix = (at > 0).then(|| prefix.to_owned());
+            return (if at > 0 { envelope::of_prefix(prefix) } else { Envelope::default() }, text);
+        }
+        if begins_known(line) {
+            return (Envelope::default(), line);
+        }
+        if let Some((prefix, text)) = self.prefix.as_deref().and_then(|prefix| after_prefix(prefix, line)) {
+            return (envelope::of_prefix(prefix), text);
+        }
+        envelope::strip_prefix(line).unwrap_or_else(|| (Envelope::default(), line))
+    }
+
     /// A line that is a JSON object by itself. False when it is not one after all.
-    fn json_line(&mut self, number: u64, line: &str) -> bool {
+    fn json_line(&mut self, number: u64, line: &str, envelope: &Envelope) -> bool {
         let Ok(value) = serde_json::from_str::<Value>(line) else { return false };
         self.flush();
         let fates = json(self.format, value, line, self.context);
-        self.items.extend(fates.into_iter().map(|fate| Item { line: number, fate }));
+        self.items.extend(fates.into_iter().map(|fate| Item { line: number, fate: complete(fate, envelope, self.context) }));
         true
     }
 
@@ -128,6 +143,13 @@ fn begins_known(line: &str) -> bool {
         || line.bytes().take(40).any(|b| b == b'\t')
 }
 
+/// Splits a line after a beginning that differs from `prefix` in digits only: times and process IDs.
+fn after_prefix<'l>(prefix: &str, line: &'l str) -> Option<(&'l str, &'l str)> {
+    let (begin, text) = (line.get(..prefix.len())?, line.get(prefix.len()..)?);
+    let same = |(a, b): (u8, u8)| a == b || a.is_ascii_digit() && b.is_ascii_digit();
+    begin.bytes().zip(prefix.bytes()).all(same).then_some((begin, text))
+}
+
 /// Whether `line` belongs to the event that began with `event`.
 fn continues(event: &str, line: &str) -> bool {
     let first = event.lines().next().unwrap_or_default();
@@ -146,8 +168,11 @@ fn continues(event: &str, line: &str) -> bool {
     }
     // The last line of a Python traceback is not indented: `SystemExit: 1`.
     let last = event.lines().next_back().unwrap_or_default();
-    let in_traceback = event.contains("\nTraceback (most recent call last)") && last.starts_with([' ', '\u{a0}']);
-    in_traceback && line.split([':', ' ']).next().is_some_and(is_exception_name)
+    let in_traceback = event.contains("\nTraceback (most recent call last)");
+    let chained = ["During handling of the above exception, another exception", "The above exception was the direct cause of"];
+    in_traceback
+        && (last.starts_with([' ', '\u{a0}']) && line.split([':', ' ']).next().is_some_and(is_exception_name)
+            || chained.iter().any(|words| line.starts_with(words)))
 }
 
 fn is_exception_name(word: &str) -> bool {

@@ -19,6 +19,9 @@ pub fn fired(case: &Case<'_>) -> Option<Firing> {
     let firing = match end.ending {
         Ending::TimedOut => timed_out(case, end),
         Ending::Killed => killed(end),
+        Ending::Exited => exited(end),
+        Ending::FailedToStart => failed_to_start(end),
+        Ending::ToldToQuit => told_to_quit(end),
         Ending::Dropped | Ending::LeftLate => dropped(case, end)?,
     };
     Some(Firing { at: end.at, layer: Some(Layer::AppServer), product: firing.product.clone().or(Some(Product::GUNICORN)), ..firing })
@@ -38,17 +41,16 @@ fn limit(case: &Case<'_>, setting: &str) -> Limit {
 
 fn timed_out(case: &Case<'_>, end: &WorkerEnd<'_>) -> Firing {
     let limit = limit(case, "--timeout");
-    let booting = died_booting(end, &limit);
-    let outcome = if booting { Outcome::InitTimeout } else { Outcome::Timeout };
-    let mut firing = Firing::new(outcome, IncidentState::Confirmed, Confidence::Certain);
+    let mut firing = Firing::new(Outcome::Timeout, IncidentState::Confirmed, Confidence::Certain);
     let decisive = end.evidence[0];
     let text = "the arbiter says so: it ended the worker itself, which no proxy's or platform's limit makes it do";
     firing.reasons.push(Reason { text: text.to_owned(), evidence: vec![cite(decisive)] });
     if let Some(value) = limit.value_ms {
         firing.reasons.push(arithmetic(case, end, value));
     }
-    if booting {
-        let text = "it never got as far as a request: it was ended as soon after its boot as the limit allows";
+    if case.own.is_empty() && may_have_been_booting(end, &limit) {
+        let text =
+            "it was ended as soon after its boot as the limit allows: either it never finished starting, or its first request came at once";
         firing.reasons.push(Reason { text: text.to_owned(), evidence: Vec::new() });
     }
     for one in &end.evidence[1..] {
@@ -104,11 +106,12 @@ fn arithmetic(case: &Case<'_>, end: &WorkerEnd<'_>, value: Millis) -> Reason {
     Reason { text, evidence: Vec::new() }
 }
 
-/// Ended so soon after its boot that no request can have had the whole limit. Lines are stamped in whole seconds, so a
-/// worker of exactly the limit's age may have had one from its first instant.
-fn died_booting(end: &WorkerEnd<'_>, limit: &Limit) -> bool {
+/// Ended so soon after its boot that a request, if there was one, must have come at once. Which of the two it was, the
+/// lines do not say, unless the worker's own tell of a request.
+fn may_have_been_booting(end: &WorkerEnd<'_>, limit: &Limit) -> bool {
     let (Some(value), Some(booted), Some(at)) = (limit.value_ms, end.booted_at, end.at) else { return false };
-    Millis::between(booted, at) <= value
+    let served = end.evidence.iter().any(|one| one.claim.kind == Kind::RequestError);
+    !served && Millis::between(booted, at) <= value.plus(SLACK)
 }
 
 fn stood_in(error: &Evidence) -> String {
@@ -127,9 +130,15 @@ fn stood_in(error: &Evidence) -> String {
 fn killed(end: &WorkerEnd<'_>) -> Firing {
     let decisive = end.evidence[0];
     let signal = decisive.claim.text("signal").unwrap_or("a signal").to_owned();
-    let mut firing = Firing::new(Outcome::Crash, IncidentState::Confirmed, Confidence::Likely);
+    let confidence = if end.is_server_known { Confidence::Likely } else { Confidence::Possible };
+    let mut firing = Firing::new(Outcome::Crash, IncidentState::Confirmed, confidence);
     let text = format!("the worker was ended by {signal}, and the arbiter had not given up on it before: no limit of gunicorn's fired");
     firing.reasons.push(Reason { text, evidence: vec![cite(decisive)] });
+    if !end.is_server_known {
+        let text =
+            "no line of the server itself is known: it may have been stopping, or have given up on the worker before these lines begin";
+        firing.reasons.push(Reason { text: text.to_owned(), evidence: Vec::new() });
+    }
     if decisive.claim.text("guess").is_some() {
         let text = "gunicorn only guesses at memory; the kernel's log (`dmesg`, `oom_kill`) would tell";
         firing.contradicted.push(Note { text: text.to_owned(), evidence: vec![cite(decisive)] });
@@ -138,17 +147,46 @@ fn killed(end: &WorkerEnd<'_>) -> Firing {
     firing
 }
 
+/// The process ended itself with a code that is no success.
+fn exited(end: &WorkerEnd<'_>) -> Firing {
+    let decisive = end.evidence[0];
+    let code = decisive.claim.number("exit_status").unwrap_or_default();
+    let mut firing = Firing::new(Outcome::Crash, IncidentState::Confirmed, Confidence::Likely);
+    let text =
+        format!("the worker ended itself with code {code}: code of the application's called for it, and no limit of gunicorn's fired");
+    firing.reasons.push(Reason { text, evidence: vec![cite(decisive)] });
+    firing.refuted_by = "a WORKER TIMEOUT line for the same process ID just before".to_owned();
+    firing
+}
+
+/// The application could not be loaded.
+fn failed_to_start(end: &WorkerEnd<'_>) -> Firing {
+    let decisive = end.evidence[0];
+    let mut firing = Firing::new(Outcome::Crash, IncidentState::Confirmed, Confidence::Certain);
+    let error = decisive.claim.text("message").map_or(String::new(), |error| format!(" with `{error}`"));
+    let text = format!("the worker failed{error} while it loaded the application: it never served a request");
+    firing.reasons.push(Reason { text, evidence: vec![cite(decisive)] });
+    firing.refuted_by = "an access line of this process".to_owned();
+    firing
+}
+
+/// SIGINT and SIGQUIT stop a server at once; from 22.0.0 on the request that this cuts off leaves a traceback.
+fn told_to_quit(end: &WorkerEnd<'_>) -> Firing {
+    let decisive = end.evidence[0];
+    let mut firing = Firing::new(Outcome::DroppedAtShutdown, IncidentState::Confirmed, Confidence::Certain);
+    firing.reasons.push(Reason { text: stood_in(decisive), evidence: vec![cite(decisive)] });
+    let text = "it was told to stop at once (SIGINT or SIGQUIT), which waits for no request; SIGTERM would";
+    firing.reasons.push(Reason { text: text.to_owned(), evidence: vec![cite(decisive)] });
+    firing.refuted_by = "an answer of this request".to_owned();
+    firing
+}
+
 /// Cut off by the end of the grace period.
 fn dropped(case: &Case<'_>, end: &WorkerEnd<'_>) -> Option<Firing> {
     let grace = end.stopping_at.zip(end.at).map(|(from, to)| Millis::between(from, to))?;
     let limit = limit(case, "--graceful-timeout");
     let silent = end.ending == Ending::Dropped;
-    // Lines are stamped in whole seconds: a stop that took less than one proves no wait at all.
-    if silent && grace < Millis::from_ms(1000) {
-        return None;
-    }
-    let fits = limit.value_ms.is_none_or(|value| grace.plus(SLACK) >= value);
-    let confidence = if silent && fits { Confidence::Likely } else { Confidence::Possible };
+    let confidence = if silent { Confidence::Likely } else { Confidence::Possible };
     let mut firing = Firing::new(Outcome::DroppedAtShutdown, IncidentState::Confirmed, confidence);
     let text = match (silent, limit.value_ms) {
         (true, Some(value)) => {
@@ -158,6 +196,10 @@ fn dropped(case: &Case<'_>, end: &WorkerEnd<'_>) -> Option<Firing> {
         (false, _) => format!("the worker left only when the grace period was over ({grace}); what it was serving may have been cut off"),
     };
     firing.reasons.push(Reason { text, evidence: cite_all(end.evidence.iter().copied()) });
+    for one in end.evidence.iter().filter(|one| one.claim.text("guess").is_some()) {
+        let text = "no sign of full memory: the server was being stopped, and this signal is how its grace period ends";
+        firing.contradicted.push(Note { text: text.to_owned(), evidence: vec![cite(one)] });
+    }
     firing.refuted_by = "a `Worker exiting` line of this process, or an access line of its last request".to_owned();
     firing.limit = Some(limit);
     Some(firing)

@@ -1,0 +1,1 @@
+//! gunicorn's lines, of every version that words them differently.
