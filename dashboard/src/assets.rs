@@ -42,7 +42,6 @@ const fn fnv1a(bytes: &[u8]) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     let mut place = 0;
     while place < bytes.len() {
-        #[expect(clippy::cast_lossless, reason = "`u64::from` is not const")]
         let byte = bytes[place] as u64;
         hash = (hash ^ byte).wrapping_mul(0x0100_0000_01b3);
         place += 1;

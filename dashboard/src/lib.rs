@@ -82,26 +82,22 @@ pub fn router(dashboard: Dashboard) -> Router {
         ingest_url: dashboard.ingest_url.trim_end_matches('/').into(),
         links: links.clone(),
     };
-    let own = Router::new()
-        .merge(pages::router())
-        .merge(api::router())
-        .merge(health::router())
-        .merge(assets::router())
-        .layer(from_fn_with_state(app.clone(), in_time));
-    let all = if links.base().is_empty() { own } else { Router::new().nest(links.base(), own.clone()).merge(own) };
-    headers::secured(all.fallback(unknown_path).with_state(app).layer(CatchPanicLayer::new()))
+    let own = Router::new().merge(pages::router()).merge(api::router()).merge(health::router()).merge(assets::router());
+    let all = match links.base() {
+        "" => own,
+        base => Router::new().nest(base, own.clone()).route(&format!("{base}/"), pages::home()).merge(own),
+    };
+    let bounded = all.layer(from_fn_with_state(app.clone(), in_time)).fallback(unknown_path);
+    headers::secured(bounded.with_state(app).layer(CatchPanicLayer::new()))
 }
 
 /// Gives up an answer that takes too long.
 async fn in_time(State(app): State<App>, request: Request, next: Next) -> Response {
     let for_program = is_api(request.uri().path());
-    match tokio::time::timeout(ANSWER_MAX, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => {
-            tracing::warn!("an answer took too long and was given up");
-            refuse(&app, for_program, Failure::Unavailable)
-        }
-    }
+    tokio::time::timeout(ANSWER_MAX, next.run(request)).await.unwrap_or_else(|_| {
+        tracing::warn!("an answer took too long and was given up");
+        refuse(&app, for_program, Failure::Unavailable)
+    })
 }
 
 async fn unknown_path(State(app): State<App>, request: Request) -> Response {

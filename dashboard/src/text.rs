@@ -2,15 +2,15 @@
 //!
 //! Log lines, span names and events come from other people's programs and are hostile until shown otherwise. HTML is
 //! escaped by the templates; this file takes care of what escaping leaves alone: control characters and terminal escapes,
-//! which become visible (`␛[31m`), characters that reorder or hide their neighbours (`⟨U+202E⟩`), and length.
+//! which become visible (`⟨ESC⟩[31m`), characters that reorder or hide their neighbours (`⟨U+202E⟩`), and length.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use askama::Template;
 use askama::filters::HtmlSafe;
 
 /// Characters shown of one raw line; the JSON has all of it.
-pub const RAW_CHARS_MAX: usize = 2000;
+pub const RAW_CHARS_MAX: usize = 1200;
 /// Characters shown of a name: function, instance, request ID.
 pub const NAME_CHARS_MAX: usize = 200;
 /// Characters shown of a sentence: a verdict, a piece of advice.
@@ -79,22 +79,26 @@ impl fmt::Display for Text {
 fn push_visible(out: &mut String, c: char, keep_layout: bool) {
     match c {
         '\n' | '\t' if keep_layout => out.push(c),
-        '\0'..='\u{1f}' => out.push(char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{fffd}')),
-        '\u{7f}' => out.push('\u{2421}'),
+        // Between the fields of a line, a tab is no more than a space; a line break inside one is worth a sign.
+        '\t' => out.push(' '),
+        '\n' => out.push('↵'),
+        '\0' => out.push_str("⟨NUL⟩"),
+        '\u{7}' => out.push_str("⟨BEL⟩"),
+        '\u{8}' => out.push_str("⟨BS⟩"),
+        '\r' => out.push_str("⟨CR⟩"),
+        '\u{1b}' => out.push_str("⟨ESC⟩"),
         _ if hides_or_reorders(c) => {
-            out.push_str("⟨U+");
-            out.push_str(&format!("{:04X}", u32::from(c)));
-            out.push('⟩');
+            let _ = write!(out, "⟨U+{:04X}⟩", u32::from(c));
         }
         _ => out.push(c),
     }
 }
 
-/// C1 controls, invisible characters and those that change the direction of what follows (Unicode categories Cc, Cf, Zl, Zp,
+/// Control characters, invisible characters and those that change the direction of what follows (Unicode categories Cc, Cf, Zl, Zp,
 /// as far as fonts show nothing for them).
 fn hides_or_reorders(c: char) -> bool {
     matches!(c,
-        '\u{80}'..='\u{9f}' | '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
@@ -126,11 +130,11 @@ impl Sentence {
         let mut pieces = Vec::new();
         let mut rest = text.as_str();
         while let Some((before, quoted, after)) = next_quoted(rest) {
-            push_piece(&mut pieces, false, before);
+            push_piece(&mut pieces, false, &units_kept(before));
             push_piece(&mut pieces, true, quoted);
             rest = after;
         }
-        push_piece(&mut pieces, false, rest);
+        push_piece(&mut pieces, false, &units_kept(rest));
         Self { pieces }
     }
 
@@ -145,6 +149,21 @@ impl Sentence {
     pub fn is_empty(&self) -> bool {
         self.pieces.is_empty()
     }
+}
+
+/// The same text in which no line breaks between a number and its unit.
+fn units_kept(text: &str) -> String {
+    const UNITS: [&str; 7] = ["ms", "s", "min", "h", "MB", "GB", "%"];
+    let mut kept = String::with_capacity(text.len());
+    for word in text.split_inclusive(' ') {
+        let unit = word.trim_end_matches(|c: char| c == ' ' || c.is_ascii_punctuation() && c != '%');
+        if UNITS.contains(&unit) && kept.ends_with(' ') && kept.trim_end().ends_with(|c: char| c.is_ascii_digit()) {
+            kept.pop();
+            kept.push('\u{a0}');
+        }
+        kept.push_str(word);
+    }
+    kept
 }
 
 fn next_quoted(text: &str) -> Option<(&str, &str, &str)> {
@@ -165,7 +184,7 @@ mod tests {
 
     #[test]
     fn control_characters_become_visible() {
-        assert_eq!(Text::name("a\u{1b}[31mred\u{7}\u{7f}\r\n\0").as_str(), "a␛[31mred␇␡␍␊␀");
+        assert_eq!(Text::name("a\u{1b}[31mred\u{7}\u{7f}\r\n\0").as_str(), "a⟨ESC⟩[31mred⟨BEL⟩⟨U+007F⟩⟨CR⟩↵⟨NUL⟩");
         assert_eq!(Text::name("\u{202e}gpj.exe\u{200b}\u{9b}").as_str(), "⟨U+202E⟩gpj.exe⟨U+200B⟩⟨U+009B⟩");
         assert_eq!(Text::raw("one\n\ttwo\r\n").as_str(), "one\n\ttwo");
     }
@@ -175,6 +194,14 @@ mod tests {
         let text = Text::line("äöüß", 3);
         assert_eq!((text.as_str(), text.cut), ("äöü…", 1));
         assert_eq!(Text::line("abc", 3).cut, 0);
+    }
+
+    #[test]
+    fn numbers_stay_with_their_units() {
+        assert_eq!(
+            Sentence::new("after 29.1 s; 3 steps of 5 % (30 s), 7 h").plain(),
+            "after 29.1\u{a0}s; 3 steps of 5\u{a0}% (30\u{a0}s), 7\u{a0}h"
+        );
     }
 
     #[test]

@@ -26,7 +26,7 @@ fn description(base: &str) -> Value {
             "/api/overrun/v1/incidents": { "get": {
                 "summary": "Incidents, newest first",
                 "parameters": parameters(),
-                "responses": responses(json!({
+                "responses": responses(&json!({
                     "type": "object",
                     "required": ["incidents", "next"],
                     "properties": {
@@ -38,12 +38,12 @@ fn description(base: &str) -> Value {
             "/api/overrun/v1/incidents/{id}": { "get": {
                 "summary": "One incident",
                 "parameters": [in_path("id", "24 hex digits")],
-                "responses": responses(json!({ "$ref": "#/components/schemas/Incident" }), &["404", "503"]),
+                "responses": responses(&json!({ "$ref": "#/components/schemas/Incident" }), &["404", "503"]),
             } },
             "/api/overrun/v1/incidents/{id}/evidence": { "get": {
                 "summary": "What the sources said about it",
                 "parameters": [in_path("id", "24 hex digits")],
-                "responses": responses(json!({ "$ref": "#/components/schemas/EvidenceList" }), &["404", "503"]),
+                "responses": responses(&json!({ "$ref": "#/components/schemas/EvidenceList" }), &["404", "503"]),
             } },
             "/api/overrun/v1/requests/{request_id}": { "get": {
                 "summary": "Everything known about one request",
@@ -51,7 +51,7 @@ fn description(base: &str) -> Value {
                     in_path("request_id", "as its platform or caller gave it"),
                     in_query("stack", &json!({ "type": "string" }), "without it, the stack that heard of the request last"),
                 ],
-                "responses": responses(json!({ "allOf": [
+                "responses": responses(&json!({ "allOf": [
                     { "$ref": "#/components/schemas/EvidenceList" },
                     {
                         "type": "object",
@@ -100,7 +100,7 @@ fn in_path(name: &str, description: &str) -> Value {
     json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" }, "description": description })
 }
 
-fn responses(schema: Value, failures: &[&str]) -> Value {
+fn responses(schema: &Value, failures: &[&str]) -> Value {
     let mut responses = json!({ "200": { "description": "found", "content": { "application/json": { "schema": schema } } } });
     for status in failures {
         let content = json!({ "application/json": { "schema": { "$ref": "#/components/schemas/Error" } } });

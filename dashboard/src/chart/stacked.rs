@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use askama::Template;
 use askama::filters::HtmlSafe;
-use domain::Layer;
+use domain::{Layer, Millis};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use store::LayerCount;
@@ -37,6 +37,8 @@ pub struct Stacked {
     pub half: String,
     /// Times under the chart.
     pub times: Vec<TimeLabel>,
+    /// `One bar is 30 min, times in UTC.`
+    pub note: String,
     /// How many in all.
     pub total: u64,
     /// The chart in one sentence.
@@ -147,8 +149,9 @@ impl Stacked {
             legend: legend.collect(),
             bars: buckets.iter().map(|(bucket, layers)| draw_bucket(*bucket, layers, top, window, links)).collect(),
             top: count(top),
-            half: if top % 2 == 0 { count(top / 2) } else { String::new() },
+            half: if top.is_multiple_of(2) { count(top / 2) } else { String::new() },
             times: time_labels(window),
+            note: format!("One bar is {}; times are UTC.", Millis::between(window.starts_at(0), window.starts_at(1))),
             total,
             label: format!("{} by layer: {}", counted(total, "incident", "incidents"), parts.join(", ")),
         }

@@ -15,7 +15,7 @@ use crate::App;
 use crate::error::Failure;
 use crate::moment::{Exact, Moment};
 use crate::query::is_incident_id;
-use crate::text::{Sentence, Text};
+use crate::text::{RAW_CHARS_MAX, Sentence, Text};
 use crate::timeline::TimelineView;
 use crate::words::{self, Chip, LayerWord};
 
@@ -121,7 +121,7 @@ fn page(app: &App, incident: &Incident, evidence: &[Evidence], deliveries: &[(De
     let summary = Sentence::new(&incident.summary);
     let function = incident.function.as_ref().map(|function| format!(" · {}", Text::name(function.as_str())));
     let evidence_json = app.links.incident_evidence_json(incident.id.as_str());
-    let notes = |notes: &[Note]| notes.iter().map(|note| note_view(&note.text, &note.evidence)).collect();
+    let notes = |notes: &[Note], chars_max| notes.iter().map(|note| note_view(&note.text, &note.evidence, chars_max)).collect();
     IncidentPage {
         shell: Shell::new(app, format!("{}{}", summary.plain(), function.unwrap_or_default()), "/incidents/", now),
         chips: vec![words::outcome(incident), words::state(incident.state), words::confidence(diagnosis.confidence)],
@@ -133,9 +133,9 @@ fn page(app: &App, incident: &Incident, evidence: &[Evidence], deliveries: &[(De
         layer: words::layer(diagnosis.layer),
         facts: facts(incident),
         advice: diagnosis.advice.iter().map(advice_view).collect(),
-        reasons: diagnosis.reasons.iter().map(|reason| note_view(&reason.text, &reason.evidence)).collect(),
-        consequences: notes(&diagnosis.consequences),
-        contradicted: notes(&diagnosis.contradicted),
+        reasons: diagnosis.reasons.iter().map(|reason| note_view(&reason.text, &reason.evidence, CITE_CHARS_MAX)).collect(),
+        consequences: notes(&diagnosis.consequences, CITE_CHARS_MAX),
+        contradicted: notes(&diagnosis.contradicted, RAW_CHARS_MAX / 4),
         refuted_by: Sentence::new(&diagnosis.refuted_by),
         timeline: TimelineView::new(&incident.timeline),
         evidence: EvidenceTable::new(evidence, &[diagnosis], evidence_json.clone(), now),
@@ -221,9 +221,8 @@ fn advice_view(advice: &Advice) -> AdviceView {
     }
 }
 
-fn note_view(text: &str, evidence: &[Citation]) -> NoteView {
-    let cite =
-        |citation: &Citation| Cite { href: format!("#{}", anchor(&citation.id)), text: Text::line(citation.text.trim(), CITE_CHARS_MAX) };
+fn note_view(text: &str, evidence: &[Citation], chars_max: usize) -> NoteView {
+    let cite = |citation: &Citation| Cite { href: format!("#{}", anchor(&citation.id)), text: Text::line(citation.text.trim(), chars_max) };
     NoteView { text: Sentence::new(text), cites: evidence.iter().map(cite).collect() }
 }
 

@@ -23,6 +23,8 @@ impl HtmlSafe for IncidentTable {}
 #[derive(Debug)]
 struct Row {
     at: Moment,
+    /// Whether `at` is our own clock's, because no source gave a time.
+    is_arrival: bool,
     function: Text,
     summary: Sentence,
     href: String,
@@ -44,6 +46,7 @@ fn row(stored: &StoredIncident, links: &Links, now: Timestamp) -> Row {
     let incident = &stored.incident;
     let function = incident.function.as_ref().map(domain::FunctionName::as_str);
     Row {
+        is_arrival: incident.at().is_none(),
         at: Moment::new(incident.at().unwrap_or(stored.first_seen_at), now),
         function: Text::name(function.unwrap_or("not known")),
         summary: Sentence::new(&incident.summary),

@@ -24,6 +24,7 @@ struct IncidentsPage {
     headline: String,
     choices: Vec<ChoiceField>,
     fields: Vec<TextField>,
+    span: Vec<TextField>,
     hidden: Vec<TextField>,
     filtered: bool,
     is_empty: bool,
@@ -68,6 +69,7 @@ async fn view(app: &App, pairs: &[(String, String)]) -> Result<IncidentsPage, Fa
     let next = query::next_cursor(&incidents, filter.limit);
     let given = parameters(&filter);
     let filtered = given.iter().any(|(name, _)| *name != "limit");
+    let narrowed = given.iter().any(|(name, _)| !["limit", "function"].contains(name));
     let older = next.map(|next| {
         let mut parameters = given.clone();
         parameters.push(("before", next));
@@ -76,9 +78,10 @@ async fn view(app: &App, pairs: &[(String, String)]) -> Result<IncidentsPage, Fa
     let json = api_address(app, &given);
     Ok(IncidentsPage {
         shell: Shell::new(app, "Incidents", "/incidents", now),
-        headline: headline(incidents.len() as u64, &filter, filtered, older.is_some()),
+        headline: headline(incidents.len() as u64, &filter, narrowed, older.is_some()),
         choices: choices(&filter),
         fields: fields(&filter),
+        span: span(&filter),
         hidden: hidden(&filter),
         filtered,
         is_empty: incidents.is_empty(),
@@ -116,16 +119,16 @@ fn parameters(filter: &IncidentFilter) -> Vec<(&'static str, String)> {
 }
 
 /// `The newest 50 incidents of checkout; there are more`
-fn headline(shown: u64, filter: &IncidentFilter, filtered: bool, has_more: bool) -> String {
+fn headline(shown: u64, filter: &IncidentFilter, narrowed: bool, has_more: bool) -> String {
     let of = filter.function.as_ref().map(|function| format!(" of {}", Text::name(function.as_str()))).unwrap_or_default();
-    let matching = if filtered { " that match" } else { "" };
+    let matching = if narrowed { " that match" } else { "" };
     match (shown, has_more, filter.before.is_some()) {
-        (0, _, false) if !filtered => "No incidents so far".to_owned(),
+        (0, _, false) if !narrowed && filter.function.is_none() => "No incidents so far".to_owned(),
         (0, _, true) => "No older incidents".to_owned(),
         (0, ..) => format!("No incidents{of}{matching}"),
         (n, _, true) => format!("{}{of}{matching}", counted(n, "older incident", "older incidents")),
         (n, true, false) => format!("The newest {}{of}{matching}", counted(n, "incident", "incidents")),
-        (1, false, false) if filtered => format!("1 incident{of} that matches"),
+        (1, false, false) if narrowed => format!("1 incident{of} that matches"),
         (n, false, false) => format!("{}{of}{matching}", counted(n, "incident", "incidents")),
     }
 }
@@ -156,19 +159,21 @@ fn choices(filter: &IncidentFilter) -> Vec<ChoiceField> {
 }
 
 fn fields(filter: &IncidentFilter) -> Vec<TextField> {
-    let time = |at: Option<jiff::Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
     let name = |value: Option<&str>| value.unwrap_or_default().to_owned();
+    let function = filter.function.as_ref().map(domain::FunctionName::as_str);
+    let stack = filter.stack.as_ref().map(domain::StackName::as_str);
     vec![
-        TextField {
-            label: "Function",
-            name: "function",
-            value: name(filter.function.as_ref().map(domain::FunctionName::as_str)),
-            hint: "any",
-        },
-        TextField { label: "Stack", name: "stack", value: name(filter.stack.as_ref().map(domain::StackName::as_str)), hint: "any" },
+        TextField { label: "Text", name: "q", value: name(filter.text.as_deref()), hint: "ID or words" },
+        TextField { label: "Function", name: "function", value: name(function), hint: "any" },
+        TextField { label: "Stack", name: "stack", value: name(stack), hint: "any" },
+    ]
+}
+
+fn span(filter: &IncidentFilter) -> Vec<TextField> {
+    let time = |at: Option<jiff::Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
+    vec![
         TextField { label: "From", name: "from", value: time(filter.from), hint: "2026-11-22T12:00:00Z" },
         TextField { label: "To", name: "to", value: time(filter.to), hint: "2026-11-22T13:00:00Z" },
-        TextField { label: "Text", name: "q", value: name(filter.text.as_deref()), hint: "ID or words" },
     ]
 }
 
@@ -188,6 +193,7 @@ mod tests {
         assert_eq!(headline(0, &plain, false, false), "No incidents so far");
         assert_eq!(headline(50, &plain, false, true), "The newest 50 incidents");
         assert_eq!(headline(1, &checkout, true, false), "1 incident of checkout that matches");
-        assert_eq!(headline(7, &checkout, true, false), "7 incidents of checkout that match");
+        assert_eq!(headline(7, &checkout, false, false), "7 incidents of checkout");
+        assert_eq!(headline(0, &checkout, false, false), "No incidents of checkout");
     }
 }

@@ -19,7 +19,7 @@ mod start;
 use askama::Template;
 use axum::Router;
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
 use jiff::Timestamp;
 
 use crate::error::Failure;
@@ -31,13 +31,18 @@ use crate::{App, assets};
 /// All pages by their paths.
 pub fn router() -> Router<App> {
     Router::new()
-        .route("/", get(overview::show))
+        .route("/", home())
         .route("/incidents", get(incidents::show))
         .route("/incidents/{id}", get(incident::show))
         .route("/requests/{request_id}", get(request::show))
         .route("/search", get(search::show))
         .route("/sources", get(sources::show))
         .route("/alerts", get(alerts::show))
+}
+
+/// The first page.
+pub fn home() -> MethodRouter<App> {
+    get(overview::show)
 }
 
 /// What stands around every page.

@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
 use axum::response::Response;
 use domain::{RequestId, StackName};
 use jiff::Timestamp;
@@ -58,7 +59,12 @@ pub async fn show(
         }
         _ => Err(Failure::NotFound("request")),
     };
-    respond(&app, page)
+    let is_unknown = page.as_ref().is_ok_and(|page| page.known.is_none());
+    let mut response = respond(&app, page);
+    if is_unknown {
+        *response.status_mut() = StatusCode::NOT_FOUND;
+    }
+    response
 }
 
 async fn view(app: &App, id: &str, stack: Option<StackName>) -> Result<RequestPage, Failure> {

@@ -27,8 +27,9 @@ impl Start {
             ship: Text::block(&format!("your-server 2>&1 | overrun ship --to {ingest}"), 400),
             curl: Text::block(
                 &format!(
-                    "curl {ingest}/v1/push/auto --data-binary \\\n  '2017-11-20T22:23:32.998Z 6f747a63-ce41-11e7-8cfe-3d61dad3d219 \
-                     Task timed out after 3.00 seconds'"
+                    "curl {ingest}/v1/push/auto --data-binary \\\n  '{} 6f747a63-ce41-11e7-8cfe-3d61dad3d219 \
+                     Task timed out after 3.00 seconds'",
+                    app.clock.now().strftime("%Y-%m-%dT%H:%M:%S.000Z")
                 ),
                 600,
             ),

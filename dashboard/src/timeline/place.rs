@@ -61,8 +61,8 @@ impl Anchor {
 pub struct Rows {
     left: f64,
     right: f64,
-    rows_max: usize,
-    rows: Vec<Vec<(f64, f64)>>,
+    taken: Vec<Vec<(f64, f64)>>,
+    avoided: Vec<f64>,
 }
 
 /// Where a text was put.
@@ -80,33 +80,44 @@ impl Rows {
     /// At most `rows_max` rows between `left` and `right`.
     #[must_use]
     pub fn new(left: f64, right: f64, rows_max: usize) -> Self {
-        Self { left, right, rows_max, rows: Vec::new() }
+        Self { left, right, taken: vec![Vec::new(); rows_max], avoided: Vec::new() }
+    }
+
+    /// The same rows, in which no text runs over the lines at `avoided` if there is room elsewhere.
+    #[must_use]
+    pub fn avoiding(mut self, avoided: Vec<f64>) -> Self {
+        self.avoided = avoided;
+        self
     }
 
     /// Finds room for a text of `width` beside `x`: to its right, else to its left, in the first row where it fits.
     pub fn place(&mut self, x: f64, width: f64) -> Option<Placed> {
+        let found = self.room(x, width, true).or_else(|| self.room(x, width, false))?;
+        let (placed, from, to) = found;
+        self.taken[placed.row].push((from, to));
+        Some(placed)
+    }
+
+    fn room(&self, x: f64, width: f64, keep_clear: bool) -> Option<(Placed, f64, f64)> {
+        const BESIDE: f64 = 7.0;
         const GAP: f64 = 8.0;
-        let to_the_right = (x, x + width, Anchor::Start);
-        let to_the_left = (x - width, x, Anchor::End);
-        for row in 0..self.rows_max {
-            if row == self.rows.len() {
-                self.rows.push(Vec::new());
-            }
-            for (from, to, anchor) in [to_the_right, to_the_left] {
-                let inside = from >= self.left && to <= self.right;
-                if inside && self.rows[row].iter().all(|&(a, b)| to + GAP <= a || b + GAP <= from) {
-                    self.rows[row].push((from, to));
-                    return Some(Placed { row, x, anchor });
-                }
-            }
-        }
-        None
+        const CLEAR: f64 = 3.0;
+        let to_the_right = (x + BESIDE, x + BESIDE + width, Anchor::Start);
+        let to_the_left = (x - BESIDE - width, x - BESIDE, Anchor::End);
+        let sides = (0..self.taken.len()).flat_map(|row| [(row, to_the_right), (row, to_the_left)]);
+        sides.into_iter().find_map(|(row, (from, to, anchor))| {
+            let inside = from >= self.left && to <= self.right;
+            let alone = self.taken[row].iter().all(|&(a, b)| to + GAP <= a || b + GAP <= from);
+            let clear = !keep_clear || !self.avoided.iter().any(|&line| from - CLEAR < line && line < to + CLEAR);
+            let x = if anchor == Anchor::Start { from } else { to };
+            (inside && alone && clear).then_some((Placed { row, x, anchor }, from, to))
+        })
     }
 
     /// How many rows hold something.
     #[must_use]
     pub fn used(&self) -> usize {
-        self.rows.iter().filter(|row| !row.is_empty()).count()
+        self.taken.iter().filter(|row| !row.is_empty()).count()
     }
 }
 
@@ -114,21 +125,33 @@ impl Rows {
 mod tests {
     use super::*;
 
+    fn check(rows: &mut Rows, x: f64, width: f64) -> Option<(usize, f64, Anchor)> {
+        rows.place(x, width).map(|placed| (placed.row, placed.x, placed.anchor))
+    }
+
     #[test]
     fn texts_side_by_side_do_not_touch() {
         let mut rows = Rows::new(0.0, 200.0, 2);
-        assert_eq!(rows.place(0.0, 90.0), Some(Placed { row: 0, x: 0.0, anchor: Anchor::Start }));
-        assert_eq!(rows.place(100.0, 90.0), Some(Placed { row: 0, x: 100.0, anchor: Anchor::Start }));
-        assert_eq!(rows.place(100.0, 90.0), Some(Placed { row: 1, x: 100.0, anchor: Anchor::Start }));
-        assert_eq!(rows.place(100.0, 90.0), None);
+        assert_eq!(check(&mut rows, 0.0, 80.0), Some((0, 7.0, Anchor::Start)));
+        assert_eq!(check(&mut rows, 100.0, 80.0), Some((0, 107.0, Anchor::Start)));
+        assert_eq!(check(&mut rows, 100.0, 80.0), Some((1, 107.0, Anchor::Start)));
+        assert_eq!(check(&mut rows, 100.0, 80.0), Some((1, 93.0, Anchor::End)));
+        assert_eq!(check(&mut rows, 100.0, 80.0), None);
         assert_eq!(rows.used(), 2);
     }
 
     #[test]
     fn at_the_edge_a_text_turns_to_the_left() {
         let mut rows = Rows::new(0.0, 200.0, 1);
-        assert_eq!(rows.place(190.0, 60.0), Some(Placed { row: 0, x: 190.0, anchor: Anchor::End }));
-        assert_eq!(rows.place(150.0, 500.0), None);
+        assert_eq!(check(&mut rows, 190.0, 60.0), Some((0, 183.0, Anchor::End)));
+        assert_eq!(check(&mut rows, 150.0, 500.0), None);
+    }
+
+    #[test]
+    fn a_text_keeps_clear_of_lines_while_it_can() {
+        let mut rows = Rows::new(0.0, 200.0, 1).avoiding(vec![110.0]);
+        assert_eq!(check(&mut rows, 100.0, 60.0), Some((0, 93.0, Anchor::End)));
+        assert_eq!(check(&mut rows, 100.0, 60.0), Some((0, 107.0, Anchor::Start)));
     }
 
     #[test]

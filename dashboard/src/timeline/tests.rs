@@ -132,5 +132,5 @@ fn hostile_labels_stay_text_and_too_much_is_bounded() {
     timeline.lanes[2].segments = (0..400).map(|_| segment(1, 2, SegmentKind::Wait, "call")).collect();
     let view = TimelineView::new(&timeline);
     assert_eq!(view.left_out.as_deref(), Some("29 more lanes, 250 more stretches and moments"));
-    assert!(view.drawn.expect("times").wide.lanes[0].label.starts_with("␛[31m<script>"));
+    assert!(view.drawn.expect("times").wide.lanes[0].label.starts_with("⟨ESC⟩[31m<script>"));
 }

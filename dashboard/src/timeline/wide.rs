@@ -10,7 +10,7 @@
 use domain::{Lane, LimitLine, LimitMark, Mark, MarkKind, Segment, SegmentKind, Timeline};
 
 use super::axis::Axis;
-use super::place::{Anchor, Placed, Rows, fitted, width_px};
+use super::place::{Placed, Rows, fitted, width_px};
 use super::{Px, say};
 use crate::text::Text;
 use crate::words::{self, LayerWord};
@@ -144,10 +144,11 @@ impl Wide {
     /// Draws `timeline` on `axis`.
     #[must_use]
     pub fn draw(timeline: &Timeline, axis: Axis) -> Self {
+        let stood: Vec<f64> = timeline.limits.iter().filter_map(|limit| axis.share(limit.at?)).map(x_of).collect();
         let mut y = PLOT_TOP;
         let mut lanes = Vec::with_capacity(timeline.lanes.len());
         for lane in &timeline.lanes {
-            let (row, below) = draw_lane(lane, axis, y);
+            let (row, below) = draw_lane(lane, axis, y, &stood);
             lanes.push(row);
             y = below;
         }
@@ -170,7 +171,7 @@ struct Wish {
     class: &'static str,
 }
 
-fn draw_lane(lane: &Lane, axis: Axis, top: f64) -> (LaneRow, f64) {
+fn draw_lane(lane: &Lane, axis: Axis, top: f64, lines: &[f64]) -> (LaneRow, f64) {
     let mut wishes = Vec::new();
     for mark in lane.marks.iter().filter(|mark| mark.kind != MarkKind::Line) {
         wishes.extend(mark_wish(mark, axis));
@@ -179,7 +180,7 @@ fn draw_lane(lane: &Lane, axis: Axis, top: f64) -> (LaneRow, f64) {
     for mark in lane.marks.iter().filter(|mark| mark.kind == MarkKind::Line) {
         wishes.extend(mark_wish(mark, axis));
     }
-    let mut rows = Rows::new(PLOT_LEFT, PLOT_RIGHT, NOTE_ROWS);
+    let mut rows = Rows::new(PLOT_LEFT, PLOT_RIGHT, NOTE_ROWS).avoiding(lines.to_vec());
     let placed: Vec<(Wish, Placed)> =
         wishes.into_iter().filter_map(|wish| rows.place(wish.x, width_px(&wish.text)).map(|placed| (wish, placed))).collect();
     #[expect(clippy::cast_precision_loss, reason = "a handful of rows")]
@@ -260,20 +261,13 @@ fn draw_limits(limits: &[LimitLine], axis: Axis, plot_bottom: f64) -> (Vec<Limit
 }
 
 fn draw_limit(x: f64, limit: &LimitLine, plot_bottom: f64, rows: &mut Rows) -> LimitBar {
-    const BESIDE: f64 = 6.0;
     let class = limit_class(limit.mark);
     let title = say::limit(limit);
     let text = fitted(&title, NOTE_PX_MAX).unwrap_or_default();
-    let placed = rows.place(x, width_px(&text) + BESIDE);
+    let placed = rows.place(x, width_px(&text));
     #[expect(clippy::cast_precision_loss, reason = "a handful of rows")]
     let base = placed.map_or(plot_bottom, |placed| plot_bottom + ROW * placed.row as f64 + 6.0);
-    let words = placed.map(|placed| NoteText {
-        x: Px(if placed.anchor == Anchor::Start { x + BESIDE } else { x - BESIDE }),
-        y: Px(base),
-        anchor: placed.anchor.as_str(),
-        class,
-        text,
-    });
+    let words = placed.map(|placed| NoteText { x: Px(placed.x), y: Px(base), anchor: placed.anchor.as_str(), class, text });
     LimitBar { x: Px(x), bottom: Px(base), class, crossed: limit.mark == LimitMark::Contradicted, words, title }
 }
 

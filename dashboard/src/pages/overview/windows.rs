@@ -80,15 +80,15 @@ impl Choice {
 
     /// The window that ends with the bucket that `now` is in.
     pub fn window(self, now: Timestamp) -> Window {
-        let (bucket_s, buckets) = match self {
+        let (step_s, buckets) = match self {
             Self::Hour => (60, 60),
             Self::Day => (1800, 48),
             Self::Week => (10_800, 56),
             Self::All => return Window { from: Timestamp::UNIX_EPOCH, to: later(now, 86_400), buckets: 1 },
         };
-        let to = later(now, bucket_s - now.as_second().rem_euclid(bucket_s));
+        let to = later(now, step_s - now.as_second().rem_euclid(step_s));
         let to = Timestamp::from_second(to.as_second()).unwrap_or(to);
-        Window { from: later(to, -bucket_s * i64::from(buckets)), to, buckets }
+        Window { from: later(to, -step_s * i64::from(buckets)), to, buckets }
     }
 }
 

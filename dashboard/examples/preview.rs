@@ -1,0 +1,67 @@
+//! Serves the pages with made-up requests, for looking at them.
+//!
+//! ```text
+//! DATABASE_URL=postgres://…/an_empty_database cargo run -p dashboard --example preview -- 127.0.0.1:4319 [all|hostile|empty]
+//! ```
+
+#[path = "../tests/it/support/mod.rs"]
+mod support;
+
+use std::error::Error;
+use std::sync::Arc;
+
+use dashboard::Dashboard;
+use domain::ManualClock;
+use store::{AttemptOutcome, NewDelivery, Store};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let address = arguments.next().unwrap_or_else(|| "127.0.0.1:4319".to_owned());
+    let store = Store::from_pool(sqlx::PgPool::connect(&std::env::var("DATABASE_URL")?).await?);
+    store.migrate().await?;
+    let now = support::now();
+    match arguments.next().as_deref() {
+        Some("empty") => {}
+        Some("hostile") => support::play(&store, &[support::samples::hostile(now - jiff::SignedDuration::from_mins(5))]).await,
+        _ => {
+            support::play(&store, &support::samples::all(now)).await;
+            tell(&store).await?;
+        }
+    }
+    let dashboard = Dashboard {
+        store,
+        clock: Arc::new(ManualClock::new(now)),
+        registry: prometheus::Registry::new(),
+        ingest_url: "http://127.0.0.1:4318".to_owned(),
+        public_url: format!("http://{address}"),
+    };
+    println!("http://{address}");
+    axum::serve(tokio::net::TcpListener::bind(&address).await?, dashboard::router(dashboard)).await?;
+    Ok(())
+}
+
+/// Some deliveries, with all that can become of them.
+async fn tell(store: &Store) -> Result<(), Box<dyn Error>> {
+    let now = support::now();
+    let route = |change: &store::Change| {
+        vec![NewDelivery {
+            id: format!("{:064}", change.id),
+            rule: "checkout overran".into(),
+            action: "oncall".into(),
+            due_at: now,
+            quiet: None,
+        }]
+    };
+    store.route_changes(now, 12, route).await?;
+    for (n, delivery) in store.claim_deliveries(now, now, 12).await?.iter().enumerate() {
+        let detail = "503 Service Unavailable".to_owned();
+        let outcome = match n % 4 {
+            0 => AttemptOutcome::Refused { detail: "410 Gone: this hook was removed".into() },
+            1 => AttemptOutcome::Retry { detail, due_at: now + jiff::SignedDuration::from_secs(90) },
+            _ => AttemptOutcome::Delivered { detail: "202 Accepted".into() },
+        };
+        store.finish_attempt(&delivery.id, delivery.attempts, now, domain::Millis::from_ms(41), outcome).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,55 @@
+//! Made-up requests for the tests of the pages and for `examples/preview.rs`, stored the way real ones are: their evidence
+//! is appended, and a recomputation folds it into incidents.
+
+pub mod samples;
+
+use domain::{Evidence, Folded, Incident};
+use jiff::Timestamp;
+use store::{Batch, Rejected, Store};
+
+use self::samples::Sample;
+
+/// The moment at which all of this is looked at.
+pub const NOW: &str = "2026-11-22T12:10:11Z";
+
+/// That moment.
+pub fn now() -> Timestamp {
+    NOW.parse().expect("a time")
+}
+
+/// Stores samples with their incidents.
+pub async fn play(store: &Store, samples: &[Sample]) {
+    if samples.is_empty() {
+        return;
+    }
+    let batches: Vec<_> = samples.iter().map(batch).collect();
+    store.append(&batches).await.expect("the database answers");
+    let fold = |evidence: &[Evidence], _: Timestamp| Folded { incidents: incidents_of(samples, evidence), recheck_at: None };
+    while store.recompute(now(), 100, fold).await.expect("the database answers") > 0 {}
+}
+
+fn incidents_of(samples: &[Sample], evidence: &[Evidence]) -> Vec<Incident> {
+    let is_here = |sample: &&Sample| sample.evidence.first().is_some_and(|first| evidence.iter().any(|item| item.claim == first.claim));
+    samples.iter().filter(is_here).map(|sample| sample.incident.clone()).collect()
+}
+
+fn batch(sample: &Sample) -> Batch {
+    let first = sample.evidence.first().expect("a sample has evidence");
+    let mut digest = [0; 32];
+    digest[..24].copy_from_slice(sample.incident.id.as_str().as_bytes());
+    Batch {
+        digest,
+        stack: first.stack.clone(),
+        source: first.source.clone(),
+        format: "auto".to_owned(),
+        received_at: first.received_at,
+        bytes: 400,
+        evidence: sample.evidence.clone(),
+        ignored: 2,
+        rejected: sample
+            .rejected
+            .iter()
+            .map(|(line, reason, text)| Rejected { line: *line, reason: reason.clone(), text: text.clone() })
+            .collect(),
+    }
+}
