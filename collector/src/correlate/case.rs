@@ -72,11 +72,13 @@ pub enum Ending {
 
 impl<'a> Case<'a> {
     /// A case about `subject`, first attempt.
+    #[must_use]
     pub fn new(stack: &'a StackName, subject: Key, own: Vec<&'a Evidence>, knowledge: &'a Knowledge, as_of: Timestamp) -> Self {
         Self { stack, subject, attempt: 1, own, worker: None, in_flight: 0, knowledge, as_of }
     }
 
     /// A case about a worker's end that no known request claims.
+    #[must_use]
     pub fn of_worker(stack: &'a StackName, end: WorkerEnd<'a>, knowledge: &'a Knowledge, as_of: Timestamp) -> Self {
         let subject = Key::Worker { instance: end.instance.cloned(), pid: end.pid };
         Self { attempt: end.life, worker: Some(end), ..Self::new(stack, subject, Vec::new(), knowledge, as_of) }

@@ -15,6 +15,8 @@ mod workers;
 
 pub use case::{Case, Ending, WorkerEnd, is_watchdog};
 
+use std::path::Path;
+
 use domain::{Evidence, Key, Limit, Product};
 use jiff::Timestamp;
 
@@ -42,7 +44,8 @@ impl Knowledge {
 }
 
 fn is_python_file(limit: &Limit) -> bool {
-    limit.place.as_deref().and_then(|place| place.split(':').next()).is_some_and(|file| file.ends_with(".py"))
+    let file = limit.place.as_deref().and_then(|place| place.split(':').next());
+    file.is_some_and(|file| Path::new(file).extension().is_some_and(|extension| extension == "py"))
 }
 
 /// Turns a group of evidence into cases, in a stable order.

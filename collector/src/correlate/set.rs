@@ -50,7 +50,7 @@ impl<'a> Set<'a> {
                 Key::Instance(_) => set.instances.entry(place(one).unwrap_or_default()).or_default().push(one),
                 // A line of one environment's log that names nothing: the file it stood in is that log.
                 Key::Loose(_) => match place(one) {
-                    Some(place) if is_init(one) => set.instances.entry(place).or_default().push(one),
+                    Some(place) if is_of_environment(one) => set.instances.entry(place).or_default().push(one),
                     _ => set.loose.push(one),
                 },
             }
@@ -64,10 +64,10 @@ pub fn place(evidence: &Evidence) -> Option<&str> {
     evidence.claim.instance.as_ref().map(Instance::as_str).or_else(|| evidence.origin.as_ref().map(|origin| origin.file.as_str()))
 }
 
-/// Whether it tells of an environment's start and not of a request.
-fn is_init(evidence: &Evidence) -> bool {
-    use domain::Kind::{AppLog, InitReport, InitStart, RestoreReport, RestoreStart};
-    matches!(evidence.claim.kind, InitStart | InitReport | RestoreStart | RestoreReport | AppLog)
+/// Whether it tells of an environment and not of a request.
+fn is_of_environment(evidence: &Evidence) -> bool {
+    use domain::Kind::{AppLog, InitReport, InitStart, RestoreReport, RestoreStart, TimeoutNotice};
+    matches!(evidence.claim.kind, InitStart | InitReport | RestoreStart | RestoreReport | AppLog | TimeoutNotice)
 }
 
 /// Order in time as far as sources tell it: their time, within one moment the order in which such events happen, then

@@ -38,10 +38,10 @@ pub fn ends<'a>(set: &Set<'a>, servers: &[Server<'a>], knowledge: &Knowledge) ->
 
 /// A process ID may be used again: each boot begins a life.
 pub fn lives<'a>(lines: &[&'a Evidence]) -> Vec<Vec<&'a Evidence>> {
-    let mut lines = lines.to_vec();
-    in_order(&mut lines);
+    let mut ordered = lines.to_vec();
+    in_order(&mut ordered);
     let mut lives: Vec<Vec<&'a Evidence>> = vec![Vec::new()];
-    for one in lines {
+    for one in ordered {
         let current = lives.last_mut().expect("there is always one");
         if one.claim.kind == Kind::WorkerBoot && !current.is_empty() {
             lives.push(vec![one]);

@@ -6,12 +6,12 @@ use super::firing::Firing;
 use crate::correlate::{Case, Ending};
 
 /// What to change, most useful first.
-pub fn for_case(case: &Case<'_>, firing: &Firing, cause: &Cause) -> Vec<Advice> {
+pub fn for_case(case: &Case<'_>, firing: &Firing, why: &Cause) -> Vec<Advice> {
     let mut advice = Vec::new();
-    advice.extend(for_cause(case, cause));
+    advice.extend(for_cause(case, why));
     advice.extend(for_outcome(case, firing));
-    advice.extend(firing.limit.as_ref().and_then(|limit| for_limit(limit, cause)));
-    if cause.id == Cause::UNKNOWN && matches!(firing.outcome, Outcome::Timeout | Outcome::DroppedAtShutdown) {
+    advice.extend(firing.limit.as_ref().and_then(|limit| for_limit(limit, why)));
+    if why.id == Cause::UNKNOWN && matches!(firing.outcome, Outcome::Timeout | Outcome::DroppedAtShutdown) {
         advice.push(plain(
             "send_more",
             "Nothing says what it was doing. Send spans or watchdog events of this function: they name the call that was in flight.",
@@ -24,8 +24,8 @@ fn plain(kind: &str, text: &str) -> Advice {
     Advice { kind: kind.to_owned(), setting: None, place: None, from: None, to: None, text: text.to_owned() }
 }
 
-fn for_cause(case: &Case<'_>, cause: &Cause) -> Option<Advice> {
-    match (cause.id.as_str(), &cause.operation) {
+fn for_cause(case: &Case<'_>, why: &Cause) -> Option<Advice> {
+    match (why.id.as_str(), &why.operation) {
         ("waiting_on_downstream", Some(operation)) => {
             let call = case.own.iter().flat_map(|one| &one.claim.calls).find(|call| spoken_by(call, operation))?;
             let from =

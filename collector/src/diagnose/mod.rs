@@ -21,7 +21,7 @@ pub use firing::{Firing, recheck_at};
 #[must_use]
 pub fn incident(case: &Case<'_>) -> Option<Incident> {
     let firing = firing::first(case)?;
-    let (cause, mut reasons) = causes::recognise(case, &firing);
+    let (recognised, mut reasons) = causes::recognise(case, &firing);
     let function = case.any(|claim| claim.function.clone());
     let mut all = firing.reasons.clone();
     all.append(&mut reasons);
@@ -35,11 +35,11 @@ pub fn incident(case: &Case<'_>) -> Option<Incident> {
         confidence: firing.confidence,
         contradicted: firing.contradicted.clone(),
         consequences: firing.consequences.clone(),
-        advice: advice::for_case(case, &firing, &cause),
-        refuted_by: firing.refuted_by.clone(),
+        advice: advice::for_case(case, &firing, &recognised),
+        refuted_by: firing.refuted_by.clone().into_owned(),
         reasons: all,
         evidence,
-        cause,
+        cause: recognised,
     };
     let problem = fingerprint(case, function.as_ref(), &firing, &diagnosis);
     Some(Incident {

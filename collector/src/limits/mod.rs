@@ -5,6 +5,8 @@
 mod gunicorn_conf;
 mod procfile;
 
+use std::path::Path;
+
 use domain::{KnownFrom, Layer, Limit, Millis, Product};
 
 /// A configuration file whose kind is not known.
@@ -20,7 +22,7 @@ pub fn read(name: &str, text: &str) -> Result<Vec<Limit>, UnknownKind> {
     let base = name.rsplit('/').next().unwrap_or(name);
     match base {
         _ if base.starts_with("Procfile") => Ok(procfile::read(base, text)),
-        _ if base.ends_with(".py") => Ok(gunicorn_conf::read(base, text)),
+        _ if Path::new(base).extension().is_some_and(|extension| extension == "py") => Ok(gunicorn_conf::read(base, text)),
         _ => Err(UnknownKind(name.to_owned())),
     }
 }

@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use super::envelope::{self, Envelope};
 use super::{
-    Context, Fate, Format, Item, LINE_BYTES_MAX, Parsed, Reject, access_log, app_log, gunicorn, lambda_app, lambda_text, otlp, watchdog,
+    Context, Fate, Format, Item, LINE_BYTES_MAX, Parsed, Reject, access_log, app_log, gunicorn, lambda_app, lambda_app_json, lambda_text,
+    otlp, watchdog,
 };
 
 /// Reads lines of any of the line formats.
@@ -219,7 +220,11 @@ fn json(format: Format, value: Value, raw: &str, context: &Context) -> Vec<Fate>
             let fate = inner(format, &message, context).unwrap_or_else(|| vec![event(format, &message)]);
             fate.into_iter().map(|fate| complete(fate, &envelope, context)).collect()
         }
-        None => vec![complete(Fate::Ignored(Box::new(app_log(format.name(), raw))), &Envelope::default(), context)],
+        None => {
+            let read = (format != Format::Gunicorn).then(|| lambda_app_json::parse(&object, raw)).flatten();
+            let fate = read.unwrap_or_else(|| Fate::Ignored(Box::new(app_log(format.name(), raw))));
+            vec![complete(fate, &Envelope::default(), context)]
+        }
     }
 }
 

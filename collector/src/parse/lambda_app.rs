@@ -18,12 +18,16 @@ use super::{Fate, RAW_BYTES_MAX, cut, lambda_text::FORMAT, times};
 #[must_use]
 pub fn parse_event(text: &str) -> Option<Fate> {
     let text = text.trim_end_matches(['\n', '\r']);
+    if let Some(fate) = warning_before_json(text) {
+        return Some(fate);
+    }
     let claim = Claim { platform: Some(Product::AWS_LAMBDA), ..Claim::new(Kind::AppLog, FORMAT, cut(text, RAW_BYTES_MAX)) };
     let claim = node(&claim, text)
         .or_else(|| python(&claim, text))
         .or_else(|| python_error(&claim, text))
         .or_else(|| ruby(&claim, text))
         .or_else(|| memory_hint(&claim, text))
+        .or_else(|| logback(&claim, text))
         .or_else(|| expected_timeout(&claim, text))?;
     let telling = claim.request_id.is_some() || claim.outcome.is_some_and(ClaimedOutcome::is_anomalous);
     Some(if telling { Fate::Evidence(Box::new(claim)) } else { Fate::Ignored(Box::new(claim)) })
@@ -98,6 +102,26 @@ fn ruby(base: &Claim, text: &str) -> Option<Claim> {
     let (_, message) = rest.split_once(" -- : ")?;
     let claim = Claim { observed_at: Some(times::rfc3339(at)?), request_id: id(request_id), ..base.clone() };
     Some(claim.with("runtime", "ruby").with("level", level).with("message", message))
+}
+
+/// Java's most usual layout, `09:24:37.294 [main] INFO  helloworld.App - started`: no date and no ID.
+fn logback(base: &Claim, text: &str) -> Option<Claim> {
+    let (time, rest) = text.split_once(" [")?;
+    let (_, rest) = rest.split_once("] ")?;
+    let (head, message) = rest.split_once(" - ")?;
+    let mut words = head.split_whitespace();
+    let (level, _class, None) = (words.next()?, words.next()?, words.next()) else { return None };
+    let is_time = time.len() == 12 && time.bytes().all(|b| b.is_ascii_digit() || matches!(b, b':' | b'.' | b','));
+    let is_level = matches!(level, "TRACE" | "DEBUG" | "INFO" | "WARN" | "ERROR");
+    (is_time && is_level).then(|| base.clone().with("runtime", "java").with("level", level).with("message", message))
+}
+
+/// In a JSON log group, Python's runtime still puts a sentence and a bare CR before the JSON of an unhandled exception.
+fn warning_before_json(text: &str) -> Option<Fate> {
+    let (warning, json) = text.split_once('\r')?;
+    warning.starts_with("LAMBDA_WARNING: ").then_some(())?;
+    let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(json).ok()?;
+    super::lambda_app_json::parse(&object, text)
 }
 
 /// The runtimes' own words for a full heap: a hint, since a handled one leaves the function alive.

@@ -49,6 +49,7 @@ const FIELDS: [(&str, Shape); 25] = [
 ];
 
 /// Reads every known field of `text` into the claim's attributes; unknown ones are passed over.
+#[must_use]
 pub fn read(text: &str, mut claim: Claim) -> Claim {
     let mut rest = text.trim_start();
     while !rest.is_empty() {

@@ -99,8 +99,8 @@ fn report(mut claim: Claim, rest: &str, text: &str) -> Option<Claim> {
         let elapsed = claim.elapsed_ms;
         claim.outcome = Some(ClaimedOutcome::Timeout);
         claim.limit = Some(timeout_limit(elapsed.map(Millis::floor_seconds)));
-    } else if claim.text("status").is_some() {
-        claim.outcome = crash_outcome(claim.text("error_type"));
+    } else if claim.text("status") == Some("error") {
+        claim.outcome = Some(crash_outcome(claim.text("error_type")));
     }
     Some(claim)
 }
@@ -173,8 +173,8 @@ fn fault(mut claim: Claim, rest: &str, text: &str) -> Option<Claim> {
     if rest.starts_with("Status: ") {
         let claim = lambda_fields::read(rest, claim);
         let outcome =
-            if claim.text("status") == Some("timeout") { Some(ClaimedOutcome::Timeout) } else { crash_outcome(claim.text("error_type")) };
-        return Some(Claim { outcome, ..claim });
+            if claim.text("status") == Some("timeout") { ClaimedOutcome::Timeout } else { crash_outcome(claim.text("error_type")) };
+        return Some(Claim { outcome: Some(outcome), ..claim });
     }
     if rest == "Process exited before completing request" {
         claim.outcome = Some(ClaimedOutcome::Crash);
@@ -186,10 +186,15 @@ fn fault(mut claim: Claim, rest: &str, text: &str) -> Option<Claim> {
         return Some(timed_out(claim, elapsed));
     }
     let error_type = text.lines().nth(1).map(str::trim).filter(|line| is_error_type(line));
+    // Applications write `RequestId: … Error: …` too; what the platform says is followed by its type or begins like this.
+    let platforms = ["Runtime exited", "Runtime failed", "exit code", "exit status", "signal: ", "fork/exec"];
+    if error_type.is_none() && !platforms.iter().any(|words| error.starts_with(words)) {
+        return None;
+    }
     if let Some(error_type) = error_type {
         claim = claim.with("error_type", error_type);
     }
-    claim.outcome = crash_outcome(error_type);
+    claim.outcome = Some(crash_outcome(error_type));
     if let Some(signal) = error.split_once("signal: ").map(|(_, signal)| signal.trim_end_matches(" (core dumped)")) {
         claim = claim.with("signal", signal);
         if signal == "killed" {
@@ -211,13 +216,13 @@ pub fn is_error_type(line: &str) -> bool {
         .any(|family| line.strip_prefix(family).is_some_and(|name| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric())))
 }
 
-fn crash_outcome(error_type: Option<&str>) -> Option<ClaimedOutcome> {
-    Some(match error_type {
+fn crash_outcome(error_type: Option<&str>) -> ClaimedOutcome {
+    match error_type {
         Some("Runtime.OutOfMemory") => ClaimedOutcome::OutOfMemory,
         Some("Sandbox.Timedout" | "Sandbox.Timeout") => ClaimedOutcome::Timeout,
         Some(error) if error.starts_with("Extension.") => ClaimedOutcome::ExtensionCrash,
         _ => ClaimedOutcome::Crash,
-    })
+    }
 }
 
 /// `<iso> <id> Task timed out after 3.00 seconds`, the same without time and ID (an invoke payload's words), and Vercel's.
@@ -225,7 +230,7 @@ fn timeout_notice(mut claim: Claim, first: &str) -> Option<Claim> {
     if let Some(elapsed) = timed_out_after(first) {
         return Some(timed_out(claim, elapsed));
     }
-    if let Some(elapsed) = first.strip_prefix("Vercel Runtime Timeout Error: ").and_then(timed_out_after) {
+    if let Some(elapsed) = first.strip_prefix("Vercel Runtime Timeout Error: ").and_then(elapsed_seconds) {
         let value_ms = Some(elapsed.floor_seconds());
         claim.platform = Some(Product::from("vercel"));
         claim.elapsed_ms = Some(elapsed);
@@ -234,17 +239,31 @@ fn timeout_notice(mut claim: Claim, first: &str) -> Option<Claim> {
         return Some(claim);
     }
     let (at, rest) = first.split_once(' ')?;
-    let (id, rest) = rest.split_once(' ')?;
+    let (id, rest) = rest.split_once(' ').filter(|(id, _)| is_uuid(id))?;
     let elapsed = timed_out_after(rest)?;
     claim.observed_at = Some(times::rfc3339(at)?);
     claim.request_id = Some(RequestId::from(id));
     Some(timed_out(claim, elapsed))
 }
 
-/// `Task timed out after N seconds` and nothing after it.
+/// `Task timed out after 3.00 seconds` and nothing after it: the platform always writes two places.
 fn timed_out_after(text: &str) -> Option<Millis> {
+    let two_places =
+        text.trim_end().strip_suffix(" seconds").and_then(|text| text.rsplit_once('.')).is_some_and(|(_, places)| places.len() == 2);
+    elapsed_seconds(text).filter(|_| two_places)
+}
+
+fn elapsed_seconds(text: &str) -> Option<Millis> {
     let seconds = text.strip_prefix("Task timed out after ")?.trim_end().strip_suffix(" seconds")?;
     Millis::parse_seconds(seconds)
+}
+
+/// The form of the platform's own IDs, whatever their version: a level in that place is an application's line.
+fn is_uuid(text: &str) -> bool {
+    let groups = [8, 4, 4, 4, 12];
+    let mut parts = text.split('-');
+    groups.iter().all(|length| parts.next().is_some_and(|part| part.len() == *length && part.bytes().all(|b| b.is_ascii_hexdigit())))
+        && parts.next().is_none()
 }
 
 fn timed_out(mut claim: Claim, elapsed: Millis) -> Claim {

@@ -9,6 +9,7 @@ mod events;
 pub mod facts;
 pub mod gunicorn;
 pub mod lambda_app;
+pub mod lambda_app_json;
 pub mod lambda_fields;
 pub mod lambda_text;
 pub mod otlp;

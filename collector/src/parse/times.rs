@@ -30,6 +30,8 @@ pub fn rfc3339(text: &str) -> Option<Timestamp> {
     at.checked_add(SignedDuration::from_nanos(nanos)).ok()
 }
 
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
 /// The common log format's `22/Nov/2026:12:04:00 +0000`.
 #[must_use]
 pub fn common_log(text: &str) -> Option<Timestamp> {
@@ -38,7 +40,6 @@ pub fn common_log(text: &str) -> Option<Timestamp> {
     if bytes.len() != 20 || bytes[2] != b'/' || bytes[6] != b'/' || bytes[11] != b':' || !moment.is_ascii() {
         return None;
     }
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let month = MONTHS.iter().position(|name| *name == &moment[3..6])?;
     let date = Date::new(moment[7..11].parse().ok()?, i8::try_from(month + 1).ok()?, moment[..2].parse().ok()?).ok()?;
     at_offset(DateTime::from_parts(date, time(&moment[12..])?), offset(zone)?)

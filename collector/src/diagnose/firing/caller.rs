@@ -38,7 +38,7 @@ pub fn fired(case: &Case<'_>) -> Option<Firing> {
     let waited = waited.map_or(String::new(), |waited| format!(" after {waited}"));
     firing.reasons.push(Reason { text: format!("the caller's own span ends with an error{waited}"), evidence: vec![cite(called)] });
     firing.reasons.push(Reason { text: format!("the function went on for {went_on} after that"), evidence: vec![cite(served)] });
-    firing.refuted_by = format!("clocks of caller and function that are more than {went_on} apart");
+    firing.refuted_by = format!("clocks of caller and function that are more than {went_on} apart").into();
     Some(firing)
 }
 

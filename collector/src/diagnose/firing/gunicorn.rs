@@ -85,7 +85,7 @@ fn timed_out(case: &Case<'_>, end: &WorkerEnd<'_>) -> Firing {
         }
         _ => "an answer of this worker to another request within the last `--timeout` before the kill",
     }
-    .to_owned();
+    .into();
     firing.limit = Some(limit);
     firing
 }
@@ -143,7 +143,7 @@ fn killed(end: &WorkerEnd<'_>) -> Firing {
         let text = "gunicorn only guesses at memory; the kernel's log (`dmesg`, `oom_kill`) would tell";
         firing.contradicted.push(Note { text: text.to_owned(), evidence: vec![cite(decisive)] });
     }
-    firing.refuted_by = "a WORKER TIMEOUT line for the same process ID just before".to_owned();
+    firing.refuted_by = "a WORKER TIMEOUT line for the same process ID just before".into();
     firing
 }
 
@@ -155,7 +155,7 @@ fn exited(end: &WorkerEnd<'_>) -> Firing {
     let text =
         format!("the worker ended itself with code {code}: code of the application's called for it, and no limit of gunicorn's fired");
     firing.reasons.push(Reason { text, evidence: vec![cite(decisive)] });
-    firing.refuted_by = "a WORKER TIMEOUT line for the same process ID just before".to_owned();
+    firing.refuted_by = "a WORKER TIMEOUT line for the same process ID just before".into();
     firing
 }
 
@@ -166,7 +166,7 @@ fn failed_to_start(end: &WorkerEnd<'_>) -> Firing {
     let error = decisive.claim.text("message").map_or(String::new(), |error| format!(" with `{error}`"));
     let text = format!("the worker failed{error} while it loaded the application: it never served a request");
     firing.reasons.push(Reason { text, evidence: vec![cite(decisive)] });
-    firing.refuted_by = "an access line of this process".to_owned();
+    firing.refuted_by = "an access line of this process".into();
     firing
 }
 
@@ -177,7 +177,7 @@ fn told_to_quit(end: &WorkerEnd<'_>) -> Firing {
     firing.reasons.push(Reason { text: stood_in(decisive), evidence: vec![cite(decisive)] });
     let text = "it was told to stop at once (SIGINT or SIGQUIT), which waits for no request; SIGTERM would";
     firing.reasons.push(Reason { text: text.to_owned(), evidence: vec![cite(decisive)] });
-    firing.refuted_by = "an answer of this request".to_owned();
+    firing.refuted_by = "an answer of this request".into();
     firing
 }
 
@@ -200,7 +200,7 @@ fn dropped(case: &Case<'_>, end: &WorkerEnd<'_>) -> Option<Firing> {
         let text = "no sign of full memory: the server was being stopped, and this signal is how its grace period ends";
         firing.contradicted.push(Note { text: text.to_owned(), evidence: vec![cite(one)] });
     }
-    firing.refuted_by = "a `Worker exiting` line of this process, or an access line of its last request".to_owned();
+    firing.refuted_by = "a `Worker exiting` line of this process, or an access line of its last request".into();
     firing.limit = Some(limit);
     Some(firing)
 }

@@ -43,7 +43,12 @@ fn timed_out(case: &Case<'_>, own: &[&Evidence]) -> Option<Firing> {
         text: format!("{} says so", firing.product.as_ref().map_or("AWS Lambda", Product::title)),
         evidence: cite_all(&told),
     });
-    firing.refuted_by = "a REPORT line of this request without `Status: timeout` and with a duration below the limit".to_owned();
+    if case.request_id().is_none() && firing.product == Some(Product::AWS_LAMBDA) {
+        firing.confidence = Confidence::Possible;
+        let text = "these are the words of an error answer, without an ID: any program can print them";
+        firing.reasons.push(Reason { text: text.to_owned(), evidence: cite_all(&told) });
+    }
+    firing.refuted_by = "a REPORT line of this request without `Status: timeout` and with a duration below the limit".into();
     match (limit.value_ms, elapsed_by_report(own)) {
         (Some(value), Some((report, elapsed))) if elapsed.plus(SLACK) < value => {
             // Somebody prints the platform's words; the platform's own clock disagrees.
@@ -97,7 +102,7 @@ fn ran_into_limit(case: &Case<'_>, own: &[&Evidence]) -> Option<Firing> {
     firing.product = Some(Product::AWS_LAMBDA);
     firing.limit = Some(limit);
     firing.reasons.push(Reason { text, evidence: vec![cite(report)] });
-    firing.refuted_by = "an answer of this request".to_owned();
+    firing.refuted_by = "an answer of this request".into();
     Some(firing)
 }
 
@@ -157,7 +162,7 @@ fn init_only(case: &Case<'_>, own: &[&Evidence]) -> Option<Firing> {
     firing.product = Some(Product::AWS_LAMBDA);
     firing.limit.clone_from(&decisive.claim.limit);
     firing.reasons.push(Reason { text: "AWS Lambda says that initialisation ran into its limit".to_owned(), evidence: cite_all(told) });
-    firing.refuted_by = "a REPORT of the invocation that it was started for, without an error".to_owned();
+    firing.refuted_by = "a REPORT of the invocation that it was started for, without an error".into();
     Some(firing)
 }
 
@@ -186,10 +191,10 @@ fn died(case: &Case<'_>, own: &[&Evidence]) -> Option<Firing> {
     };
     firing.reasons.push(Reason { text: text.to_owned(), evidence: cite_all(decisive) });
     if outcome == Outcome::OutOfMemory
-        && let Some(report) = own.iter().copied().find(|one| one.claim.attributes.get("memory_at_limit").is_some())
+        && let Some(report) = own.iter().copied().find(|one| one.claim.attributes.contains_key("memory_at_limit"))
     {
         firing.reasons.push(Reason { text: "memory used stands at the size granted".to_owned(), evidence: vec![cite(report)] });
     }
-    firing.refuted_by = "a REPORT line of this request without an error".to_owned();
+    firing.refuted_by = "a REPORT line of this request without an error".into();
     Some(firing)
 }

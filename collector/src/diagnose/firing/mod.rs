@@ -10,6 +10,8 @@ mod watchdog;
 
 pub use watchdog::recheck_at;
 
+use std::borrow::Cow;
+
 use domain::{Confidence, IncidentState, Layer, Limit, Note, Outcome, Product, Reason};
 use jiff::Timestamp;
 
@@ -39,7 +41,7 @@ pub struct Firing {
     /// What followed from it.
     pub consequences: Vec<Note>,
     /// What would show it to be wrong.
-    pub refuted_by: String,
+    pub refuted_by: Cow<'static, str>,
 }
 
 impl Firing {
@@ -57,13 +59,16 @@ impl Firing {
             reasons: Vec::new(),
             contradicted: Vec::new(),
             consequences: Vec::new(),
-            refuted_by: String::new(),
+            refuted_by: Cow::Borrowed(""),
         }
     }
 }
 
+/// How a program is looked for in a case.
+type Fired = fn(&Case<'_>) -> Option<Firing>;
+
 /// One line per program: name, and what it reads in a case.
-const PROGRAMS: [(&str, fn(&Case<'_>) -> Option<Firing>); 4] =
+const PROGRAMS: [(&str, Fired); 4] =
     [("lambda", lambda::fired), ("gunicorn", gunicorn::fired), ("caller", caller::fired), ("watchdog", watchdog::fired)];
 
 /// The firing that decides the case.

@@ -30,6 +30,7 @@ pub fn fired(case: &Case<'_>) -> Option<Firing> {
 }
 
 /// When to look again at a case that nothing has closed yet.
+#[must_use]
 pub fn recheck_at(case: &Case<'_>) -> Option<Timestamp> {
     let events: Vec<&Evidence> = case.own.iter().copied().filter(|one| is_watchdog(one.claim.kind)).collect();
     let open = !events.is_empty()
@@ -57,7 +58,7 @@ fn survived(case: &Case<'_>, alarm: &Evidence, end: &Evidence) -> Firing {
     let error = end.claim.outcome == Some(ClaimedOutcome::Error);
     let text = if error { "the request then ended with an error of its own" } else { "the request then finished in time" };
     firing.reasons.push(Reason { text: text.to_owned(), evidence: vec![cite(end)] });
-    firing.refuted_by = "a platform line that says it timed out".to_owned();
+    firing.refuted_by = "a platform line that says it timed out".into();
     firing
 }
 
@@ -75,7 +76,7 @@ fn open(case: &Case<'_>, told: &[&Evidence], deadline: Option<Timestamp>) -> Fir
         _ => "the watchdog fired; no platform or server line has arrived yet",
     };
     firing.reasons.push(Reason { text: text.to_owned(), evidence: cite_all(told.iter().copied()) });
-    firing.refuted_by = "a `closed` event, or a platform line that says that the request ended in time".to_owned();
+    firing.refuted_by = "a `closed` event, or a platform line that says that the request ended in time".into();
     firing
 }
 

@@ -31,6 +31,7 @@ pub fn split(text: &str) -> Option<(Head<'_>, &str)> {
 
 /// Where in a line gunicorn's own head begins: whatever a transport put in front of it ends there. Only after a blank,
 /// so that a line which quotes another is not taken for it.
+#[must_use]
 pub fn find(line: &str) -> Option<usize> {
     let brackets = line.match_indices('[').map(|(at, _)| at).take(BRACKETS_MAX);
     brackets.into_iter().find(|at| (*at == 0 || line[..*at].ends_with([' ', '\t'])) && split(&line[*at..]).is_some())

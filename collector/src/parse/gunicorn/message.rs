@@ -8,14 +8,11 @@ use crate::parse::{Fate, RAW_BYTES_MAX, cut};
 
 /// Reads a message of gunicorn's logger: a claim about a process, or an application's words.
 pub fn read(head: &Head<'_>, message: &str, raw: &str) -> Fate {
-    match known(head, message, raw) {
-        Some(claim) => Fate::Evidence(Box::new(claim)),
-        None => {
-            let first = message.lines().next().unwrap_or_default();
-            let words = base(head, Kind::AppLog, head.pid, raw).with("level", head.level).with("message", first);
-            Fate::Ignored(Box::new(words))
-        }
+    if let Some(claim) = known(head, message, raw) {
+        return Fate::Evidence(Box::new(claim));
     }
+    let first = message.lines().next().unwrap_or_default();
+    Fate::Ignored(Box::new(base(head, Kind::AppLog, head.pid, raw).with("level", head.level).with("message", first)))
 }
 
 /// Reads one of gunicorn's own messages; `None` when it is none of those that tell of a process.
