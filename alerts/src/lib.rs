@@ -5,12 +5,12 @@
 //!                                                                       └→ show
 //! ```
 //!
-//! [`rules`] is pure: an incident and a rules file give a list of deliveries. The worker claims changes that the store wrote beside the
-//! incidents, writes deliveries, claims those that are due, makes attempts, and writes down what became of each. All state
-//! is in the store: a process that dies loses nothing, and several share the work.
+//! `rules` is pure: an incident and a rules file give a list of deliveries. `worker` claims changes that the store wrote
+//! beside the incidents, writes deliveries, claims those that are due, has an action make the attempt, and writes down what
+//! became of it. All state is in the store: a process that dies loses nothing, and several share the work.
 //!
-//! To add an action: see [`actions`](Rules). To add a field that conditions can ask for: a line in `rules/fields.rs` and in
-//! `docs/rules.md`.
+//! To add an action: a file in `actions/` and its arms in `actions::Action`. To add a field that conditions can ask for: a
+//! line in `rules/fields.rs` and in `docs/rules.md`.
 
 mod actions;
 mod delay;

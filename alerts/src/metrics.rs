@@ -22,8 +22,12 @@ pub(crate) struct Metrics {
     pub attempt_seconds: HistogramVec,
     /// Attempts that run now.
     pub running: IntGauge,
+    /// Deliveries on their way, of all processes on this database.
+    pub pending: IntGauge,
     /// Changes of incidents that the rules have looked at.
     pub changes: IntCounter,
+    /// Times that the database did not answer as it should.
+    pub database_faults: IntCounter,
     /// Conditions that could not be evaluated.
     pub rule_faults: IntCounter,
 }
@@ -40,7 +44,12 @@ impl Metrics {
             deliveries: IntCounterVec::new(deliveries, &["action_kind", "outcome"])?,
             attempt_seconds: HistogramVec::new(seconds, &["action_kind"])?,
             running: IntGauge::new("overrun_alerts_attempts_running", "Attempts that run now.")?,
+            pending: IntGauge::new("overrun_alerts_deliveries_pending", "Deliveries on their way, of all processes on this database.")?,
             changes: IntCounter::new("overrun_alerts_changes_total", "Changes of incidents that the rules have looked at.")?,
+            database_faults: IntCounter::new(
+                "overrun_alerts_database_faults_total",
+                "Times that the database did not answer alerts as it should.",
+            )?,
             rule_faults: IntCounter::new("overrun_alerts_rule_faults_total", "Conditions that could not be evaluated.")?,
         };
         for kind in Action::KINDS {
@@ -51,7 +60,9 @@ impl Metrics {
         registry.register(Box::new(metrics.deliveries.clone()))?;
         registry.register(Box::new(metrics.attempt_seconds.clone()))?;
         registry.register(Box::new(metrics.running.clone()))?;
+        registry.register(Box::new(metrics.pending.clone()))?;
         registry.register(Box::new(metrics.changes.clone()))?;
+        registry.register(Box::new(metrics.database_faults.clone()))?;
         registry.register(Box::new(metrics.rule_faults.clone()))?;
         Ok(metrics)
     }

@@ -6,22 +6,23 @@
 
 mod attempt;
 mod outfit;
+mod running;
 mod wake;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::Clock;
 use jiff::{SignedDuration, Timestamp};
 use prometheus::Registry;
-use store::{Store, StoreError};
+use store::{Change, Store, StoreError};
 use tokio::sync::watch;
-use tokio::task::{Id, JoinSet};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::attempt::Attempts;
 use self::outfit::Outfit;
+use self::running::Running;
 use self::wake::Wake;
 use crate::metrics::Metrics;
 use crate::options::{AlertOptions, OptionsError};
@@ -76,6 +77,7 @@ pub async fn run(
         metrics,
         attempts: Arc::new(attempts),
         running: Running::default(),
+        counted_at: None,
     };
     worker.run(wake, stop).await;
     Ok(())
@@ -91,13 +93,7 @@ struct Worker {
     metrics: Metrics,
     attempts: Arc<Attempts>,
     running: Running,
-}
-
-/// The attempts that run now, and what they deliver.
-#[derive(Default)]
-struct Running {
-    tasks: JoinSet<()>,
-    deliveries: HashMap<Id, String>,
+    counted_at: Option<Instant>,
 }
 
 impl Worker {
@@ -113,6 +109,7 @@ impl Worker {
                     pause
                 }
                 Err(error) => {
+                    self.metrics.database_faults.inc();
                     if answered {
                         log(&error);
                     }
@@ -138,28 +135,58 @@ impl Worker {
     /// One look at everything; answers how long there is nothing to do.
     async fn turn(&mut self) -> Result<Duration, StoreError> {
         let now = self.clock.now();
-        let outfit = Arc::clone(&self.outfit);
-        let batch_max = self.options.changes_per_batch_max;
-        let routed = self.store.route_changes(now, batch_max, |change| outfit.route(change, now, &self.metrics)).await?;
-        self.metrics.changes.inc_by(routed);
-        self.running.reap();
-        let free = self.options.attempts_concurrent_max.saturating_sub(self.running.count());
-        if free > 0 {
-            for delivery in self.store.claim_deliveries(now, later(now, self.options.lease()), free).await? {
-                let id = delivery.id.clone();
-                let attempt = Arc::clone(&self.attempts).make(delivery, Arc::clone(&self.outfit));
-                self.running.begin(id, attempt);
-            }
+        if self.rules.has_changed().unwrap_or(false) {
+            self.dress();
         }
+        let routed = self.route(now).await;
+        // What is due is sent even if changes cannot be read.
+        self.claim(now).await?;
         self.metrics.running.set(i64::from(self.running.count()));
-        if routed >= u64::from(batch_max) {
+        self.count().await?;
+        if routed? >= u64::from(self.options.changes_per_batch_max) {
             return Ok(Duration::ZERO);
         }
-        if self.running.count() >= self.options.attempts_concurrent_max {
+        if self.free() == 0 {
             return Ok(self.options.poll_interval());
         }
         let due = self.store.next_delivery_at().await?.map(|due| until(now, due).max(DUE_PAUSE_MIN));
         Ok(due.map_or(self.options.poll_interval(), |due| due.min(self.options.poll_interval())))
+    }
+
+    /// Lets the rules look at some changes.
+    async fn route(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let route = |change: &Change| self.outfit.route(change, now, &self.metrics);
+        let routed = self.store.route_changes(now, self.options.changes_per_batch_max, route).await?;
+        self.metrics.changes.inc_by(routed);
+        Ok(routed)
+    }
+
+    /// Begins as many attempts as are due and may run.
+    async fn claim(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        self.running.reap();
+        let free = self.free();
+        if free == 0 {
+            return Ok(());
+        }
+        for delivery in self.store.claim_deliveries(now, later(now, self.options.lease()), free).await? {
+            let id = delivery.id.clone();
+            self.running.begin(id, Arc::clone(&self.attempts).make(delivery, Arc::clone(&self.outfit)));
+        }
+        Ok(())
+    }
+
+    /// How many more attempts may run.
+    fn free(&self) -> u32 {
+        self.options.attempts_concurrent_max.saturating_sub(self.running.count())
+    }
+
+    /// Counts what is on its way, as often as polling is done and not as often as the worker is woken.
+    async fn count(&mut self) -> Result<(), StoreError> {
+        if self.counted_at.is_none_or(|at| at.elapsed() >= self.options.poll_interval()) {
+            self.counted_at = Some(Instant::now());
+            self.metrics.pending.set(i64::try_from(self.store.pending_deliveries().await?).unwrap_or(i64::MAX));
+        }
+        Ok(())
     }
 
     /// Takes over new rules, unless connections for them cannot be set up.
@@ -172,17 +199,8 @@ impl Worker {
     }
 
     /// Lets running attempts finish for a while, then puts the others back.
-    async fn stop(mut self) {
-        let all = async { while self.running.tasks.join_next().await.is_some() {} };
-        if tokio::time::timeout(self.options.stop_timeout(), all).await.is_ok() {
-            return;
-        }
-        self.running.tasks.abort_all();
-        let mut put_back = Vec::new();
-        while let Some(ended) = self.running.tasks.join_next_with_id().await {
-            put_back.extend(ended.err().and_then(|error| self.running.deliveries.remove(&error.id())));
-        }
-        for id in put_back {
+    async fn stop(self) {
+        for id in self.running.end(self.options.stop_timeout()).await {
             if let Err(error) = self.store.release_delivery(&id).await {
                 // Its lease will end.
                 log(&error);
@@ -191,49 +209,12 @@ impl Worker {
     }
 }
 
-impl Running {
-    fn begin(&mut self, delivery_id: String, attempt: impl Future<Output = ()> + Send + 'static) {
-        let task = self.tasks.spawn(attempt);
-        self.deliveries.insert(task.id(), delivery_id);
-    }
-
-    fn count(&self) -> u32 {
-        u32::try_from(self.tasks.len()).unwrap_or(u32::MAX)
-    }
-
-    /// Waits until an attempt ends; for ever if none runs.
-    async fn one_ended(&mut self) {
-        match self.tasks.join_next_with_id().await {
-            Some(ended) => self.forget(ended),
-            None => std::future::pending().await,
-        }
-    }
-
-    /// Forgets all that have ended.
-    fn reap(&mut self) {
-        while let Some(ended) = self.tasks.try_join_next_with_id() {
-            self.forget(ended);
-        }
-    }
-
-    fn forget(&mut self, ended: Result<(Id, ()), tokio::task::JoinError>) {
-        let id = match ended {
-            Ok((id, ())) => id,
-            Err(error) => {
-                tracing::error!(error = %error, "an attempt ended by a fault of ours; it is made again after its lease");
-                error.id()
-            }
-        };
-        self.deliveries.remove(&id);
-    }
-}
-
 fn log(error: &StoreError) {
     let cause = error as &(dyn std::error::Error + 'static);
     if error.is_unavailable() {
         tracing::warn!(error = cause, "alerts wait for the database");
     } else {
-        tracing::error!(error = cause, "alerts wait for the database");
+        tracing::error!(error = cause, "alerts cannot read or write their part of the database");
     }
 }
 

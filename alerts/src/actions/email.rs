@@ -89,7 +89,14 @@ impl Email {
             let envelope = envelope(&self.from.email, &recipient.email).map_err(give_up)?;
             match mailer.transport.send_raw(&envelope, &message).await {
                 Ok(_) => tally.accepted += 1,
-                Err(error) if error.is_permanent() => tally.refused.push(error),
+                Err(error) if error.is_permanent() => {
+                    let login = is_about_login(&error);
+                    tally.refused.push(error);
+                    if login {
+                        // The same for every recipient; servers lock out who tries often.
+                        break;
+                    }
+                }
                 Err(error) => {
                     let answered = error.is_transient();
                     tally.later.push(error);
@@ -118,6 +125,11 @@ impl Tally {
             }
         }
     }
+}
+
+/// Whether the server refused us and not a recipient: the codes of RFC 4954.
+fn is_about_login(error: &lettre::transport::smtp::Error) -> bool {
+    error.status().is_some_and(|status| [530, 534, 535, 538].contains(&u16::from(status)))
 }
 
 fn envelope(from: &Address, to: &Address) -> Result<Envelope, BoxError> {

@@ -217,12 +217,13 @@ async fn a_crash_between_claim_and_answer_repeats_the_delivery_under_its_id(pool
     let second = stage.daemon(options());
     // The lease of the one that died holds until it is over.
     stage.clock.advance(SignedDuration::from_secs(119));
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    assert_eq!(stage.receiver.received().len(), 1);
+    stage.change(&another(1)).await;
+    stage.attempts(&another(1), 0, 1).await;
+    assert_eq!(stage.receiver.received().len(), 2);
     stage.clock.advance(SignedDuration::from_secs(2));
-    let received = stage.requests(2).await;
-    assert_eq!(received[0].header("webhook-id"), received[1].header("webhook-id"));
-    assert_eq!(received[0].body, received[1].body);
+    let received = stage.requests(3).await;
+    assert_eq!(received[0].header("webhook-id"), received[2].header("webhook-id"));
+    assert_eq!(received[0].body, received[2].body);
     let (delivery, attempts) = stage.attempts(&testing::incident(), 0, 1).await;
     assert_eq!((delivery.state, delivery.attempts, attempts[0].number), (DeliveryState::Delivered, 2, 2));
     second.stop().await;
@@ -341,8 +342,6 @@ async fn new_rules_take_effect_and_what_lost_its_action_is_parked(pool: PgPool) 
     stage.attempts(&another(0), 0, 1).await;
     let text = format!("{}[[rule]]\nname = 'r2'\nactions = ['new']", stage.receiver.action("new"));
     stage.rules.send_replace(parse(&text));
-    // New rules are taken over between two looks at the database.
-    tokio::time::sleep(Duration::from_millis(100)).await;
     stage.receiver.answers(|| StatusCode::OK.into_response());
     stage.clock.advance(SignedDuration::from_secs(60));
     let (delivery, attempts) = stage.attempts(&another(0), 0, 2).await;
@@ -378,9 +377,9 @@ async fn no_more_attempts_run_than_may(pool: PgPool) {
         stage.change(&another(number)).await;
     }
     stage.requests(3).await;
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    assert_eq!(stage.receiver.received().len(), 3);
+    until_some(async || stage.metrics().contains("overrun_alerts_deliveries_pending 10").then_some(())).await;
     assert!(stage.metrics().contains("overrun_alerts_attempts_running 3"));
+    assert_eq!(stage.receiver.received().len(), 3);
     daemon.stop().await;
 }
 
@@ -391,5 +390,17 @@ async fn without_rules_nothing_is_sent_and_nothing_is_kept_for_later(pool: PgPoo
     let daemon = stage.daemon(options());
     stage.change(&testing::incident()).await;
     assert_eq!(stage.deliveries_when_routed().await, 0);
+    daemon.stop().await;
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_database_that_fails_is_waited_for(pool: PgPool) {
+    let stage = Stage::set(pool.clone(), "").await;
+    stage.change(&testing::incident()).await;
+    sqlx::query("alter table deliveries rename to away").execute(&pool).await.expect("renamed");
+    let daemon = stage.daemon(options());
+    until_some(async || stage.metrics().contains("overrun_alerts_database_faults_total 1").then_some(())).await;
+    sqlx::query("alter table away rename to deliveries").execute(&pool).await.expect("renamed");
+    stage.requests(1).await;
     daemon.stop().await;
 }
