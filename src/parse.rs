@@ -51,11 +51,13 @@ fn context(headers: &[String]) -> anyhow::Result<Context> {
     let mut context = Context::default();
     for header in headers {
         let Some((key, value)) = header.split_once(':') else { bail!("expected a header as `Key: value`, found `{header}`") };
-        match key.trim().to_ascii_lowercase().as_str() {
-            "overrun-instance" => context.instance = Some(value.trim().into()),
-            "overrun-function" => context.function = Some(value.trim().into()),
+        let (key, value) = (key.trim().to_ascii_lowercase(), value.trim());
+        match key.as_str() {
+            "overrun-instance" => context.instance = Some(value.into()),
+            "overrun-function" => context.function = Some(value.into()),
             _ => {}
         }
+        context.headers.insert(key, value.to_owned());
     }
     Ok(context)
 }

@@ -1,13 +1,10 @@
 //! From bytes to events: lines with their continuation lines, their envelopes taken off, each handed to its format.
 
-use domain::{Claim, Kind};
+use domain::Claim;
 use serde_json::Value;
 
 use super::envelope::{self, Envelope};
-use super::{
-    Context, Fate, Format, Item, LINE_BYTES_MAX, Parsed, Reject, access_log, app_log, gunicorn, lambda_app, lambda_app_json, lambda_text,
-    otlp, watchdog,
-};
+use super::{Context, Fate, Format, Item, LINE_BYTES_MAX, Parsed, Reject, app_log, lambda_text, otlp, watchdog};
 
 /// Reads lines of any of the line formats.
 pub fn parse(format: Format, input: &[u8], context: &Context) -> Parsed {
@@ -103,13 +100,10 @@ impl Reader<'_> {
     /// Takes off what a transport put in front of a line: a prefix of a known shape, or whatever stands before words that
     /// are known.
     fn open<'l>(&mut self, line: &'l str) -> (Envelope, &'l str) {
-        if let Some(at) = gunicorn::find_head(line).or_else(|| access_log::find_head(line)) {
+        if let Some(at) = self.format.line_readers().filter_map(|reader| (reader.begins)(line)).max() {
             let (prefix, text) = line.split_at(at);
             self.prefix = (at > 0).then(|| prefix.to_owned());
             return (if at > 0 { envelope::of_prefix(prefix) } else { Envelope::default() }, text);
-        }
-        if begins_known(line) {
-            return (Envelope::default(), line);
         }
         if let Some((prefix, text)) = self.prefix.as_deref().and_then(|prefix| after_prefix(prefix, line)) {
             return (envelope::of_prefix(prefix), text);
@@ -132,16 +126,6 @@ impl Reader<'_> {
             self.items.push(Item { line, fate });
         }
     }
-}
-
-/// Whether a line begins a platform's or server's own event, so that its beginning is not taken for a transport's prefix.
-fn begins_known(line: &str) -> bool {
-    let lambda = ["START RequestId: ", "END RequestId: ", "REPORT RequestId: ", "RequestId: ", "INIT_", "RESTORE_"];
-    lambda.iter().any(|words| line.starts_with(words))
-        || line.starts_with('[')
-        // Node's own lines, and the old timeout notice, begin with a time that is theirs.
-        || line.contains("Task timed out after ") && lambda_text::parse_event(line).is_some()
-        || line.bytes().take(40).any(|b| b == b'\t')
 }
 
 /// Splits a line after a beginning that differs from `prefix` in digits only: times and process IDs.
@@ -183,24 +167,11 @@ fn is_exception_name(word: &str) -> bool {
 
 /// Hands one event to the formats that may have written it.
 fn event(format: Format, text: &str) -> Fate {
-    let lambda = || lambda_text::parse_event(text).map(lambda_fate).or_else(|| lambda_app::parse_event(text));
-    let gunicorn = || gunicorn::parse_event(text).or_else(|| access_log::parse_event(text));
-    let read = match format {
-        Format::LambdaText => lambda(),
-        Format::Gunicorn => gunicorn(),
-        _ => lambda().or_else(gunicorn),
-    };
+    let read = format.line_readers().find_map(|reader| (reader.read)(text));
     read.unwrap_or_else(|| Fate::Ignored(Box::new(app_log(format.name(), text))))
 }
 
-/// The platform's bookkeeping says nothing about a request by itself.
-fn lambda_fate(claim: Claim) -> Fate {
-    let bookkeeping =
-        matches!(claim.kind, Kind::Subscription | Kind::LogsDropped) || matches!(claim.kind, Kind::Extension) && claim.outcome.is_none();
-    if bookkeeping { Fate::Ignored(Box::new(claim)) } else { Fate::Evidence(Box::new(claim)) }
-}
-
-/// Reads one JSON value: a watchdog event, spans, a JSON log configuration, a shipper's wrapper, or an application's words.
+/// Reads one JSON value: a watchdog event, spans, a record of a known shape, a shipper's wrapper, or an application's words.
 fn json(format: Format, value: Value, raw: &str, context: &Context) -> Vec<Fate> {
     if let Some(read) = watchdog::parse_value(&value, raw) {
         let fate = read.map_or_else(Fate::Rejected, |claim| Fate::Evidence(Box::new(claim)));
@@ -212,20 +183,23 @@ fn json(format: Format, value: Value, raw: &str, context: &Context) -> Vec<Fate>
     let Value::Object(object) = value else {
         return vec![Fate::Ignored(Box::new(app_log(format.name(), raw)))];
     };
-    if let Some(fate) = gunicorn::parse_json(&object, raw) {
-        return vec![complete(fate, &Envelope::default(), context)];
+    if let Some(fates) = format.record_readers().find_map(|read| read(&object, raw)) {
+        return fates.into_iter().map(|fate| complete(fate, &Envelope::default(), context)).collect();
     }
     match envelope::unwrap_json(&object) {
-        Some((envelope, message)) => {
-            let fate = inner(format, &message, context).unwrap_or_else(|| vec![event(format, &message)]);
-            fate.into_iter().map(|fate| complete(fate, &envelope, context)).collect()
-        }
+        Some((envelope, message)) => wrapped(format, &message, &envelope, context),
         None => {
-            let read = (format != Format::Gunicorn).then(|| lambda_app_json::parse(&object, raw)).flatten();
-            let fate = read.unwrap_or_else(|| Fate::Ignored(Box::new(app_log(format.name(), raw))));
-            vec![complete(fate, &Envelope::default(), context)]
+            let own_words = format.own_words().find_map(|read| read(&object, raw));
+            let fates = own_words.unwrap_or_else(|| vec![Fate::Ignored(Box::new(app_log(format.name(), raw)))]);
+            fates.into_iter().map(|fate| complete(fate, &Envelope::default(), context)).collect()
         }
     }
+}
+
+/// Reads a message that a transport or shipper carried, with what that says about it. For formats that carry others.
+pub fn wrapped(format: Format, message: &str, envelope: &Envelope, context: &Context) -> Vec<Fate> {
+    let fates = inner(format, message, context).unwrap_or_else(|| vec![event(format, message)]);
+    fates.into_iter().map(|fate| complete(fate, envelope, context)).collect()
 }
 
 /// The line inside a wrapper may be JSON again, or carry a second transport's prefix.
@@ -234,7 +208,7 @@ fn inner(format: Format, message: &str, context: &Context) -> Option<Vec<Fate>> 
         let value = serde_json::from_str(message).ok()?;
         return Some(json(format, value, message, context));
     }
-    if begins_known(message) {
+    if format.line_readers().any(|reader| (reader.begins)(message) == Some(0)) {
         return None;
     }
     let (envelope, text) = envelope::strip_prefix(message)?;

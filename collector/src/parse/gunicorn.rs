@@ -12,16 +12,25 @@
 mod head;
 mod message;
 
-pub use head::find as find_head;
-
 use domain::Claim;
 use serde_json::{Map, Value};
 
-use super::{Fate, RAW_BYTES_MAX, cut, times};
+use super::{Fate, Lines, RAW_BYTES_MAX, access_log, cut, times};
 use head::Head;
 
 /// The format's name.
 pub const FORMAT: &str = "gunicorn";
+
+/// The error log and the access lines beside it.
+pub(super) const LINES: Lines = Lines {
+    begins: |line| head::find(line).or_else(|| access_log::find_head(line)),
+    read: |text| parse_event(text).or_else(|| access_log::parse_event(text)),
+};
+
+/// Reads a record of a JSON log configuration.
+pub(super) fn read_record(object: &Map<String, Value>, raw: &str) -> Option<Vec<Fate>> {
+    Some(vec![parse_json(object, raw)?])
+}
 
 /// Reads one event; `None` when it is not gunicorn's.
 #[must_use]
@@ -50,7 +59,7 @@ pub fn parse_json(object: &Map<String, Value>, raw: &str) -> Option<Fate> {
     let whole = traceback.map_or_else(|| message.to_owned(), |traceback| format!("{message}\n{traceback}"));
     match text(&["name", "logger", "logger_name"]) {
         Some("gunicorn.error") => Some(message::read(&head, &whole, raw)),
-        Some("gunicorn.access") => super::access_log::parse_event(message).map(|fate| with_raw(fate, raw)),
+        Some("gunicorn.access") => access_log::parse_event(message).map(|fate| with_raw(fate, raw)),
         // Without the logger's name the level has to fit the words.
         None if head::level_fits(head.level, message) => message::known(&head, &whole, raw).map(|claim| Fate::Evidence(Box::new(claim))),
         _ => None,

@@ -18,6 +18,11 @@ use super::{Fate, RAW_BYTES_MAX, cut, lambda_text::FORMAT, times};
 /// Names under which only code in Lambda keeps the request's ID.
 const LAMBDA_ID_KEYS: [&str; 3] = ["AWSRequestId", "function_request_id", "FunctionRequestId"];
 
+/// Reads a record in an application's own words.
+pub(super) fn read_record(object: &Map<String, Value>, raw: &str) -> Option<Vec<Fate>> {
+    Some(vec![parse(object, raw)?])
+}
+
 /// Reads one line; `None` when it has no request's ID and tells of no error of the runtime's.
 #[must_use]
 pub fn parse(object: &Map<String, Value>, raw: &str) -> Option<Fate> {

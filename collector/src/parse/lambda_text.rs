@@ -14,7 +14,7 @@
 
 use domain::{Claim, ClaimedOutcome, Confidence, Kind, KnownFrom, Layer, Limit, Millis, Product, RequestId, TraceId};
 
-use super::{RAW_BYTES_MAX, cut, lambda_fields, times};
+use super::{Fate, Lines, RAW_BYTES_MAX, cut, lambda_app, lambda_fields, times};
 
 /// The format's name.
 pub const FORMAT: &str = "lambda_text";
@@ -24,6 +24,25 @@ const INIT_LIMIT: Millis = Millis::from_ms(10_000);
 /// Names of the two fixed limits, as the limits table has them.
 const INIT_SETTING: &str = "(fixed) init phase";
 const RESTORE_SETTING: &str = "(fixed) SnapStart restore + afterRestore hooks";
+
+/// The platform's lines, and those that code running there prints.
+pub(super) const LINES: Lines = Lines { begins, read: |text| parse_event(text).map(fate).or_else(|| lambda_app::parse_event(text)) };
+
+fn begins(line: &str) -> Option<usize> {
+    let platform = ["START RequestId: ", "END RequestId: ", "REPORT RequestId: ", "RequestId: ", "INIT_", "RESTORE_", "["];
+    let known = platform.iter().any(|words| line.starts_with(words))
+        // Node's own lines, and the old timeout notice, begin with a time that is theirs.
+        || line.contains("Task timed out after ") && parse_event(line).is_some()
+        || line.bytes().take(40).any(|b| b == b'\t');
+    known.then_some(0)
+}
+
+/// The platform's bookkeeping says nothing about a request by itself.
+fn fate(claim: Claim) -> Fate {
+    let bookkeeping =
+        matches!(claim.kind, Kind::Subscription | Kind::LogsDropped) || matches!(claim.kind, Kind::Extension) && claim.outcome.is_none();
+    if bookkeeping { Fate::Ignored(Box::new(claim)) } else { Fate::Evidence(Box::new(claim)) }
+}
 
 /// Reads one event; `None` when it is not one of the platform's lines.
 #[must_use]

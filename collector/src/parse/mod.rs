@@ -17,6 +17,8 @@ pub mod redact;
 pub mod times;
 pub mod watchdog;
 
+use std::collections::BTreeMap;
+
 use domain::{Claim, FunctionName, Instance, Kind};
 use jiff::Timestamp;
 
@@ -29,6 +31,8 @@ pub struct Context {
     pub function: Option<FunctionName>,
     /// Time of the transport, for items that carry none of their own.
     pub sent_at: Option<Timestamp>,
+    /// Headers of the request that brought it, names in lower case: what transports say beside the body.
+    pub headers: BTreeMap<String, String>,
 }
 
 /// Everything one input yielded.
@@ -137,6 +141,48 @@ impl Format {
         Self::ALL.into_iter().find(|format| format.name() == name)
     }
 
+    /// How its lines are told and read, for a format of lines.
+    fn lines(self) -> Option<Lines> {
+        match self {
+            Self::LambdaText => Some(lambda_text::LINES),
+            Self::Gunicorn => Some(gunicorn::LINES),
+            Self::Auto | Self::Watchdog | Self::OtlpTraces => None,
+        }
+    }
+
+    /// How its JSON objects are read, for a format of records. A reader gives `None` for an object of another shape.
+    fn records(self) -> Option<ReadRecord> {
+        match self {
+            Self::Gunicorn => Some(gunicorn::read_record),
+            Self::Auto | Self::LambdaText | Self::Watchdog | Self::OtlpTraces => None,
+        }
+    }
+
+    /// How JSON objects are read that an application wrote in a shape of its own; asked last, since they look like wrappers.
+    fn application_records(self) -> Option<ReadRecord> {
+        match self {
+            Self::LambdaText => Some(lambda_app_json::read_record),
+            Self::Auto | Self::Gunicorn | Self::Watchdog | Self::OtlpTraces => None,
+        }
+    }
+
+    /// The formats that an input of this one may hold.
+    fn candidates(self) -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(move |format| *format == self || self == Self::Auto)
+    }
+
+    fn line_readers(self) -> impl Iterator<Item = Lines> {
+        self.candidates().filter_map(Self::lines)
+    }
+
+    fn record_readers(self) -> impl Iterator<Item = ReadRecord> {
+        self.candidates().filter_map(Self::records)
+    }
+
+    fn own_words(self) -> impl Iterator<Item = ReadRecord> {
+        self.candidates().filter_map(Self::application_records)
+    }
+
     /// Reads an input. Never fails: what cannot be read is an item with [`Fate::Rejected`].
     #[must_use]
     pub fn parse(self, input: &[u8], context: &Context) -> Parsed {
@@ -148,6 +194,19 @@ impl Format {
         }
     }
 }
+
+/// How a format of lines tells and reads its events.
+#[derive(Clone, Copy)]
+pub(crate) struct Lines {
+    /// Where in a line an event of this format begins: 0 for a bare one, more behind a transport's prefix that only this
+    /// format's head can end. `None` when the line does not begin one by its first look; cheap, may be wrong for the better.
+    pub begins: fn(&str) -> Option<usize>,
+    /// Reads a whole event, continuation lines included. `None` when it is not of this format after all.
+    pub read: fn(&str) -> Option<Fate>,
+}
+
+/// Reads a JSON object. `None` when it is not of this format.
+pub(crate) type ReadRecord = fn(&serde_json::Map<String, serde_json::Value>, &str) -> Option<Vec<Fate>>;
 
 /// `text` cut to at most `bytes_max` bytes at a character boundary.
 #[must_use]
