@@ -11,16 +11,27 @@ use jiff::Timestamp;
 use sqlx::{Connection, PgConnection, Row};
 
 use crate::columns::time;
-use crate::copy::Rows;
+use crate::copy::Column::{Flag, Json, Text, Time};
+use crate::copy::{Rows, Table};
 use crate::partitions::Hour;
 use crate::watched::{Anomalies, Roots, Seen};
-use crate::{Store, StoreError, error, fates, nesting};
+use crate::{Store, StoreError, error, fates, nesting, watched};
 
-pub(crate) const COPY_EVIDENCE: &str =
-    "copy evidence (stack, key, received_at, observed_at, kind, source, format, anomalous, origin, claim) from stdin (format binary)";
-const EVIDENCE_COLUMNS: i16 = 10;
-pub(crate) const COPY_LINKS: &str = "copy links (stack, from_key, to_key, at, received_at) from stdin (format binary)";
-const LINK_COLUMNS: i16 = 5;
+/// The columns of `evidence`, in the order of [`Encoded`].
+pub(crate) static EVIDENCE: Table = Table {
+    copy: "copy evidence (stack, key, received_at, observed_at, kind, source, format, anomalous, origin, claim)
+           from stdin (format binary)",
+    insert: "insert into evidence (stack, key, received_at, observed_at, kind, source, format, anomalous, origin, claim)
+             select * from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+    columns: &[Text, Text, Time, Time, Text, Text, Text, Flag, Json, Json],
+};
+
+/// The columns of `links`, in the order of [`Encoded`].
+pub(crate) static LINKS: Table = Table {
+    copy: "copy links (stack, from_key, to_key, at, received_at) from stdin (format binary)",
+    insert: "insert into links (stack, from_key, to_key, at, received_at) select * from unnest($1, $2, $3, $4, $5)",
+    columns: &[Text, Text, Text, Time, Time],
+};
 
 /// One request body, parsed.
 #[derive(Clone, Debug)]
@@ -76,37 +87,39 @@ impl Store {
     /// When the database does not answer. The same call may then be repeated, whatever became of the first.
     pub async fn append(&self, batches: &[Batch]) -> Result<Appended, StoreError> {
         let encoded = Encoded::new(batches);
-        self.ensure_partitions(&encoded.hours).await?;
-        let (mut appended, queued) = match self.write(batches, &encoded).await {
-            Err(StoreError::Database(failed)) if error::is_missing_partition(&failed) => {
+        let Some(now) = batches.iter().map(|batch| batch.received_at).max() else { return Ok(Appended::default()) };
+        self.ensure_partitions(&encoded.hours, now).await?;
+        let mut connection = self.pool.acquire().await?;
+        let (mut appended, queued) = match write(&mut connection, batches, &encoded).await {
+            Err(failed) if error::is_missing_partition(&failed) => {
+                // Given back first: there may be no second one.
+                drop(connection);
                 self.partitions.forget();
-                self.ensure_partitions(&encoded.hours).await?;
-                self.write(batches, &encoded).await?
+                self.ensure_partitions(&encoded.hours, now).await?;
+                connection = self.pool.acquire().await?;
+                write(&mut connection, batches, &encoded).await?
             }
             result => result?,
         };
-        if let Some(now) = batches.iter().map(|batch| batch.received_at).max() {
-            appended.groups_due = queued.len() as u64 + encoded.seen.make_due(&self.pool, &queued, now).await?;
-        }
+        appended.groups_due = queued.len() as u64 + encoded.seen.make_due(&mut connection, &queued, now).await?;
         Ok(appended)
     }
+}
 
-    /// The transaction. Also returns the groups that it made due.
-    async fn write(&self, batches: &[Batch], encoded: &Encoded) -> Result<(Appended, Roots), StoreError> {
-        let mut connection = self.pool.acquire().await?;
-        let mut transaction = connection.begin().await?;
-        let new = remember(&mut transaction, batches).await?;
-        let evidence = encoded.evidence.send(&mut transaction, COPY_EVIDENCE, &encoded.stretches(&new, |end| end.evidence)).await?;
-        encoded.links.send(&mut transaction, COPY_LINKS, &encoded.stretches(&new, |end| end.links)).await?;
-        let new_batches: Vec<&Batch> = new.iter().map(|index| &batches[*index]).collect();
-        let anomalies = Anomalies::of(&new_batches);
-        anomalies.watch(&mut transaction).await?;
-        anomalies.make_due(&mut transaction).await?;
-        fates::keep_rejects(&mut transaction, &new_batches).await?;
-        fates::count(&mut transaction, &new_batches).await?;
-        transaction.commit().await?;
-        Ok((Appended { evidence, repeated_batches: (batches.len() - new.len()) as u64, groups_due: 0 }, anomalies.into_roots()))
-    }
+/// The transaction. Also returns the groups that it made due.
+async fn write(connection: &mut PgConnection, batches: &[Batch], encoded: &Encoded) -> sqlx::Result<(Appended, Roots)> {
+    let mut transaction = connection.begin().await?;
+    let new = remember(&mut transaction, batches).await?;
+    let evidence = encoded.evidence.send(&mut transaction, &EVIDENCE, &encoded.stretches(&new, |end| end.evidence)).await?;
+    encoded.links.send(&mut transaction, &LINKS, &encoded.stretches(&new, |end| end.links)).await?;
+    let new_batches: Vec<&Batch> = new.iter().map(|index| &batches[*index]).collect();
+    let anomalies = Anomalies::of(&new_batches);
+    anomalies.watch(&mut transaction).await?;
+    anomalies.make_due(&mut transaction).await?;
+    fates::keep_rejects(&mut transaction, &new_batches).await?;
+    fates::count(&mut transaction, &new_batches).await?;
+    transaction.commit().await?;
+    Ok((Appended { evidence, repeated_batches: (batches.len() - new.len()) as u64, groups_due: 0 }, anomalies.into_roots()))
 }
 
 /// Writes down the digests and returns the indexes of the batches that were not known, each digest once.
@@ -135,9 +148,12 @@ async fn remember(connection: &mut PgConnection, batches: &[Batch]) -> sqlx::Res
 }
 
 /// Batches as rows, made before the transaction begins.
+#[derive(Default)]
 pub(crate) struct Encoded {
     pub(crate) evidence: Rows,
     pub(crate) links: Rows,
+    /// The rows of links of the batch at hand: lines of one request say the same.
+    links_of_batch: HashSet<Vec<u8>>,
     /// Where the rows of each batch end.
     ends: Vec<End>,
     pub(crate) hours: BTreeSet<Hour>,
@@ -152,12 +168,12 @@ struct End {
 
 impl Encoded {
     pub(crate) fn new(batches: &[Batch]) -> Self {
-        let mut encoded =
-            Self { evidence: Rows::default(), links: Rows::default(), ends: Vec::new(), hours: BTreeSet::new(), seen: Seen::default() };
+        let mut encoded = Self::default();
         for batch in batches {
             for evidence in &batch.evidence {
                 encoded.add(evidence);
             }
+            encoded.links_of_batch.clear();
             encoded.ends.push(End { evidence: encoded.evidence.position(), links: encoded.links.position() });
         }
         encoded
@@ -168,7 +184,7 @@ impl Encoded {
         self.hours.insert(Hour::of(*received_at));
         let (key, at) = (claim.key(), claim.at());
         let rows = &mut self.evidence;
-        rows.row(EVIDENCE_COLUMNS);
+        rows.row(&EVIDENCE);
         rows.indexed(stack.as_str());
         rows.key(&key);
         rows.time(*received_at);
@@ -184,12 +200,14 @@ impl Encoded {
         let links = claim.links();
         for link in &links {
             let rows = &mut self.links;
-            rows.row(LINK_COLUMNS);
+            let start = rows.position();
+            rows.row(&LINKS);
             rows.indexed(stack.as_str());
             rows.key(&link.from);
             rows.key(&link.to);
-            rows.time(at);
+            rows.time(watched::minute_of(at));
             rows.time(*received_at);
+            rows.keep_if_new(start, &mut self.links_of_batch);
         }
         self.seen.add(stack, claim.kind, &key, &links, at);
     }

@@ -39,6 +39,7 @@ mod requests;
 mod sources;
 #[cfg(test)]
 mod testing;
+mod walk;
 mod watched;
 
 use std::str::FromStr;
@@ -46,9 +47,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::PgPool;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection, PgPool};
 
 pub use changes::{Change, ChangeKind, Listener, NewDelivery, Quiet};
 pub use deliveries::{AttemptOutcome, AttemptRow, Delivery, DeliveryState};
@@ -66,6 +67,9 @@ pub static MIGRATOR: Migrator = sqlx::migrate!("../migrations");
 
 /// How long a caller waits for a free connection before it is told to try later.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a connection may lie idle and be used again without being tried first.
+const IDLE_UNTESTED: Duration = Duration::from_secs(1);
 
 /// Everything Overrun keeps. Cheap to clone; clones share their connections.
 #[derive(Clone, Debug)]
@@ -89,10 +93,24 @@ impl Store {
     /// # Errors
     /// When the URL cannot be read or no connection comes about.
     pub async fn connect(options: &StoreOptions) -> Result<Self, StoreError> {
-        // Compiling queries takes longer than running ours.
-        let connection = PgConnectOptions::from_str(options.url.expose_secret())?.application_name("overrun").options([("jit", "off")]);
-        let pool =
-            PgPoolOptions::new().max_connections(options.connections_max).acquire_timeout(ACQUIRE_TIMEOUT).connect_with(connection).await?;
+        // Our queries are short: compiling one, or starting processes for it, takes longer than running it.
+        let settings = [("jit", "off"), ("max_parallel_workers_per_gather", "0")];
+        let connection = PgConnectOptions::from_str(options.url.expose_secret())?.application_name("overrun").options(settings);
+        let pool = PgPoolOptions::new()
+            .max_connections(options.connections_max)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            // A connection that was in use just now need not be asked whether it lives.
+            .test_before_acquire(false)
+            .before_acquire(|connection, met| {
+                Box::pin(async move {
+                    if met.idle_for > IDLE_UNTESTED {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
+            .connect_with(connection)
+            .await?;
         Ok(Self::from_pool(pool))
     }
 

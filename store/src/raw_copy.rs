@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sqlx::Connection;
 
-use crate::evidence::{COPY_EVIDENCE, COPY_LINKS, Encoded};
+use crate::evidence::{EVIDENCE, Encoded, LINKS};
 use crate::partitions::Hour;
 use crate::{Batch, Store, StoreError};
 
@@ -30,11 +30,11 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn copy_raw(&self, rows: &RawRows) -> Result<u64, StoreError> {
-        self.ensure_partitions(&rows.hours).await?;
+        self.ensure_partitions(&rows.hours, rows.hours.first().map_or(jiff::Timestamp::UNIX_EPOCH, |hour| hour.start())).await?;
         let mut connection = self.pool.acquire().await?;
         let mut transaction = connection.begin().await?;
-        let evidence = rows.encoded.evidence.send(&mut transaction, COPY_EVIDENCE, &[(0, rows.encoded.evidence.position())]).await?;
-        rows.encoded.links.send(&mut transaction, COPY_LINKS, &[(0, rows.encoded.links.position())]).await?;
+        let evidence = rows.encoded.evidence.copy(&mut transaction, &EVIDENCE, &[(0, rows.encoded.evidence.position())]).await?;
+        rows.encoded.links.copy(&mut transaction, &LINKS, &[(0, rows.encoded.links.position())]).await?;
         transaction.commit().await?;
         Ok(evidence)
     }

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{Key, Kind, Link, StackName};
 use jiff::{SignedDuration, Timestamp};
-use sqlx::{PgConnection, PgPool, Row};
+use sqlx::{PgConnection, Row};
 
-use crate::columns::{indexed, key_text, time, times};
+use crate::columns::{self, indexed, key_text, time, times};
 use crate::evidence::Batch;
 use crate::group;
 use crate::partitions::Hour;
@@ -20,6 +20,13 @@ use crate::partitions::Hour;
 pub(crate) const BEFORE: SignedDuration = SignedDuration::from_mins(15);
 /// How long after it: the last lines of a worker that was killed, by clocks that differ a little.
 pub(crate) const AFTER: SignedDuration = SignedDuration::from_mins(1);
+
+/// The beginning of the minute in which a link was seen: exact enough for [`BEFORE`] and [`AFTER`], and the lines of one
+/// request then give one link.
+pub(crate) fn minute_of(at: Timestamp) -> Timestamp {
+    let at = columns::storable(at);
+    Timestamp::from_second(at.as_second().div_euclid(60) * 60).unwrap_or(at)
+}
 
 /// Groups, as stack and key.
 pub(crate) type Roots = BTreeSet<(String, String)>;
@@ -145,7 +152,7 @@ impl Seen {
     pub(crate) fn add(&mut self, stack: &StackName, kind: Kind, key: &Key, links: &[Link], at: Timestamp) {
         for link in links {
             let wide = group::is_wide(&link.to);
-            self.note(stack, &link.to, wide, wide, at);
+            self.note(stack, &link.to, wide, wide, minute_of(at));
         }
         if !matches!(key, Key::Loose(_)) {
             self.note(stack, key, group::is_wide(key) && group::is_momentary(kind), false, at);
@@ -160,7 +167,7 @@ impl Seen {
 
     /// Makes all groups due that this evidence concerns, but for those that were made due together with it.
     /// Returns how many.
-    pub(crate) async fn make_due(&self, pool: &PgPool, queued: &Roots, now: Timestamp) -> sqlx::Result<u64> {
+    pub(crate) async fn make_due(&self, connection: &mut PgConnection, queued: &Roots, now: Timestamp) -> sqlx::Result<u64> {
         if self.0.is_empty() {
             return Ok(0);
         }
@@ -188,7 +195,7 @@ impl Seen {
         .bind(time(now))
         .bind(queued.iter().map(|(stack, _)| stack.as_str()).collect::<Vec<_>>())
         .bind(queued.iter().map(|(_, root)| root.as_str()).collect::<Vec<_>>())
-        .execute(pool)
+        .execute(connection)
         .await?;
         Ok(made.rows_affected())
     }

@@ -1,0 +1,164 @@
+//! The keys that belong together: from one key along links, one generation at a time.
+//!
+//! - A request leads to its traces, its worker, its instance.
+//! - A trace leads to the requests linked to it, at most [`REQUESTS_PER_TRACE_MAX`].
+//! - A worker or instance leads to what is linked to it near each of its own anomalies, the nearest first.
+//!
+//! One statement for each of these, and only where there is such a key: with a month of partitions, a table that is named in a
+//! statement costs something even if nothing of it is read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use sqlx::{PgConnection, Row};
+
+use crate::StoreError;
+use crate::columns::times;
+use crate::group::{as_bigint, is_wide_text};
+use crate::watched::{AFTER, BEFORE};
+
+/// Keys in one group at most.
+const KEYS_MAX: usize = 256;
+/// Requests that one trace leads to at most.
+const REQUESTS_PER_TRACE_MAX: usize = 64;
+
+/// A key found, with what decides who comes first when there is no room for all: smaller first.
+type Found = BTreeSet<(i64, String)>;
+
+/// The closure while it grows.
+pub(crate) struct Walk {
+    /// All keys so far, in their stored form.
+    pub(crate) keys: BTreeSet<String>,
+    /// Those whose links were not followed yet.
+    pub(crate) frontier: Vec<String>,
+    /// When workers and instances among them had anomalies of their own.
+    pub(crate) anomalies: BTreeSet<Timestamp>,
+    /// Something was left out because of a limit.
+    pub(crate) is_truncated: bool,
+}
+
+impl Walk {
+    /// Begins at one key.
+    pub(crate) fn from(root: &str) -> Self {
+        Self { keys: BTreeSet::from([root.to_owned()]), frontier: vec![root.to_owned()], anomalies: BTreeSet::new(), is_truncated: false }
+    }
+
+    /// Follows the links of the youngest keys.
+    pub(crate) async fn step(&mut self, connection: &mut PgConnection, stack: &str) -> Result<(), StoreError> {
+        let youngest = std::mem::take(&mut self.frontier);
+        let of = |prefix: &str| -> Vec<&str> { youngest.iter().map(String::as_str).filter(|key| key.starts_with(prefix)).collect() };
+        let (requests, traces) = (of("request/"), of("trace/"));
+        let wide: Vec<&str> = youngest.iter().map(String::as_str).filter(|key| is_wide_text(key)).collect();
+        if !requests.is_empty() {
+            let found = follow_requests(connection, stack, &requests).await?;
+            self.take(found);
+        }
+        if !traces.is_empty() {
+            let found = self.follow_traces(connection, stack, &traces).await?;
+            self.take(found);
+        }
+        if !wide.is_empty() {
+            let found = self.follow_wide(connection, stack, &wide).await?;
+            self.take(found);
+        }
+        Ok(())
+    }
+
+    async fn follow_traces(&mut self, connection: &mut PgConnection, stack: &str, traces: &[&str]) -> Result<Found, StoreError> {
+        let rows = sqlx::query(
+            "select trace, request
+             from (
+                 select to_key as trace, from_key as request, row_number() over (partition by to_key order by from_key) as number
+                 from links_v1
+                 where stack = $1 and to_key = any($2) and from_key like 'request/%'
+                 group by to_key, from_key
+             ) as numbered
+             where number <= $3",
+        )
+        .bind(stack)
+        .bind(traces)
+        .bind(as_bigint(REQUESTS_PER_TRACE_MAX + 1))
+        .fetch_all(connection)
+        .await?;
+        let mut by_trace: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for row in &rows {
+            by_trace.entry(row.try_get("trace")?).or_default().insert(row.try_get("request")?);
+        }
+        self.is_truncated |= by_trace.values().any(|requests| requests.len() > REQUESTS_PER_TRACE_MAX);
+        Ok(by_trace.into_values().flat_map(|requests| requests.into_iter().take(REQUESTS_PER_TRACE_MAX)).map(|key| (0, key)).collect())
+    }
+
+    async fn follow_wide(&mut self, connection: &mut PgConnection, stack: &str, wide: &[&str]) -> Result<Found, StoreError> {
+        let rows = sqlx::query(
+            "select distinct key, coalesce(observed_at, received_at) as at
+             from evidence_v1
+             where stack = $1 and key = any($2) and anomalous",
+        )
+        .bind(stack)
+        .bind(wide)
+        .fetch_all(&mut *connection)
+        .await?;
+        if rows.is_empty() {
+            return Ok(Found::new());
+        }
+        let (mut keys, mut moments) = (Vec::<String>::new(), Vec::new());
+        for row in &rows {
+            keys.push(row.try_get("key")?);
+            moments.push(row.try_get::<jiff_sqlx::Timestamp, _>("at")?.to_jiff());
+        }
+        self.anomalies.extend(&moments);
+        let rows = sqlx::query(
+            "select links.from_key, min(nearest.distance_us) as distance_us
+             from links_v1 as links
+             cross join lateral (
+                 select min((1000000 * abs(extract(epoch from links.at - anomaly.at)))::bigint) as distance_us
+                 from unnest($3::text[], $4::timestamptz[]) as anomaly (key, at)
+                 where anomaly.key = links.to_key
+                   and links.at between anomaly.at - $5 * interval '1 microsecond' and anomaly.at + $6 * interval '1 microsecond'
+             ) as nearest
+             where links.stack = $1 and links.to_key = any($2) and nearest.distance_us is not null
+             group by links.from_key
+             order by distance_us, links.from_key
+             limit $7",
+        )
+        .bind(stack)
+        .bind(wide)
+        .bind(keys)
+        .bind(times(moments))
+        .bind(microseconds(BEFORE))
+        .bind(microseconds(AFTER))
+        .bind(as_bigint(KEYS_MAX + 1))
+        .fetch_all(connection)
+        .await?;
+        rows.iter().map(|row| Ok((row.try_get("distance_us")?, row.try_get("from_key")?))).collect()
+    }
+
+    /// Takes keys in while there is room.
+    fn take(&mut self, found: Found) {
+        for (_, key) in found {
+            if self.keys.contains(&key) {
+                continue;
+            }
+            if self.keys.len() == KEYS_MAX {
+                self.is_truncated = true;
+                return;
+            }
+            self.keys.insert(key.clone());
+            self.frontier.push(key);
+        }
+    }
+}
+
+async fn follow_requests(connection: &mut PgConnection, stack: &str, requests: &[&str]) -> Result<Found, StoreError> {
+    let rows = sqlx::query("select distinct to_key from links_v1 where stack = $1 and from_key = any($2) order by to_key limit $3")
+        .bind(stack)
+        .bind(requests)
+        .bind(as_bigint(KEYS_MAX + 1))
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(|row| Ok((0, row.try_get("to_key")?))).collect()
+}
+
+fn microseconds(duration: SignedDuration) -> i64 {
+    i64::try_from(duration.as_micros()).expect("minutes fit")
+}
