@@ -18,6 +18,7 @@ mod recompute;
 mod tests;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use domain::{Clock, Evidence, Folded};
 use jiff::Timestamp;
@@ -62,6 +63,8 @@ struct Shared {
     queue: mpsc::Sender<Job>,
     /// Wakes the recomputation.
     due: Notify,
+    /// Whether the last commit found the database away: of an outage, the beginning and the end are logged.
+    is_away: AtomicBool,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -101,8 +104,17 @@ impl Pipeline {
     ) -> prometheus::Result<Self> {
         let (queue, jobs) = mpsc::channel(options.queue_items_max.max(1));
         let metrics = Metrics::register(registry)?;
-        let pipeline =
-            Self(Arc::new(Shared { store, clock, options, metrics, queue, due: Notify::new(), stop, tasks: TaskTracker::new() }));
+        let pipeline = Self(Arc::new(Shared {
+            store,
+            clock,
+            options,
+            metrics,
+            queue,
+            due: Notify::new(),
+            is_away: AtomicBool::new(false),
+            stop,
+            tasks: TaskTracker::new(),
+        }));
         let jobs = Arc::new(tokio::sync::Mutex::new(jobs));
         let committers = TaskTracker::new();
         for _ in 0..pipeline.0.options.committers.max(1) {

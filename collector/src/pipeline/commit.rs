@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -120,10 +121,15 @@ async fn append(shared: &Shared, batches: &[Batch]) -> Result<(), NotTaken> {
             if appended.groups_due > 0 {
                 shared.due.notify_one();
             }
+            if shared.is_away.swap(false, Ordering::AcqRel) {
+                tracing::info!("evidence is stored again");
+            }
             ("stored", Ok(()))
         }
         Err(error) if error.is_unavailable() => {
-            tracing::warn!(error = error as &dyn std::error::Error, "evidence was refused: the database is not available");
+            if !shared.is_away.swap(true, Ordering::AcqRel) {
+                tracing::warn!(error = error as &dyn std::error::Error, "evidence is refused while the database is not available");
+            }
             ("unavailable", Err(NotTaken::StoreAway))
         }
         Err(error) => {

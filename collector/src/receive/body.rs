@@ -16,6 +16,8 @@ use super::{ReceiveOptions, Refusal};
 /// How long a sender of too much is listened to before it is answered. A client that is still writing when it is answered
 /// often never reads the answer.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(5);
+/// How much of it is read, as a multiple of what a body may have.
+const DRAIN_FACTOR: usize = 4;
 /// How much is decompressed at once.
 const CHUNK_BYTES: usize = 64 << 10;
 
@@ -98,7 +100,7 @@ async fn drain(mut stream: BodyDataStream, bytes_max: usize) {
     let mut drained = 0;
     while let Ok(Some(Ok(chunk))) = timeout_at(deadline, stream.next()).await {
         drained += chunk.len();
-        if drained > bytes_max {
+        if drained > bytes_max.saturating_mul(DRAIN_FACTOR) {
             return;
         }
     }

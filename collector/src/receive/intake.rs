@@ -109,10 +109,11 @@ fn batches(
         rejected: Vec::new(),
     };
     let mut batches: Vec<Batch> = Vec::new();
-    for (stack, mut evidence) in by_stack {
-        while !evidence.is_empty() {
-            let rest = evidence.split_off(evidence.len().min(rows_max));
-            batches.push(Batch { evidence: std::mem::replace(&mut evidence, rest), ..empty(stack.clone(), batches.len()) });
+    for (stack, evidence) in by_stack {
+        let mut rest = evidence.into_iter().peekable();
+        while rest.peek().is_some() {
+            let evidence = rest.by_ref().take(rows_max).collect();
+            batches.push(Batch { evidence, ..empty(stack.clone(), batches.len()) });
         }
     }
     if batches.is_empty() && (tally.ignored > 0 || !tally.rejected.is_empty()) {
