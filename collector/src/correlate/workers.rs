@@ -40,16 +40,16 @@ pub fn ends<'a>(set: &Set<'a>, servers: &[Server<'a>], knowledge: &Knowledge) ->
 pub fn lives<'a>(lines: &[&'a Evidence]) -> Vec<Vec<&'a Evidence>> {
     let mut ordered = lines.to_vec();
     in_order(&mut ordered);
-    let mut lives: Vec<Vec<&'a Evidence>> = vec![Vec::new()];
+    let mut found: Vec<Vec<&'a Evidence>> = vec![Vec::new()];
     for one in ordered {
-        let current = lives.last_mut().expect("there is always one");
+        let current = found.last_mut().expect("there is always one");
         if one.claim.kind == Kind::WorkerBoot && !current.is_empty() {
-            lives.push(vec![one]);
+            found.push(vec![one]);
         } else {
             current.push(one);
         }
     }
-    lives
+    found
 }
 
 /// What ended it: the server's own word before the signal that followed from it. What belongs to a stop is not told here.

@@ -9,8 +9,10 @@ pub fn read(name: &str, text: &str) -> Vec<Limit> {
     let mut limits = Vec::new();
     for (line, number) in text.lines().zip(1..) {
         let Some((_, command)) = line.split_once(':').filter(|_| !line.trim_start().starts_with('#')) else { continue };
-        let words: Vec<&str> = command.split_whitespace().collect();
-        if words.iter().any(|word| word.rsplit('/').next() == Some("gunicorn")) || command.contains("GUNICORN_CMD_ARGS=") {
+        // The options in the environment are read as if they stood before those on the command line.
+        let unquoted = command.replace(['"', '\''], " ").replace("GUNICORN_CMD_ARGS=", "GUNICORN_CMD_ARGS= ");
+        let words: Vec<&str> = unquoted.split_whitespace().collect();
+        if words.iter().any(|word| matches!(word.rsplit('/').next(), Some("gunicorn" | "GUNICORN_CMD_ARGS="))) {
             limits.extend(gunicorn(&words, &format!("{name}:{number}")));
         }
     }
@@ -22,16 +24,19 @@ fn gunicorn(words: &[&str], place: &str) -> Vec<Limit> {
         // The last one given wins, as in gunicorn itself.
         let position = words.iter().rposition(|word| named(word, long) || short.is_some_and(|short| named(word, short)))?;
         let word = words[position];
-        let value =
-            word.split_once('=').filter(|(key, _)| key.starts_with('-')).map(|(_, value)| value).or(words.get(position + 1).copied())?;
-        gunicorn_limit(long, value.trim_matches(['"', '\'']), place.to_owned())
+        let attached = short.and_then(|short| word.strip_prefix(short)).filter(|value| !value.is_empty() && !value.starts_with('='));
+        let assigned = word.split_once('=').map(|(_, value)| value);
+        let value = attached.or(assigned).or(words.get(position + 1).copied())?;
+        gunicorn_limit(long, value, place.to_owned())
     };
     GUNICORN_SETTINGS.iter().filter_map(of).collect()
 }
 
-/// `--timeout` or `--timeout=30`.
+/// `--timeout`, `--timeout=30`; of a short option also `-t30`.
 fn named(word: &str, option: &str) -> bool {
-    word.strip_prefix(option).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+    let short = !option.starts_with("--");
+    word.strip_prefix(option)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('=') || short && rest.bytes().all(|b| b.is_ascii_digit()))
 }
 
 #[cfg(test)]
@@ -50,6 +55,21 @@ mod tests {
         check("web: gunicorn app:app --timeout 30 -w 2", &[("--timeout", 30_000)]);
         check("web: gunicorn app:app -t 5 --graceful-timeout=2", &[("--timeout", 5_000), ("--graceful-timeout", 2_000)]);
         check("web: /venv/bin/gunicorn --timeout=10 app:app --timeout 20", &[("--timeout", 20_000)]);
+        check("web: gunicorn -t45 'app:make()'", &[("--timeout", 45_000)]);
+    }
+
+    #[test]
+    fn the_environment_counts_and_the_command_line_outranks_it() {
+        check(
+            "web: GUNICORN_CMD_ARGS=\"--timeout 5 --graceful-timeout=3\" ./start.sh",
+            &[("--timeout", 5_000), ("--graceful-timeout", 3_000)],
+        );
+        check("web: GUNICORN_CMD_ARGS=--timeout=5 gunicorn app:app --timeout 9", &[("--timeout", 9_000)]);
+    }
+
+    #[test]
+    fn a_format_of_access_lines_is_no_option() {
+        check("web: gunicorn app:app --access-logformat '%(t)s \"%(r)s\" -t %(L)s' --timeout 7", &[("--timeout", 7_000)]);
     }
 
     #[test]

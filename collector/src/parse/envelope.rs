@@ -117,7 +117,9 @@ fn is_time_or_level(word: &str) -> bool {
     ];
     let digits = word.bytes().next().is_some_and(|b| b.is_ascii_digit())
         && word.bytes().all(|b| b.is_ascii_digit() || matches!(b, b':' | b'.' | b',' | b'-' | b'/' | b'+' | b'T' | b'Z'));
-    digits || MONTHS.contains(&word) || OTHERS.iter().any(|other| other.eq_ignore_ascii_case(word))
+    // A logger's name, as a log configuration of gunicorn's puts it before an access line.
+    let logger = word.starts_with("gunicorn.");
+    digits || logger || MONTHS.contains(&word) || OTHERS.iter().any(|other| other.eq_ignore_ascii_case(word))
 }
 
 /// What follows a leading time: Fly, Heroku, CRI, a log stream, or nothing more.

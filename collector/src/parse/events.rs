@@ -105,7 +105,10 @@ impl Reader<'_> {
             self.prefix = (at > 0).then(|| prefix.to_owned());
             return (if at > 0 { envelope::of_prefix(prefix) } else { Envelope::default() }, text);
         }
-        if let Some((prefix, text)) = self.prefix.as_deref().and_then(|prefix| after_prefix(prefix, line)) {
+        // What a log configuration puts before a server's words is not a transport's.
+        let is_read = |text: &str| matches!(event(self.format, text), Fate::Evidence(_));
+        let behind = self.prefix.as_deref().and_then(|prefix| after_prefix(prefix, line));
+        if let Some((prefix, text)) = behind.filter(|(_, text)| !is_read(line) || is_read(text)) {
             return (envelope::of_prefix(prefix), text);
         }
         envelope::strip_prefix(line).unwrap_or_else(|| (Envelope::default(), line))
@@ -186,14 +189,12 @@ fn json(format: Format, value: Value, raw: &str, context: &Context) -> Vec<Fate>
     if let Some(fates) = format.record_readers().find_map(|read| read(&object, raw)) {
         return fates.into_iter().map(|fate| complete(fate, &Envelope::default(), context)).collect();
     }
-    match envelope::unwrap_json(&object) {
-        Some((envelope, message)) => wrapped(format, &message, &envelope, context),
-        None => {
-            let own_words = format.own_words().find_map(|read| read(&object, raw));
-            let fates = own_words.unwrap_or_else(|| vec![Fate::Ignored(Box::new(app_log(format.name(), raw)))]);
-            fates.into_iter().map(|fate| complete(fate, &Envelope::default(), context)).collect()
-        }
+    if let Some((envelope, message)) = envelope::unwrap_json(&object) {
+        return wrapped(format, &message, &envelope, context);
     }
+    let own_words = format.own_words().find_map(|read| read(&object, raw));
+    let fates = own_words.unwrap_or_else(|| vec![Fate::Ignored(Box::new(app_log(format.name(), raw)))]);
+    fates.into_iter().map(|fate| complete(fate, &Envelope::default(), context)).collect()
 }
 
 /// Reads a message that a transport or shipper carried, with what that says about it. For formats that carry others.

@@ -293,9 +293,19 @@ fn timed_out(mut claim: Claim, elapsed: Millis) -> Claim {
     claim
 }
 
-fn timeout_limit(value_ms: Option<Millis>) -> Limit {
+pub(super) fn timeout_limit(value_ms: Option<Millis>) -> Limit {
     let setting = "Timeout".to_owned();
     Limit { layer: Layer::Platform, product: Product::AWS_LAMBDA, setting, value_ms, known_from: KnownFrom::Claimed, place: None }
+}
+
+/// The limit of the init phase.
+pub(super) fn init_limit() -> Limit {
+    fixed_limit(INIT_SETTING)
+}
+
+/// The limit of restoring a snapshot.
+pub(super) fn restore_limit() -> Limit {
+    fixed_limit(RESTORE_SETTING)
 }
 
 fn fixed_limit(setting: &str) -> Limit {
