@@ -11,7 +11,7 @@
 //! - `pages`: one file per page, with a template of the same name in `templates/pages/`.
 //! - `api`: `/api/overrun/v1/…`, the same incidents in the shape of `overrun explain --json`.
 //! - `timeline`, `chart`: the drawings, pure.
-//! - `text`, `words`, `moment`, `links`: how foreign text, our words, times and addresses are written.
+//! - `text`, `gist`, `words`, `moment`, `links`: how foreign text, our words, times and addresses are written.
 //! - `health`, `headers`, `assets`, `error`: what every HTTP service has.
 //!
 //! All of it works without JavaScript; `static/overrun.js` only adds the reader's own zone, copying and the "12 new" button.
@@ -20,6 +20,7 @@ mod api;
 mod assets;
 mod chart;
 mod error;
+mod gist;
 mod headers;
 mod health;
 mod links;

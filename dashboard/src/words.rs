@@ -142,7 +142,7 @@ pub fn known_from(known_from: KnownFrom) -> &'static str {
 pub fn claim(claim: &Claim) -> Text {
     let mut parts = vec![kind(claim.kind)];
     let outcome = claim.outcome.map(|outcome| claimed_outcome(outcome, claim.outcome_confidence));
-    parts.extend(outcome.filter(|outcome| *outcome != parts[0]));
+    parts.extend(outcome.filter(|outcome| !parts[0].contains(outcome.as_str())));
     parts.extend(claim.elapsed_ms.map(|elapsed| format!("after {elapsed}")));
     parts.extend(claim.limit.as_ref().map(|limit| match limit.value_ms {
         Some(value) => format!("limit {} {value}", limit.setting),

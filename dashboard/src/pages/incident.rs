@@ -13,7 +13,8 @@ use super::evidence::{EvidenceTable, anchor};
 use super::{Shell, respond, stacks};
 use crate::App;
 use crate::error::Failure;
-use crate::moment::{Exact, Moment};
+use crate::gist::{gist, is_json};
+use crate::moment::{Exact, Moment, clock};
 use crate::query::is_incident_id;
 use crate::text::{RAW_CHARS_MAX, Sentence, Text};
 use crate::timeline::TimelineView;
@@ -69,7 +70,9 @@ struct Fact {
 struct AdviceView {
     /// `--timeout 30 → 45`.
     change: Option<Text>,
-    place: Option<Text>,
+    /// The present value, where no other is proposed.
+    present: Option<Text>,
+    place: Option<Sentence>,
     text: Sentence,
 }
 
@@ -121,7 +124,6 @@ fn page(app: &App, incident: &Incident, evidence: &[Evidence], deliveries: &[(De
     let summary = Sentence::new(&incident.summary);
     let function = incident.function.as_ref().map(|function| format!(" · {}", Text::name(function.as_str())));
     let evidence_json = app.links.incident_evidence_json(incident.id.as_str());
-    let notes = |notes: &[Note], chars_max| notes.iter().map(|note| note_view(&note.text, &note.evidence, chars_max)).collect();
     IncidentPage {
         shell: Shell::new(app, format!("{}{}", summary.plain(), function.unwrap_or_default()), "/incidents/", now),
         chips: vec![words::outcome(incident), words::state(incident.state), words::confidence(diagnosis.confidence)],
@@ -133,9 +135,9 @@ fn page(app: &App, incident: &Incident, evidence: &[Evidence], deliveries: &[(De
         layer: words::layer(diagnosis.layer),
         facts: facts(incident),
         advice: diagnosis.advice.iter().map(advice_view).collect(),
-        reasons: diagnosis.reasons.iter().map(|reason| note_view(&reason.text, &reason.evidence, CITE_CHARS_MAX)).collect(),
-        consequences: notes(&diagnosis.consequences, CITE_CHARS_MAX),
-        contradicted: notes(&diagnosis.contradicted, RAW_CHARS_MAX / 4),
+        reasons: diagnosis.reasons.iter().map(|reason| note_view(&reason.text, &reason.evidence, brief)).collect(),
+        consequences: together(&diagnosis.consequences),
+        contradicted: diagnosis.contradicted.iter().map(|note| note_view(&note.text, &note.evidence, whole)).collect(),
         refuted_by: Sentence::new(&diagnosis.refuted_by),
         timeline: TimelineView::new(&incident.timeline),
         evidence: EvidenceTable::new(evidence, &[diagnosis], evidence_json.clone(), now),
@@ -211,19 +213,48 @@ fn advice_view(advice: &Advice) -> AdviceView {
     let change = advice.setting.as_ref().map(|setting| match (&advice.from, &advice.to) {
         (Some(from), Some(to)) => format!("{setting} {from} → {to}"),
         (None, Some(to)) => format!("{setting} → {to}"),
-        (Some(from), None) => format!("{setting} {from}"),
-        (None, None) => setting.clone(),
+        (_, None) => setting.clone(),
     });
+    let is_one_word = |place: &&String| !place.contains([' ', '`']);
+    let place =
+        advice.place.as_ref().map(|place| Some(place).filter(is_one_word).map_or_else(|| place.clone(), |word| format!("`{word}`")));
     AdviceView {
         change: change.map(|change| Text::name(&change)),
-        place: advice.place.as_ref().map(|place| Text::name(place)),
+        present: advice.from.as_ref().filter(|_| advice.to.is_none()).map(|from| Text::name(from)),
+        place: place.map(|place| Sentence::new(&place)),
         text: Sentence::new(&advice.text),
     }
 }
 
-fn note_view(text: &str, evidence: &[Citation], chars_max: usize) -> NoteView {
-    let cite = |citation: &Citation| Cite { href: format!("#{}", anchor(&citation.id)), text: Text::line(citation.text.trim(), chars_max) };
+fn note_view(text: &str, evidence: &[Citation], shown: fn(&Citation) -> Text) -> NoteView {
+    let cite = |citation: &Citation| Cite { href: format!("#{}", anchor(&citation.id)), text: shown(citation) };
     NoteView { text: Sentence::new(text), cites: evidence.iter().map(cite).collect() }
+}
+
+/// A cited line in the few words that there is room for.
+fn brief(citation: &Citation) -> Text {
+    if !is_json(&citation.text) {
+        return Text::line(&gist(&citation.text), CITE_CHARS_MAX);
+    }
+    let at = citation.at.map(|at| format!(" at {} UTC", clock(at)));
+    Text::name(&format!("{} event{}", citation.format, at.unwrap_or_default()))
+}
+
+/// A cited line as it is.
+fn whole(citation: &Citation) -> Text {
+    Text::line(citation.text.trim(), RAW_CHARS_MAX / 2)
+}
+
+/// Notes that say the same are one note about several lines.
+fn together(notes: &[Note]) -> Vec<NoteView> {
+    let mut views: Vec<NoteView> = Vec::new();
+    for view in notes.iter().map(|note| note_view(&note.text, &note.evidence, brief)) {
+        match views.iter_mut().find(|known| known.text == view.text) {
+            Some(known) => known.cites.extend(view.cites),
+            None => views.push(view),
+        }
+    }
+    views
 }
 
 fn event_text(event: &domain::Value) -> Text {

@@ -18,6 +18,10 @@ document.addEventListener("keydown", (event) => {
   document.querySelector('.search input')?.focus();
 });
 
+// On a narrow screen the list comes first; filters open at a tap, unless some are set.
+const filters = document.querySelector(".filter-box");
+if (filters && matchMedia("(max-width: 860px)").matches && location.search === "") filters.open = false;
+
 // Commands can be copied.
 for (const button of document.querySelectorAll("button[data-copy]")) {
   if (!navigator.clipboard) break;

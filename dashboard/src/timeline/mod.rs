@@ -86,7 +86,7 @@ impl TimelineView {
             wide: Wide::draw(&timeline, axis),
             narrow: Narrow::draw(&timeline, axis),
             starts_at: clock(axis.start()),
-            legend: say::legend(&timeline),
+            legend: say::legend(&timeline, axis),
             label: say::drawing(&timeline),
         });
         Self { drawn, unplaced, entries: axis.map(|axis| say::entries(&timeline, axis)).unwrap_or_default(), left_out }
@@ -103,6 +103,8 @@ fn bounded(timeline: &Timeline) -> (Timeline, Option<String>) {
         // Log lines are the many; what fired and the stacks are never left out for their sake.
         lane.marks.sort_by_key(|mark| (mark.kind == MarkKind::Line, mark.at));
         lane.marks.truncate(PER_LANE_MAX);
+        // What is drawn last lies on top.
+        lane.marks.sort_by_key(|mark| (mark.kind == MarkKind::Fired, mark.kind == MarkKind::Stack, mark.at));
     }
     let lanes = kept.lanes.len().saturating_sub(LANES_MAX);
     kept.lanes.truncate(LANES_MAX);

@@ -4,6 +4,7 @@ use domain::{LimitLine, LimitMark, Mark, MarkKind, Millis, Segment, SegmentKind,
 use jiff::Timestamp;
 
 use super::axis::Axis;
+use crate::gist::gist;
 use crate::moment::{Offset, clock};
 use crate::text::Text;
 use crate::words;
@@ -94,16 +95,16 @@ fn moment(mark: &Mark) -> String {
         MarkKind::Stack => "stack sample",
         MarkKind::Fired => "limit fired",
     };
-    let label = Text::name(&mark.label);
+    let label = Text::name(&gist(&mark.label));
     if label.as_str().is_empty() { kind.to_owned() } else { format!("{kind}: {label}") }
 }
 
-/// The shapes that occur in `timeline`.
+/// The shapes of `timeline` that occur on `axis`.
 #[must_use]
-pub fn legend(timeline: &Timeline) -> Vec<LegendItem> {
+pub fn legend(timeline: &Timeline, axis: Axis) -> Vec<LegendItem> {
     let segment = |kind| timeline.lanes.iter().flat_map(|lane| &lane.segments).any(|segment| segment.kind == kind);
     let mark = |kind| timeline.lanes.iter().flat_map(|lane| &lane.marks).any(|mark| mark.kind == kind);
-    let limit = |mark| timeline.limits.iter().any(|limit| limit.mark == mark && limit.at.is_some());
+    let limit = |mark| timeline.limits.iter().any(|limit| limit.mark == mark && limit.at.and_then(|at| axis.share(at)).is_some());
     [
         (segment(SegmentKind::Init), "key seg-init", "start-up"),
         (segment(SegmentKind::Work), "key seg-work", "work"),

@@ -12,11 +12,12 @@ use domain::{Lane, LimitLine, LimitMark, Mark, MarkKind, Segment, SegmentKind, T
 use super::axis::Axis;
 use super::place::{Placed, Rows, fitted, width_px};
 use super::{Px, say};
+use crate::gist::gist;
 use crate::text::Text;
 use crate::words::{self, LayerWord};
 
 const WIDTH: f64 = 1040.0;
-const PLOT_LEFT: f64 = 168.0;
+const PLOT_LEFT: f64 = 190.0;
 const PLOT_RIGHT: f64 = 1028.0;
 /// Below the labels of the ticks.
 const PLOT_TOP: f64 = 30.0;
@@ -240,7 +241,7 @@ pub fn segment_class(kind: SegmentKind) -> &'static str {
 
 fn mark_wish(mark: &Mark, axis: Axis) -> Option<Wish> {
     let x = x_of(axis.share(mark.at)?);
-    let text = fitted(Text::name(&mark.label).as_str(), NOTE_PX_MAX).filter(|text| !text.is_empty())?;
+    let text = fitted(Text::name(&gist(&mark.label)).as_str(), NOTE_PX_MAX).filter(|text| !text.is_empty())?;
     Some(Wish { x, text, class: if mark.kind == MarkKind::Fired { "note-fired" } else { "" } })
 }
 

@@ -41,9 +41,12 @@ pub struct ShareBar {
     pub label: String,
 }
 
-/// Views of `rows` with links into the window `span`.
+/// Views of `rows`, those closest to their limit or beyond it first, with links into the window `span`.
 pub fn views(rows: &[FunctionRow], span: Option<(Timestamp, Timestamp)>, links: &Links) -> Vec<FunctionView> {
-    rows.iter().map(|row| view(row, span, links)).collect()
+    let share = |row: &&FunctionRow| row.elapsed_ms_max.zip(row.limit_ms).and_then(|(elapsed, limit)| share(elapsed, limit));
+    let mut sorted: Vec<_> = rows.iter().collect();
+    sorted.sort_by(|a, b| share(b).unwrap_or(-1.0).total_cmp(&share(a).unwrap_or(-1.0)));
+    sorted.into_iter().map(|row| view(row, span, links)).collect()
 }
 
 fn view(row: &FunctionRow, span: Option<(Timestamp, Timestamp)>, links: &Links) -> FunctionView {
@@ -61,8 +64,12 @@ fn view(row: &FunctionRow, span: Option<(Timestamp, Timestamp)>, links: &Links) 
     }
 }
 
+fn share(elapsed: Millis, limit: Millis) -> Option<f64> {
+    (limit > Millis::ZERO).then(|| elapsed.as_ms_f64() / limit.as_ms_f64())
+}
+
 fn share_bar(elapsed: Millis, limit: Millis) -> Option<ShareBar> {
-    let share = (limit > Millis::ZERO).then(|| elapsed.as_ms_f64() / limit.as_ms_f64())?;
+    let share = share(elapsed, limit)?;
     let text = format!("{:.0} %", share * 100.0);
     let label = format!("{elapsed} of {limit}, {text} of the limit");
     Some(ShareBar {

@@ -40,7 +40,9 @@ impl Headline<'_> {
         let which = if n == 1 { "" } else { "most often " };
         let function = worst.function.as_ref().filter(|function| !worst.summary.contains(function.as_str()));
         let function = function.map(|function| format!("{}: ", Text::name(function))).unwrap_or_default();
-        format!("{number} {is_open}; {which}{function}{}", worst.summary)
+        // The rest of the verdict stands with the problem, a little further down.
+        let verdict = worst.summary.split("; ").next().unwrap_or_default();
+        format!("{number} {is_open}; {which}{function}{verdict}")
     }
 
     /// The numbers behind it, and who fell silent.
@@ -101,7 +103,7 @@ mod tests {
 
     #[test]
     fn it_says_what_is_wrong() {
-        let problems = [problem("checkout", "gunicorn's `--timeout` (30 s) fired"), problem("cart", "other")];
+        let problems = [problem("checkout", "gunicorn's `--timeout` (30 s) fired; 29 s went into x"), problem("cart", "other")];
         let (sentence, lead) = check(Choice::Day, &problems, &[source(5)]);
         assert_eq!(sentence, "2 problems open; most often checkout: gunicorn's `--timeout` (30 s) fired");
         assert_eq!(lead, "4 requests overran in the last 24 hours. Every source was heard of in the last hour.");
