@@ -1,0 +1,111 @@
+//! Large inputs of lines in pieces, so that not all their claims are in memory at once: a claim takes twenty times its line.
+//!
+//! A piece ends where a line begins an event of its own; only what a format says of such lines is asked. So an event with its
+//! continuation lines stays in one piece, and an input yields the same items as if it were read as a whole.
+
+use super::{Context, Format, Item, Parsed, otlp};
+
+/// A piece is at least this long: some 2,000 lines of a log, as many as a commit takes.
+const PIECE_BYTES: usize = 256 << 10;
+
+/// The items of an input in their order, read while they are taken.
+#[must_use]
+pub fn items(format: Format, input: Vec<u8>, context: Context) -> Box<dyn Iterator<Item = Item> + Send> {
+    if input.len() <= PIECE_BYTES || !is_one_event_a_line(format, &input) {
+        return Box::new(format.parse(&input, &context).items.into_iter());
+    }
+    Box::new(Pieces { format, input, context, at: 0, lines: 0 }.flatten())
+}
+
+/// Whether lines can be read for themselves: the format has lines, and this input is no document that spans them.
+fn is_one_event_a_line(format: Format, input: &[u8]) -> bool {
+    if format.line_readers().next().is_none() || otlp::looks_like_protobuf_traces(input) {
+        return false;
+    }
+    let first = input.split(|b| *b == b'\n').find(|line| !line.trim_ascii().is_empty()).unwrap_or_default().trim_ascii();
+    match first {
+        [b'{', ..] => serde_json::from_slice::<serde::de::IgnoredAny>(first).is_ok(),
+        [b'['] | [b'[', b'{', ..] => false,
+        _ => true,
+    }
+}
+
+struct Pieces {
+    format: Format,
+    input: Vec<u8>,
+    context: Context,
+    /// Where the next piece begins, in bytes and in lines.
+    at: usize,
+    lines: u64,
+}
+
+impl Iterator for Pieces {
+    type Item = Vec<Item>;
+
+    fn next(&mut self) -> Option<Vec<Item>> {
+        let rest = &self.input[self.at..];
+        if rest.is_empty() {
+            return None;
+        }
+        let piece = &rest[..self.piece_bytes(rest)];
+        let Parsed { mut items, .. } = self.format.parse(piece, &self.context);
+        for item in &mut items {
+            item.line += self.lines;
+        }
+        self.lines += memchr::memchr_iter(b'\n', piece).count() as u64;
+        self.at += piece.len();
+        Some(items)
+    }
+}
+
+impl Pieces {
+    /// How long the piece at the beginning of `rest` is.
+    fn piece_bytes(&self, rest: &[u8]) -> usize {
+        let Some(beyond) = rest.get(PIECE_BYTES..) else { return rest.len() };
+        let mut starts = memchr::memchr_iter(b'\n', beyond).map(|newline| newline + 1);
+        let begins = |start: &usize| {
+            let line = beyond[*start..].split(|b| *b == b'\n').next().unwrap_or_default();
+            let line = String::from_utf8_lossy(line);
+            line.starts_with('{') || self.format.line_readers().any(|reader| (reader.begins)(&line) == Some(0))
+        };
+        starts.find(begins).map_or(rest.len(), |start| PIECE_BYTES + start)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parse::Fate;
+
+    fn said(items: impl Iterator<Item = Item>) -> Vec<(u64, String)> {
+        items
+            .map(|item| match item.fate {
+                Fate::Evidence(claim) | Fate::Ignored(claim) => (item.line, claim.raw),
+                Fate::Rejected(reject) => (item.line, reject.reason),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn pieces_yield_what_the_whole_yields() {
+        let event = "[2023-12-28 11:04:25 +0000] [306] [ERROR] Error handling request /x\nTraceback (most recent call last):\n  File \"app.py\", line 3, in handler\n    sleep(9)\nSystemExit: 1\n\nan application's own words\n";
+        let input = event.repeat(PIECE_BYTES / event.len() * 3).into_bytes();
+        for format in [Format::Auto, Format::Gunicorn, Format::LambdaText] {
+            let whole = said(format.parse(&input, &Context::default()).items.into_iter());
+            assert_eq!(said(items(format, input.clone(), Context::default())), whole);
+        }
+        let pieces = Pieces { format: Format::Auto, input, context: Context::default(), at: 0, lines: 0 };
+        assert!(pieces.count() > 1);
+    }
+
+    #[test]
+    fn a_document_is_not_cut() {
+        let event = r#"{"kind":"fired","request_id":"a","left_ms":1,"open_handles":["xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"]}"#;
+        let events = vec![event; PIECE_BYTES / event.len() * 2];
+        let array = format!("[{}]", events.join(",\n"));
+        let lines = events.join("\n");
+        for input in [array, lines] {
+            assert_eq!(items(Format::Auto, input.into_bytes(), Context::default()).count(), events.len());
+        }
+    }
+}
