@@ -147,6 +147,14 @@ mod tests {
         assert_eq!(json(&"plain \u{1}"), "\"plain \\u0001\"");
     }
 
+    /// The identity of a claim is a digest of its JSON; it must be the same after reading.
+    #[test]
+    fn numbers_are_read_as_they_were_written() {
+        let fractions = (1..20_000_u32).map(|i| f64::from(i).sqrt().fract());
+        let changed = fractions.filter(|number| from_json::<f64>("evidence", &json(number)).unwrap().to_bits() != number.to_bits());
+        assert_eq!(changed.count(), 0);
+    }
+
     #[test]
     fn long_text_keeps_its_identity() {
         let (one, other) = ("é".repeat(300), format!("{}x", "é".repeat(299)));

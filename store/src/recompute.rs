@@ -129,7 +129,8 @@ impl Outcome {
         if let Some(at) = folded.recheck_at {
             self.look_again(stack, root, at);
         }
-        self.watch(stack, root, group);
+        let anomalies = group.evidence.iter().filter(|evidence| evidence.claim.is_anomalous());
+        self.anomalies.add_group(stack, root, &group.keys, anomalies.map(|evidence| (group::moment(evidence), evidence.received_at)));
         Ok(())
     }
 
@@ -152,15 +153,6 @@ impl Outcome {
         changes::write(connection, kind, previous, incident, &json, self.now).await?;
         self.has_changes = true;
         Ok(())
-    }
-
-    /// Has every key of a group watched near the anomalies of the group.
-    fn watch(&mut self, stack: &str, root: &str, group: &Group) {
-        for evidence in group.evidence.iter().filter(|evidence| evidence.claim.is_anomalous()) {
-            for key in &group.keys {
-                self.anomalies.add(stack, root, key.clone(), group::moment(evidence), evidence.received_at);
-            }
-        }
     }
 
     fn look_again(&mut self, stack: &str, root: &str, at: Timestamp) {

@@ -48,17 +48,43 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn sources(&self, from: Timestamp, to: Timestamp) -> Result<Vec<SourceRow>, StoreError> {
+        // Walks from source to source along the primary key: minutes are many, sources few.
         let rows = sqlx::query(
-            "select
-                 source,
-                 stack,
-                 format,
-                 max(last_at) as last_at,
-                 coalesce(sum(evidence) filter (where minute >= date_trunc('minute', $1) and minute < $2), 0)::bigint as evidence,
-                 coalesce(sum(ignored) filter (where minute >= date_trunc('minute', $1) and minute < $2), 0)::bigint as ignored,
-                 coalesce(sum(rejected) filter (where minute >= date_trunc('minute', $1) and minute < $2), 0)::bigint as rejected
-             from source_minutes
-             group by source, stack, format
+            "with recursive known as (
+                 (select source, stack, format from source_minutes order by source, stack, format limit 1)
+                 union all
+                 select next.*
+                 from known
+                 cross join lateral (
+                     select source, stack, format
+                     from source_minutes as after
+                     where (after.source, after.stack, after.format) > (known.source, known.stack, known.format)
+                     order by source, stack, format
+                     limit 1
+                 ) as next
+             )
+             select known.source, known.stack, known.format, latest.last_at, counted.*
+             from known
+             cross join lateral (
+                 select max(minutes.last_at) as last_at
+                 from source_minutes as minutes
+                 where (minutes.source, minutes.stack, minutes.format) = (known.source, known.stack, known.format)
+                   and minute = (
+                       select max(minute)
+                       from source_minutes as all_minutes
+                       where (all_minutes.source, all_minutes.stack, all_minutes.format) = (known.source, known.stack, known.format)
+                   )
+             ) as latest
+             cross join lateral (
+                 select
+                     coalesce(sum(evidence), 0)::bigint as evidence,
+                     coalesce(sum(ignored), 0)::bigint as ignored,
+                     coalesce(sum(rejected), 0)::bigint as rejected
+                 from source_minutes as minutes
+                 where (minutes.source, minutes.stack, minutes.format) = (known.source, known.stack, known.format)
+                   and minute >= date_trunc('minute', $1)
+                   and minute < $2
+             ) as counted
              order by source, stack, format",
         )
         .bind(time(from))

@@ -46,10 +46,19 @@ struct Watch {
     hour: Hour,
 }
 
+#[derive(Clone)]
 struct Span {
     at_min: Timestamp,
     at_max: Timestamp,
     seen_at: Timestamp,
+}
+
+impl Span {
+    fn widen(&mut self, other: &Self) {
+        self.at_min = self.at_min.min(other.at_min);
+        self.at_max = self.at_max.max(other.at_max);
+        self.seen_at = self.seen_at.max(other.seen_at);
+    }
 }
 
 impl Anomalies {
@@ -71,12 +80,44 @@ impl Anomalies {
     }
 
     /// Has `key` watched for `root` because of an anomaly at `at` that reached us at `seen_at`.
-    pub(crate) fn add(&mut self, stack: &str, root: &str, key: String, at: Timestamp, seen_at: Timestamp) {
-        let watch = Watch { key, stack: stack.to_owned(), root: root.to_owned(), hour: Hour::of(at) };
-        let span = self.rows.entry(watch).or_insert(Span { at_min: at, at_max: at, seen_at });
-        span.at_min = span.at_min.min(at);
-        span.at_max = span.at_max.max(at);
-        span.seen_at = span.seen_at.max(seen_at);
+    fn add(&mut self, stack: &str, root: &str, key: String, at: Timestamp, seen_at: Timestamp) {
+        self.add_span(stack, root, key, &Span { at_min: at, at_max: at, seen_at });
+    }
+
+    /// Has the keys of a group watched because of its anomalies, given by their moments and arrivals. A worker or instance
+    /// gets a row for each hour with an anomaly; of a request or trace, all evidence matters at any time.
+    pub(crate) fn add_group(
+        &mut self,
+        stack: &str,
+        root: &str,
+        keys: &BTreeSet<String>,
+        anomalies: impl Iterator<Item = (Timestamp, Timestamp)>,
+    ) {
+        let mut hours: BTreeMap<Hour, Span> = BTreeMap::new();
+        for (at, seen_at) in anomalies {
+            let span = Span { at_min: at, at_max: at, seen_at };
+            hours.entry(Hour::of(at)).and_modify(|known| known.widen(&span)).or_insert(span);
+        }
+        let Some(whole) = hours.values().cloned().reduce(|mut whole, span| {
+            whole.widen(&span);
+            whole
+        }) else {
+            return;
+        };
+        for key in keys {
+            if group::is_wide_text(key) {
+                for span in hours.values() {
+                    self.add_span(stack, root, key.clone(), span);
+                }
+            } else {
+                self.add_span(stack, root, key.clone(), &whole);
+            }
+        }
+    }
+
+    fn add_span(&mut self, stack: &str, root: &str, key: String, span: &Span) {
+        let watch = Watch { key, stack: stack.to_owned(), root: root.to_owned(), hour: Hour::of(span.at_min) };
+        self.rows.entry(watch).and_modify(|known| known.widen(span)).or_insert_with(|| span.clone());
     }
 
     /// Writes the rows, sorted, so that two writers do not wait for each other in a circle. Returns the groups for which
