@@ -18,15 +18,15 @@ mod log_push;
 mod options;
 mod otlp_grpc;
 mod otlp_http;
+mod parts;
 mod refusal;
 mod rpc_status;
 mod sender;
+mod storable;
 #[cfg(test)]
 mod tests;
 mod watchdog;
 
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
@@ -35,8 +35,6 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, post};
 use axum::{Json, Router};
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
 pub use options::ReceiveOptions;
 pub use refusal::Refusal;
@@ -81,17 +79,6 @@ pub fn http_router(receiver: &Receiver) -> Router {
 /// The ingest listener for gRPC.
 pub fn grpc_router(receiver: &Receiver) -> Router {
     otlp_grpc::router(receiver.clone())
-}
-
-/// Serves a router on a listener until `stop`, then until the requests under way are answered. Hands on the address that
-/// each connection came from, which names the instance of whoever names none.
-///
-/// # Errors
-///
-/// When the listener fails.
-pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) -> io::Result<()> {
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await
 }
 
 /// Counts a request by the class of its answer, and gives it a span.

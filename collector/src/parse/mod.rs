@@ -13,6 +13,7 @@ pub mod lambda_app_json;
 pub mod lambda_fields;
 pub mod lambda_text;
 pub mod otlp;
+mod pieces;
 pub mod redact;
 pub mod times;
 pub mod watchdog;
@@ -21,6 +22,8 @@ use std::collections::BTreeMap;
 
 use domain::{Claim, FunctionName, Instance, Kind};
 use jiff::Timestamp;
+
+pub use pieces::items;
 
 /// What is known about an input as a whole before a line of it is read.
 #[derive(Clone, Debug, Default)]

@@ -15,6 +15,8 @@ mod attributes;
 mod json;
 mod span;
 
+use std::sync::Arc;
+
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
 use serde_json::Value;
@@ -88,21 +90,24 @@ pub fn looks_like_protobuf_traces(input: &[u8]) -> bool {
         })
 }
 
-/// Makes a claim of each span. Items are numbered in the order of the message.
+/// Makes a claim of each span.
 #[must_use]
 pub fn spans(request: ExportTraceServiceRequest) -> Parsed {
-    let mut items = Vec::new();
-    for resource_spans in request.resource_spans {
-        let resource = resource_spans.resource.unwrap_or_default().attributes;
-        for scope_spans in resource_spans.scope_spans {
-            let scope = scope_spans.scope.unwrap_or_default().name;
-            for span in &scope_spans.spans {
-                let fate = span::read(span, &resource, &scope).map_or_else(Fate::Rejected, |claim| Fate::Evidence(Box::new(claim)));
-                items.push(Item { line: items.len() as u64 + 1, fate });
-            }
-        }
-    }
+    let items: Vec<_> = items(request).collect();
     Parsed { lines: items.len() as u64, items }
+}
+
+/// The same while they are taken: a claim takes several times its span. Items are numbered in the order of the message.
+pub fn items(request: ExportTraceServiceRequest) -> impl Iterator<Item = Item> + Send {
+    let resources = request.resource_spans.into_iter().flat_map(|of_resource| {
+        let resource = Arc::new(of_resource.resource.unwrap_or_default().attributes);
+        of_resource.scope_spans.into_iter().map(move |of_scope| (Arc::clone(&resource), of_scope))
+    });
+    let spans = resources.flat_map(|(resource, of_scope)| {
+        let scope = of_scope.scope.unwrap_or_default().name;
+        of_scope.spans.into_iter().map(move |span| span::read(&span, &resource, &scope))
+    });
+    spans.zip(1..).map(|(read, line)| Item { line, fate: read.map_or_else(Fate::Rejected, |claim| Fate::Evidence(Box::new(claim))) })
 }
 
 fn read(request: Result<ExportTraceServiceRequest, Reject>) -> Parsed {

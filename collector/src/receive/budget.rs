@@ -56,10 +56,19 @@ impl Reservation {
     }
 }
 
+impl Reservation {
+    /// Gives `bytes` back.
+    pub fn shrink(&mut self, bytes: usize) {
+        let bytes = bytes.min(self.bytes);
+        self.bytes -= bytes;
+        let before = self.budget.0.bytes.fetch_sub(bytes, Ordering::AcqRel);
+        self.budget.report(before - bytes);
+    }
+}
+
 impl Drop for Reservation {
     fn drop(&mut self) {
-        let before = self.budget.0.bytes.fetch_sub(self.bytes, Ordering::AcqRel);
-        self.budget.report(before - self.bytes);
+        self.shrink(self.bytes);
     }
 }
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::intake::Tally;
 use super::refusal::answer;
 use super::{Receiver, Refusal, Sender};
-use crate::parse::{Format, cut};
+use crate::parse::{self, Format, cut};
 
 const TRANSPORT: &str = "push";
 
@@ -25,7 +25,7 @@ struct Answer {
     /// The first items that could not be read.
     rejected: Vec<RejectedLine>,
     /// How many more there were.
-    rejected_more: usize,
+    rejected_more: u64,
 }
 
 #[derive(Serialize)]
@@ -37,9 +37,8 @@ struct RejectedLine {
 
 /// `POST /v1/push/{format}`
 pub async fn post(State(receiver): State<Receiver>, Path(format): Path<String>, request: Request) -> Response {
-    let listed_max = receiver.options.rejected_in_answer_max;
     match take(&receiver, &format, request).await {
-        Ok(tally) => accepted(tally, listed_max),
+        Ok(tally) => accepted(tally),
         Err(refusal) => answer(&refusal, receiver.options.retry_after_seconds),
     }
 }
@@ -51,14 +50,14 @@ async fn take(receiver: &Receiver, format: &str, request: Request) -> Result<Tal
     })?;
     let (parts, body) = request.into_parts();
     let sender = Sender::of(&parts.uri, &parts.headers, &parts.extensions, TRANSPORT)?;
-    let context = sender.context();
-    let parse = move |bytes: &[u8], cut_off: Option<Refusal>| cut_off.map_or_else(|| Ok(format.parse(bytes, &context)), Err);
+    let context = sender.context(&parts.headers);
+    let parse = move |bytes: Vec<u8>, cut_off: Option<Refusal>| cut_off.map_or_else(|| Ok(parse::items(format, bytes, context)), Err);
     receiver.take(TRANSPORT, sender, format.name(), (&parts.headers, body), parse).await
 }
 
-fn accepted(tally: Tally, listed_max: usize) -> Response {
-    let rejected_more = tally.rejected.len().saturating_sub(listed_max);
-    let listed = tally.rejected.into_iter().take(listed_max);
+fn accepted(tally: Tally) -> Response {
+    let rejected_more = tally.rejected_more();
+    let listed = tally.first_rejected.into_iter();
     let rejected = listed.map(|reject| RejectedLine { line: reject.line, reason: reject.reason }).collect();
     let answer = Answer { accepted: tally.accepted, ignored: tally.ignored, rejected, rejected_more };
     (StatusCode::ACCEPTED, Json(answer)).into_response()

@@ -18,8 +18,8 @@ use prost::Message;
 use tonic::codec::CompressionEncoding;
 use tonic::{Code, Status};
 
-use super::intake::{Arrival, Intake};
 use super::otlp_http::partial_success;
+use super::parts::{Arrival, Source};
 use super::{Receiver, Refusal, Sender, rpc_status};
 use crate::parse::otlp;
 use crate::pipeline::NotTaken;
@@ -50,15 +50,16 @@ impl TraceService for Traces {
         if self.0.pipeline.is_stopping() {
             return Err(refused(NotTaken::Stopping.into()));
         }
-        let (received_at, rows_max) = (self.0.pipeline.clock().now(), self.0.pipeline.batch_rows_max());
-        let work = move || {
-            let body = message.encode_to_vec();
-            let arrival = Arrival { sender: &sender, format: otlp::FORMAT, received_at, body: &body };
-            Ok(Intake::new(otlp::spans(message), arrival, rows_max))
+        let (received_at, mut reservation) = (self.0.pipeline.clock().now(), self.0.budget.reservation());
+        let bytes = message.encoded_len();
+        let open = move || {
+            reservation.grow(bytes)?;
+            let arrival = Arrival { sender, format: otlp::FORMAT, received_at, bytes: bytes as u64 };
+            // What tonic has decoded is gone; the same message always encodes to the same bytes.
+            let digest = arrival.digest(&message.encode_to_vec());
+            Ok((Source::new(Box::new(otlp::items(message)), arrival, digest), reservation))
         };
-        // Its size is known to be small only to who counted it; beside the event loop it never hurts.
-        let intake = self.0.read(usize::MAX, work).await.map_err(refused)?;
-        let tally = self.0.store(intake).await.map_err(refused)?;
+        let tally = self.0.store(bytes, open).await.map_err(refused)?;
         Ok(tonic::Response::new(partial_success(&tally)))
     }
 }

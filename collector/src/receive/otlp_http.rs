@@ -11,6 +11,7 @@ use prost::Message;
 use serde_json::json;
 
 use super::intake::Tally;
+use super::parts::Items;
 use super::refusal::retry_after;
 use super::{Receiver, Refusal, Sender, media_type, rpc_status};
 use crate::parse::otlp;
@@ -44,23 +45,23 @@ pub async fn post(State(receiver): State<Receiver>, request: Request) -> Respons
 async fn take(receiver: &Receiver, request: Request, media: Media) -> Result<Tally, Refusal> {
     let (parts, body) = request.into_parts();
     let sender = Sender::of(&parts.uri, &parts.headers, &parts.extensions, TRANSPORT)?;
-    let parse = move |bytes: &[u8], cut_off: Option<Refusal>| {
+    let parse = move |bytes: Vec<u8>, cut_off: Option<Refusal>| {
         if let Some(refusal) = cut_off {
             return Err(refusal);
         }
         let request = match media {
-            Media::Protobuf => otlp::decode_protobuf(bytes),
-            Media::Json => otlp::decode_json(bytes),
+            Media::Protobuf => otlp::decode_protobuf(&bytes),
+            Media::Json => otlp::decode_json(&bytes),
         };
-        request.map(otlp::spans).map_err(|reject| Refusal::Malformed(reject.reason))
+        request.map(|request| Box::new(otlp::items(request)) as Items).map_err(|reject| Refusal::Malformed(reject.reason))
     };
     receiver.take(TRANSPORT, sender, otlp::FORMAT, (&parts.headers, body), parse).await
 }
 
 /// What both transports answer once the spans are durable: nothing, or how many were refused and why.
 pub fn partial_success(tally: &Tally) -> ExportTraceServiceResponse {
-    let partial_success = tally.rejected.first().map(|first| ExportTracePartialSuccess {
-        rejected_spans: i64::try_from(tally.rejected.len()).unwrap_or(i64::MAX),
+    let partial_success = tally.first_rejected.first().map(|first| ExportTracePartialSuccess {
+        rejected_spans: i64::try_from(tally.rejected).unwrap_or(i64::MAX),
         error_message: format!("span {}: {}", first.line, first.reason),
     });
     ExportTraceServiceResponse { partial_success }

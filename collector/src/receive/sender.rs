@@ -12,7 +12,7 @@ use domain::{Claim, FunctionName, Instance, SourceName, StackName};
 use serde::Deserialize;
 
 use super::Refusal;
-use crate::parse::Context;
+use crate::parse::{Context, redact};
 
 /// The longest name: a log group and stream have at most 1,024 bytes together.
 const NAME_BYTES_MAX: usize = 1024;
@@ -62,10 +62,12 @@ impl Sender {
         })
     }
 
-    /// What parsers are told about an input as a whole.
+    /// What parsers are told about an input as a whole. Headers that hold secrets are not for them.
     #[must_use]
-    pub fn context(&self) -> Context {
-        Context { instance: self.instance.clone(), function: self.function.clone(), ..Context::default() }
+    pub fn context(&self, headers: &HeaderMap) -> Context {
+        let told = headers.iter().filter(|(name, _)| !redact::is_sensitive(name.as_str()));
+        let headers = told.map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
+        Context { instance: self.instance.clone(), function: self.function.clone(), headers: headers.collect(), ..Context::default() }
     }
 
     /// Adds what the request says as a whole where a claim does not say it itself.

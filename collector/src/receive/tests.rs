@@ -6,6 +6,9 @@ mod otlp;
 mod push;
 mod watchdog;
 
+use std::io;
+use std::net::SocketAddr;
+
 use axum::body::Body;
 use axum::http::{HeaderMap, Request};
 use domain::{Evidence, ManualClock, RequestId};
@@ -13,6 +16,8 @@ use http_body_util::BodyExt;
 use serde_json::Value;
 use sqlx::PgPool;
 use store::Store;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::*;
@@ -86,6 +91,12 @@ impl Bench {
     fn items(&self, format: &str, fate: &str) -> u64 {
         self.receiver.pipeline.metrics().items.with_label_values(&[format, fate]).get()
     }
+}
+
+/// Serves a router, as the composition root does: with the address that each connection came from.
+async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) -> io::Result<()> {
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {

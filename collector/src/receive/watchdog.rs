@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::intake::Tally;
+use super::parts::Items;
 use super::refusal::answer;
 use super::{Receiver, Refusal, Sender, media_type};
 use crate::parse::{Parsed, watchdog};
@@ -26,7 +27,7 @@ struct Answer {
     rejected: Vec<RejectedEvent>,
     /// Rejected events beyond those listed.
     #[serde(skip_serializing_if = "is_zero")]
-    rejected_more: usize,
+    rejected_more: u64,
 }
 
 #[derive(Serialize)]
@@ -37,7 +38,7 @@ struct RejectedEvent {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_zero(count: &usize) -> bool {
+fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
@@ -68,7 +69,6 @@ pub async fn invoke(State(receiver): State<Receiver>, request: Request) -> Respo
 async fn respond(receiver: Receiver, request: Request, shape: Shape) -> Response {
     let (parts, body) = request.into_parts();
     let retry_after = receiver.options.retry_after_seconds;
-    let listed_max = receiver.options.rejected_in_answer_max;
     let sender = match Sender::of(&parts.uri, &parts.headers, &parts.extensions, TRANSPORT) {
         Ok(sender) => sender,
         Err(refusal) => return answer(&refusal, retry_after),
@@ -76,17 +76,20 @@ async fn respond(receiver: Receiver, request: Request, shape: Shape) -> Response
     // A task of its own: when the connection breaks, the server forgets about whoever was to be answered.
     let taken = tokio::spawn(take(receiver, sender, parts.headers, body, shape)).await;
     match taken {
-        Ok(Ok(tally)) => accepted(tally, listed_max),
+        Ok(Ok(tally)) => accepted(tally),
         Ok(Err(refusal)) => answer(&refusal, retry_after),
         Err(_) => answer(&crate::pipeline::NotTaken::Failed.into(), retry_after),
     }
 }
 
 async fn take(receiver: Receiver, sender: Sender, headers: HeaderMap, body: Body, shape: Shape) -> Result<Tally, Refusal> {
-    let parse = move |bytes: &[u8], cut_off: Option<Refusal>| match cut_off {
-        Some(_) if bytes.is_empty() => Ok(Parsed::default()),
-        Some(_) => Ok(watchdog::parse_cut_off(bytes)),
-        None => parse(bytes, &shape),
+    let parse = move |bytes: Vec<u8>, cut_off: Option<Refusal>| {
+        let parsed = match cut_off {
+            Some(_) if bytes.is_empty() => Parsed::default(),
+            Some(_) => watchdog::parse_cut_off(&bytes),
+            None => parse(&bytes, &shape)?,
+        };
+        Ok(Box::new(parsed.items.into_iter()) as Items)
     };
     receiver.take(TRANSPORT, sender, watchdog::FORMAT, (&headers, body), parse).await
 }
@@ -113,11 +116,11 @@ fn shape(headers: &HeaderMap) -> Result<Shape, Refusal> {
     }
 }
 
-fn accepted(tally: Tally, listed_max: usize) -> Response {
-    let rejected_more = tally.rejected.len().saturating_sub(listed_max);
+fn accepted(tally: Tally) -> Response {
+    let rejected_more = tally.rejected_more();
     // Nothing of it could be read: the sender's maker should notice.
-    let status = if tally.accepted == 0 && !tally.rejected.is_empty() { StatusCode::BAD_REQUEST } else { StatusCode::ACCEPTED };
-    let listed = tally.rejected.into_iter().take(listed_max);
+    let status = if tally.accepted == 0 && tally.rejected > 0 { StatusCode::BAD_REQUEST } else { StatusCode::ACCEPTED };
+    let listed = tally.first_rejected.into_iter();
     let rejected = listed.map(|reject| RejectedEvent { index: reject.line - 1, reason: reject.reason }).collect();
     (status, Json(Answer { accepted: tally.accepted, rejected, rejected_more })).into_response()
 }
