@@ -370,6 +370,13 @@ impl Claim {
         by_kind || self.outcome.is_some_and(ClaimedOutcome::is_anomalous)
     }
 
+    /// Whether it is a platform's account of an invocation that tells of no failure. Where a limit was reached all the same,
+    /// another line says so: the text format's account of a success and of an old style's timeout are alike.
+    #[must_use]
+    pub fn is_good_report(&self) -> bool {
+        self.kind == Kind::InvocationReport && self.outcome.is_none_or(|outcome| outcome == ClaimedOutcome::Success)
+    }
+
     /// The best time to place it at: when it happened, else when it began.
     #[must_use]
     pub fn at(&self) -> Option<Timestamp> {

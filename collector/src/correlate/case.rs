@@ -150,7 +150,15 @@ impl<'a> Case<'a> {
         if let Some(at) = self.worker.as_ref().and_then(|end| end.at) {
             return Some(at);
         }
-        let kinds = [Kind::TimeoutNotice, Kind::InvocationEnd, Kind::InvocationReport, Kind::Fault, Kind::WatchdogClosed, Kind::Request];
+        let kinds = [
+            Kind::TimeoutNotice,
+            Kind::InvocationEnd,
+            Kind::RuntimeDone,
+            Kind::InvocationReport,
+            Kind::Fault,
+            Kind::WatchdogClosed,
+            Kind::Request,
+        ];
         let stated = kinds.into_iter().find_map(|kind| self.first(kind)?.claim.observed_at);
         let spans = self.own.iter().filter(|one| one.claim.kind == Kind::Span && self.is_of_request(one));
         stated.or_else(|| spans.filter_map(|one| one.claim.observed_at).max())

@@ -79,6 +79,9 @@ impl Reader<'_> {
         if line.trim().is_empty() {
             return;
         }
+        if line.starts_with("[{") && self.json_array(number, line) {
+            return;
+        }
         let (envelope, text) = if line.starts_with('{') { (Envelope::default(), line) } else { self.open(line) };
         if text.starts_with('{') && text.len() > 1 && self.json_line(number, text, &envelope) {
             return;
@@ -120,6 +123,18 @@ impl Reader<'_> {
         self.flush();
         let fates = json(self.format, value, line, self.context);
         self.items.extend(fates.into_iter().map(|fate| Item { line: number, fate: complete(fate, envelope, self.context) }));
+        true
+    }
+
+    /// A line that is a batch of records, as telemetry senders and shippers write it.
+    fn json_array(&mut self, number: u64, line: &str) -> bool {
+        let Ok(records) = serde_json::from_str::<Vec<Value>>(line) else { return false };
+        self.flush();
+        for record in records {
+            let raw = record.to_string();
+            let fates = json(self.format, record, &raw, self.context);
+            self.items.extend(fates.into_iter().map(|fate| Item { line: number, fate }));
+        }
         true
     }
 
@@ -171,11 +186,21 @@ fn is_exception_name(word: &str) -> bool {
 /// Hands one event to the formats that may have written it.
 fn event(format: Format, text: &str) -> Fate {
     let read = format.line_readers().find_map(|reader| (reader.read)(text));
-    read.unwrap_or_else(|| Fate::Ignored(Box::new(app_log(format.name(), text))))
+    // In a format of records alone, something that begins as one and is none has been cut.
+    let cut = text.starts_with('{') && format.line_readers().next().is_none();
+    let unread = || {
+        if cut { Fate::Rejected(Reject::new("expected a JSON object, found one that does not end", text)) } else { ordinary(format, text) }
+    };
+    read.unwrap_or_else(unread)
+}
+
+/// Nobody's format.
+fn ordinary(format: Format, text: &str) -> Fate {
+    Fate::Ignored(Box::new(app_log(format.name(), text)))
 }
 
 /// Reads one JSON value: a watchdog event, spans, a record of a known shape, a shipper's wrapper, or an application's words.
-fn json(format: Format, value: Value, raw: &str, context: &Context) -> Vec<Fate> {
+pub(super) fn json(format: Format, value: Value, raw: &str, context: &Context) -> Vec<Fate> {
     if let Some(read) = watchdog::parse_value(&value, raw) {
         let fate = read.map_or_else(Fate::Rejected, |claim| Fate::Evidence(Box::new(claim)));
         return vec![complete(fate, &Envelope::default(), context)];

@@ -27,7 +27,12 @@ fn of_claim(claim: &Claim) -> Map<String, Value> {
     let Ok(Value::Object(mut facts)) = serde_json::to_value(claim) else { return Map::new() };
     for (name, at) in [("observed_at", claim.observed_at), ("started_at", claim.started_at)] {
         if let Some(at) = at {
-            facts.insert(name.to_owned(), written(at).into());
+            facts.insert(name.to_owned(), written(at, &claim.raw).into());
+        }
+    }
+    for (ours, theirs) in [("trace_id", "trace_id_w3c"), ("function", "function_name")] {
+        if let Some(value) = facts.remove(ours) {
+            facts.insert(theirs.to_owned(), value);
         }
     }
     if let Some(limit) = &claim.limit {
@@ -43,13 +48,15 @@ fn of_claim(claim: &Claim) -> Map<String, Value> {
     facts
 }
 
-/// RFC 3339 with as many groups of three fraction digits as the moment needs.
-fn written(at: Timestamp) -> String {
-    let digits = match at.subsec_nanosecond().unsigned_abs() {
-        0 => 0,
-        nanos if nanos.is_multiple_of(1_000_000) => 3,
-        nanos if nanos.is_multiple_of(1_000) => 6,
-        _ => 9,
+/// RFC 3339: as it stands in the text, else with as many groups of three fraction digits as the moment needs.
+fn written(at: Timestamp, raw: &str) -> String {
+    let groups = [9, 6, 3, 0].map(|digits| format!("{at:.digits$}"));
+    let needed = match at.subsec_nanosecond().unsigned_abs() {
+        0 => 3,
+        nanos if nanos.is_multiple_of(1_000_000) => 2,
+        nanos if nanos.is_multiple_of(1_000) => 1,
+        _ => 0,
     };
-    format!("{at:.digits$}")
+    let chosen = groups.iter().position(|text| raw.contains(text.as_str())).filter(|found| *found <= needed).unwrap_or(needed);
+    groups[chosen].clone()
 }

@@ -29,11 +29,11 @@ const RESTORE_SETTING: &str = "(fixed) SnapStart restore + afterRestore hooks";
 pub(super) const LINES: Lines = Lines { begins, read: |text| parse_event(text).map(fate).or_else(|| lambda_app::parse_event(text)) };
 
 fn begins(line: &str) -> Option<usize> {
-    let platform = ["START RequestId: ", "END RequestId: ", "REPORT RequestId: ", "RequestId: ", "INIT_", "RESTORE_", "["];
+    let platform = ["START RequestId: ", "END RequestId: ", "REPORT RequestId: ", "RequestId: ", "INIT_", "RESTORE_", "[ERROR] "];
     let known = platform.iter().any(|words| line.starts_with(words))
         // Node's own lines, and the old timeout notice, begin with a time that is theirs.
         || line.contains("Task timed out after ") && parse_event(line).is_some()
-        || line.bytes().take(40).any(|b| b == b'\t');
+        || line.split_once('\t').is_some_and(|(first, _)| first.starts_with('[') || times::rfc3339(first).is_some());
     known.then_some(0)
 }
 

@@ -7,15 +7,20 @@ pub mod access_log;
 pub mod envelope;
 mod events;
 pub mod facts;
+mod formats;
 pub mod gunicorn;
 pub mod lambda_app;
 pub mod lambda_app_json;
 pub mod lambda_fields;
+pub mod lambda_invoke_error;
+pub mod lambda_json;
+pub mod lambda_telemetry;
 pub mod lambda_text;
 pub mod otlp;
 mod pieces;
 pub mod redact;
 pub mod times;
+pub mod trace_header;
 pub mod watchdog;
 
 use std::collections::BTreeMap;
@@ -24,6 +29,9 @@ use domain::{Claim, FunctionName, Instance, Kind};
 use jiff::Timestamp;
 
 pub use pieces::items;
+
+pub use formats::Format;
+pub(crate) use formats::Lines;
 
 /// What is known about an input as a whole before a line of it is read.
 #[derive(Clone, Debug, Default)]
@@ -107,110 +115,6 @@ pub const RAW_BYTES_MAX: usize = 16 * 1024;
 /// The longest line that is read; longer ones are rejected, since no format here writes them.
 pub const LINE_BYTES_MAX: usize = 256 * 1024;
 
-/// A format that can be asked for by name. The set is closed: one line per format, see `docs/formats/`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// Decided line by line, so that a file may mix formats.
-    Auto,
-    /// AWS Lambda's text log format.
-    LambdaText,
-    /// gunicorn's error and access log.
-    Gunicorn,
-    /// Events of a watchdog inside a function.
-    Watchdog,
-    /// OpenTelemetry traces, protobuf or JSON.
-    OtlpTraces,
-}
-
-impl Format {
-    /// Every format, in the order of the documentation.
-    pub const ALL: [Self; 5] = [Self::Auto, Self::LambdaText, Self::Gunicorn, Self::Watchdog, Self::OtlpTraces];
-
-    /// The format's name on the command line, in URLs, labels and docs.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::LambdaText => lambda_text::FORMAT,
-            Self::Gunicorn => gunicorn::FORMAT,
-            Self::Watchdog => watchdog::FORMAT,
-            Self::OtlpTraces => otlp::FORMAT,
-        }
-    }
-
-    /// The format of that name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|format| format.name() == name)
-    }
-
-    /// How its lines are told and read, for a format of lines.
-    fn lines(self) -> Option<Lines> {
-        match self {
-            Self::LambdaText => Some(lambda_text::LINES),
-            Self::Gunicorn => Some(gunicorn::LINES),
-            Self::Auto | Self::Watchdog | Self::OtlpTraces => None,
-        }
-    }
-
-    /// How its JSON objects are read, for a format of records. A reader gives `None` for an object of another shape.
-    fn records(self) -> Option<ReadRecord> {
-        match self {
-            Self::Gunicorn => Some(gunicorn::read_record),
-            Self::Auto | Self::LambdaText | Self::Watchdog | Self::OtlpTraces => None,
-        }
-    }
-
-    /// How JSON objects are read that an application wrote in a shape of its own; asked last, since they look like wrappers.
-    fn application_records(self) -> Option<ReadRecord> {
-        match self {
-            Self::LambdaText => Some(lambda_app_json::read_record),
-            Self::Auto | Self::Gunicorn | Self::Watchdog | Self::OtlpTraces => None,
-        }
-    }
-
-    /// The formats that an input of this one may hold.
-    fn candidates(self) -> impl Iterator<Item = Self> {
-        Self::ALL.into_iter().filter(move |format| *format == self || self == Self::Auto)
-    }
-
-    fn line_readers(self) -> impl Iterator<Item = Lines> {
-        self.candidates().filter_map(Self::lines)
-    }
-
-    fn record_readers(self) -> impl Iterator<Item = ReadRecord> {
-        self.candidates().filter_map(Self::records)
-    }
-
-    fn own_words(self) -> impl Iterator<Item = ReadRecord> {
-        self.candidates().filter_map(Self::application_records)
-    }
-
-    /// Reads an input. Never fails: what cannot be read is an item with [`Fate::Rejected`].
-    #[must_use]
-    pub fn parse(self, input: &[u8], context: &Context) -> Parsed {
-        match self {
-            Self::Auto if otlp::looks_like_protobuf_traces(input) => otlp::parse(input),
-            Self::OtlpTraces => otlp::parse(input),
-            Self::Watchdog => watchdog::parse(input),
-            Self::Auto | Self::LambdaText | Self::Gunicorn => events::parse(self, input, context),
-        }
-    }
-}
-
-/// How a format of lines tells and reads its events.
-#[derive(Clone, Copy)]
-pub(crate) struct Lines {
-    /// Where in a line an event of this format begins: 0 for a bare one, more behind a transport's prefix that only this
-    /// format's head can end. `None` when the line does not begin one by its first look; cheap, may be wrong for the better.
-    pub begins: fn(&str) -> Option<usize>,
-    /// Reads a whole event, continuation lines included. `None` when it is not of this format after all.
-    pub read: fn(&str) -> Option<Fate>,
-}
-
-/// Reads a JSON object. `None` when it is not of this format.
-pub(crate) type ReadRecord = fn(&serde_json::Map<String, serde_json::Value>, &str) -> Option<Vec<Fate>>;
-
 /// `text` cut to at most `bytes_max` bytes at a character boundary.
 #[must_use]
 pub fn cut(text: &str, bytes_max: usize) -> &str {
@@ -226,3 +130,6 @@ pub(crate) fn app_log(format: &str, text: &str) -> Claim {
     let raw = cut(text.trim_end_matches(['\r', '\n']), RAW_BYTES_MAX);
     Claim::new(Kind::AppLog, format, raw).with("message", raw)
 }
+
+#[cfg(test)]
+mod tests;

@@ -154,7 +154,7 @@ fn init_only(case: &Case<'_>, own: &[&Evidence]) -> Option<Firing> {
     let told: Vec<_> = timeouts.collect();
     let decisive = told.first()?;
     // The invocation that it was for went on after a second init, and ended well.
-    if own.iter().any(|one| one.claim.kind == Kind::InvocationReport && one.claim.outcome.is_none()) {
+    if own.iter().any(|one| one.claim.is_good_report()) {
         return None;
     }
     let mut firing = Firing::new(Outcome::InitTimeout, IncidentState::Confirmed, Confidence::Certain);
@@ -174,7 +174,7 @@ fn died(case: &Case<'_>, own: &[&Evidence]) -> Option<Firing> {
     let oom: Vec<&Evidence> = told.iter().copied().filter(|one| one.claim.outcome == Some(OutOfMemory)).collect();
     let (outcome, decisive) = if oom.is_empty() { (Outcome::Crash, told) } else { (Outcome::OutOfMemory, oom) };
     // An init that failed before an invocation that ended well has harmed nobody that we know of.
-    let report_well = own.iter().any(|one| one.claim.kind == Kind::InvocationReport && one.claim.outcome.is_none());
+    let report_well = own.iter().any(|one| one.claim.is_good_report());
     let only_init = decisive.iter().all(|one| matches!(one.claim.kind, Kind::InitReport | Kind::AppLog));
     if decisive.is_empty() || report_well && only_init {
         return None;

@@ -40,7 +40,7 @@ pub fn recheck_at(case: &Case<'_>) -> Option<Timestamp> {
 
 /// The platform's own account of an invocation without an error. Where the limit was reached all the same, `lambda` says so.
 fn ended_well(one: &Evidence) -> bool {
-    one.claim.kind == Kind::InvocationReport && one.claim.outcome.is_none()
+    one.claim.is_good_report()
 }
 
 fn is_stale(alarm: &Evidence, ended: Option<&Evidence>) -> bool {

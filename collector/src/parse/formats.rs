@@ -1,0 +1,151 @@
+//! The formats that can be asked for by name: a closed set, one line per format in [`REGISTRY`], see `docs/formats/`.
+
+use serde_json::{Map, Value};
+
+use super::{Context, Fate, Parsed, events};
+use super::{gunicorn, lambda_app_json, lambda_invoke_error, lambda_json, lambda_telemetry, lambda_text, otlp, trace_header, watchdog};
+
+/// A format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Decided line by line, so that a file may mix formats.
+    Auto,
+    /// gunicorn's error and access log.
+    Gunicorn,
+    /// AWS Lambda's text log format, and what code running there prints.
+    LambdaText,
+    /// AWS Lambda's JSON log format.
+    LambdaJson,
+    /// Batches of AWS Lambda's Telemetry API.
+    LambdaTelemetry,
+    /// What AWS Lambda answers whoever invoked a function that failed.
+    LambdaInvokeError,
+    /// A trace header by itself: X-Ray or W3C.
+    TraceHeader,
+    /// Events of a watchdog inside a function.
+    Watchdog,
+    /// OpenTelemetry traces, protobuf or JSON.
+    OtlpTraces,
+}
+
+/// Every format: its name, which is that of its file, its page, its fixtures and its label, and how it is read. In `auto`
+/// the order is the precedence: stricter ones stand first.
+const REGISTRY: &[(Format, &str, Readers)] = &[
+    (Format::Auto, "auto", Readers::NONE),
+    (Format::Gunicorn, gunicorn::FORMAT, Readers::lines(gunicorn::LINES).records(gunicorn::read_record)),
+    (Format::LambdaText, lambda_text::FORMAT, Readers::lines(lambda_text::LINES).own_words(lambda_app_json::read_record)),
+    (Format::LambdaJson, lambda_json::FORMAT, Readers::NONE.records(lambda_json::read_record)),
+    (Format::LambdaTelemetry, lambda_telemetry::FORMAT, Readers::body(lambda_telemetry::parse)),
+    (Format::LambdaInvokeError, lambda_invoke_error::FORMAT, Readers::NONE.records(lambda_invoke_error::read_record)),
+    (Format::TraceHeader, trace_header::FORMAT, Readers::lines(trace_header::LINES)),
+    (Format::Watchdog, watchdog::FORMAT, Readers::body(|input, _| watchdog::parse(input))),
+    (Format::OtlpTraces, otlp::FORMAT, Readers::body(|input, _| otlp::parse(input))),
+];
+
+/// How a format is read; in most of these ways it is not.
+#[derive(Clone, Copy)]
+struct Readers {
+    lines: Option<Lines>,
+    records: Option<ReadRecord>,
+    own_words: Option<ReadRecord>,
+    body: Option<ReadBody>,
+}
+
+/// How a format of lines tells and reads its events.
+#[derive(Clone, Copy)]
+pub(crate) struct Lines {
+    /// Where in a line an event of this format begins: 0 for a bare one, more behind a transport's prefix that only this
+    /// format's head can end. `None` when the line does not begin one by its first look; cheap, may be wrong for the better.
+    pub begins: fn(&str) -> Option<usize>,
+    /// Reads a whole event, continuation lines included. `None` when it is not of this format after all.
+    pub read: fn(&str) -> Option<Fate>,
+}
+
+/// Reads a JSON object. `None` when it is not of this format.
+pub(crate) type ReadRecord = fn(&Map<String, Value>, &str) -> Option<Vec<Fate>>;
+
+/// Reads a whole body.
+type ReadBody = fn(&[u8], &Context) -> Parsed;
+
+impl Readers {
+    const NONE: Self = Self { lines: None, records: None, own_words: None, body: None };
+
+    /// A format of lines.
+    const fn lines(lines: Lines) -> Self {
+        Self { lines: Some(lines), ..Self::NONE }
+    }
+
+    /// A format of whole bodies: batches and transports.
+    const fn body(body: ReadBody) -> Self {
+        Self { body: Some(body), ..Self::NONE }
+    }
+
+    /// Also, or only, a format of JSON objects.
+    const fn records(self, records: ReadRecord) -> Self {
+        Self { records: Some(records), ..self }
+    }
+
+    /// Also JSON objects that an application wrote in its own words; asked last, since they look like shippers' wrappers.
+    const fn own_words(self, own_words: ReadRecord) -> Self {
+        Self { own_words: Some(own_words), ..self }
+    }
+}
+
+impl Format {
+    /// Every format, in the order of the registry.
+    pub const ALL: [Self; REGISTRY.len()] = {
+        let mut all = [Self::Auto; REGISTRY.len()];
+        let mut index = 0;
+        while index < all.len() {
+            all[index] = REGISTRY[index].0;
+            index += 1;
+        }
+        all
+    };
+
+    fn entry(self) -> &'static (Self, &'static str, Readers) {
+        REGISTRY.iter().find(|(format, _, _)| *format == self).expect("every format has its line in the registry")
+    }
+
+    /// The format's name on the command line, in URLs, labels and docs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.entry().1
+    }
+
+    /// The format of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        REGISTRY.iter().find(|(_, known, _)| *known == name).map(|(format, _, _)| *format)
+    }
+
+    /// Reads an input. Never fails: what cannot be read is an item with [`Fate::Rejected`].
+    #[must_use]
+    pub fn parse(self, input: &[u8], context: &Context) -> Parsed {
+        match self.entry().2.body {
+            Some(body) => body(input, context),
+            None if self == Self::Auto && otlp::looks_like_protobuf_traces(input) => otlp::parse(input),
+            None => events::parse(self, input, context),
+        }
+    }
+
+    /// How the formats that an input of this one may hold are read.
+    fn candidates(self) -> impl Iterator<Item = Readers> {
+        REGISTRY.iter().filter(move |(format, _, _)| *format == self || self == Self::Auto).map(|(_, _, readers)| *readers)
+    }
+
+    /// How their lines are read.
+    pub(super) fn line_readers(self) -> impl Iterator<Item = Lines> {
+        self.candidates().filter_map(|readers| readers.lines)
+    }
+
+    /// How their JSON objects are read.
+    pub(super) fn record_readers(self) -> impl Iterator<Item = ReadRecord> {
+        self.candidates().filter_map(|readers| readers.records)
+    }
+
+    /// How JSON objects in an application's own words are read.
+    pub(super) fn own_words(self) -> impl Iterator<Item = ReadRecord> {
+        self.candidates().filter_map(|readers| readers.own_words)
+    }
+}

@@ -1,0 +1,100 @@
+//! Trace headers: AWS X-Ray's and W3C's.
+//!
+//! ```text
+//! Root=1-6a3f1c20-73cbba13b820f787c789b474;Parent=5b640ff2dc8343a5;Sampled=1;Lineage=1:457dbdd8:0
+//! 00-6a3f1c2073cbba13b820f787c789b474-5b640ff2dc8343a5-01
+//! ```
+//!
+//! <https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader> and
+//! <https://www.w3.org/TR/trace-context/>, read in November 2026. `Self` is the load balancer's own hop, not the trace.
+
+use domain::{Claim, Kind, SpanId, TraceId};
+
+use super::{Fate, Lines, RAW_BYTES_MAX, cut};
+
+/// The format's name.
+pub const FORMAT: &str = "trace_header";
+
+/// A header by itself, as `overrun parse --format trace_header` is given it.
+pub(super) const LINES: Lines = Lines { begins: |_| None, read };
+
+fn read(text: &str) -> Option<Fate> {
+    let text = text.trim();
+    let claim = Claim::new(Kind::Header, FORMAT, cut(text, RAW_BYTES_MAX));
+    let value = text.split_once(':').filter(|(name, _)| is_name(name)).map_or(text, |(_, value)| value.trim());
+    let is_xray =
+        ["root=", "self=", "parent="].iter().any(|key| value.get(..key.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(key)));
+    let claim = if is_xray { add_xray(claim, value) } else { w3c(claim, value)? };
+    Some(Fate::Ignored(Box::new(claim)))
+}
+
+fn is_name(text: &str) -> bool {
+    ["x-amzn-trace-id", "traceparent", "_x_amzn_trace_id"].contains(&text.trim().to_ascii_lowercase().as_str())
+}
+
+/// Adds what an X-Ray header says to a claim.
+#[must_use]
+pub fn add_xray(mut claim: Claim, header: &str) -> Claim {
+    for part in header.split(';') {
+        let Some((name, value)) = part.trim().split_once('=') else { continue };
+        // Load balancers write `Root`, Lambda's responses `root`.
+        match name.to_ascii_lowercase().as_str() {
+            "root" => {
+                if let Some(trace_id) = TraceId::parse(value).filter(|_| value.starts_with("1-")) {
+                    claim = claim.with("xray_trace_id", trace_id.to_xray());
+                    claim.trace_id = Some(trace_id);
+                }
+            }
+            "parent" if is_span_id(value) => claim.parent_span_id = Some(SpanId::from(value.to_ascii_lowercase())),
+            // `?` leaves the decision to the next hop.
+            "sampled" if matches!(value, "0" | "1") => claim = claim.with("xray_sampled", value == "1"),
+            _ => {}
+        }
+    }
+    claim
+}
+
+fn w3c(mut claim: Claim, value: &str) -> Option<Claim> {
+    let mut parts = value.split('-');
+    let (version, trace, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    if version.len() != 2 || version == "ff" || flags.len() < 2 || !is_span_id(parent) {
+        return None;
+    }
+    claim.trace_id = Some(TraceId::parse(trace)?);
+    claim.parent_span_id = Some(SpanId::from(parent));
+    let sampled = u8::from_str_radix(flags.get(..2)?, 16).ok()? & 1 == 1;
+    Some(claim.with("sampled", sampled))
+}
+
+fn is_span_id(text: &str) -> bool {
+    text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit()) && text.bytes().any(|b| b != b'0')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claim(text: &str) -> Option<Claim> {
+        match read(text)? {
+            Fate::Ignored(claim) => Some(*claim),
+            other => panic!("a header is never {other:?}"),
+        }
+    }
+
+    #[test]
+    fn both_kinds_of_header_name_the_same_trace() {
+        let traces: Vec<_> = include_str!("../../../tests/fixtures/trace_header/headers.txt")
+            .lines()
+            .map(|line| claim(line).expect("a header").trace_id)
+            .collect();
+        assert_eq!(traces, vec![TraceId::parse("69072a385c1d2e3f4a5b6c7d8e9f0a1b"); 3]);
+    }
+
+    #[test]
+    fn what_is_undecided_or_invalid_stays_out() {
+        assert_eq!(claim("Root=1-69072a38-5c1d2e3f4a5b6c7d8e9f0a1b;Sampled=?").expect("a header").attributes.get("xray_sampled"), None);
+        assert_eq!(claim("Root=1-5759e988-bd862e3fe1be46a99427279").expect("a header").trace_id, None);
+        assert!(claim("00-00000000000000000000000000000000-b30496596bc044ac-01").is_none());
+        assert!(claim("key=value; other=words").is_none());
+    }
+}
