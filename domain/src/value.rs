@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// One value. Comparable in full, so that a set of claims is a set.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -23,10 +23,20 @@ pub enum Value {
     Map(BTreeMap<String, Value>),
 }
 
-/// A finite number that has a total order.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+/// A finite number that has a total order. Whole ones are written without a fraction.
+#[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(transparent)]
 pub struct Number(f64);
+
+impl Serialize for Number {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // Beyond 2^53 a double is no longer every whole number.
+        const EXACT: f64 = 9_007_199_254_740_992.0;
+        let whole = self.0.fract() == 0.0 && self.0.abs() <= EXACT && !(self.0 == 0.0 && self.0.is_sign_negative());
+        #[expect(clippy::cast_possible_truncation, reason = "whole and within range")]
+        if whole { serializer.serialize_i64(self.0 as i64) } else { serializer.serialize_f64(self.0) }
+    }
+}
 
 impl Number {
     /// The number itself.
@@ -128,6 +138,23 @@ impl From<serde_json::Value> for Value {
             serde_json::Value::String(text) => Self::Text(text),
             serde_json::Value::Array(items) => Self::List(items.into_iter().map(Self::from).collect()),
             serde_json::Value::Object(map) => Self::Map(map.into_iter().map(|(name, value)| (name, Self::from(value))).collect()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_numbers_are_written_whole_and_every_number_comes_back() {
+        let written = |number: f64| serde_json::to_string(&Value::from(number)).expect("JSON");
+        assert_eq!(
+            [written(200.0), written(-3.0), written(0.5), written(-0.0), written(1e300), written(f64::NAN)],
+            ["200", "-3", "0.5", "-0.0", "1e+300", "null"]
+        );
+        for number in [200.0, -3.0, 0.5, -0.0, 1e300, 9_007_199_254_740_993.0] {
+            assert_eq!(serde_json::from_str::<Value>(&written(number)).expect("JSON"), Value::from(number));
         }
     }
 }
