@@ -52,8 +52,21 @@ impl Place {
         if found != expected {
             return Err(ClusterError::OtherOwner { path: home, expected, found });
         }
-        let socket_dir = socket_dir(&home, owner)?;
+        let socket_dir = socket_dir(&home);
         Ok(Self { home, socket_dir, run_as: owner })
+    }
+
+    /// Makes the socket's directory ready. Where everybody may write, it makes sure that it is not a trap laid by another.
+    pub(super) fn open_socket_dir(&self) -> Result<(), ClusterError> {
+        let path = &self.socket_dir;
+        own_directory(path, self.run_as)?;
+        let found = path.symlink_metadata().map_err(at(path))?;
+        let expected = self.run_as.map_or_else(uzers::get_effective_uid, |owner| owner.uid);
+        if found.is_dir() && found.uid() == expected && found.mode() & 0o777 == 0o700 {
+            Ok(())
+        } else {
+            Err(ClusterError::OtherOwner { path: path.clone(), expected, found: found.uid() })
+        }
     }
 
     /// What initdb makes.
@@ -136,19 +149,10 @@ fn own_directory(path: &Path, owner: Option<Owner>) -> Result<(), ClusterError> 
 }
 
 /// Where the socket goes: beside the data, or where the path is short enough for the system.
-fn socket_dir(home: &Path, owner: Option<Owner>) -> Result<PathBuf, ClusterError> {
+fn socket_dir(home: &Path) -> PathBuf {
     if home.as_os_str().len() <= SOCKET_DIR_BYTES_MAX {
-        return Ok(home.to_owned());
+        return home.to_owned();
     }
     let digest = blake3::hash(home.as_os_str().as_encoded_bytes()).to_hex();
-    let path = Path::new(SOCKETS).join(format!("overrun-{}", &digest[..16]));
-    own_directory(&path, owner)?;
-    // Everybody may write there: make sure that it is not a trap laid by another.
-    let found = path.symlink_metadata().map_err(at(&path))?;
-    let expected = owner.map_or_else(uzers::get_effective_uid, |owner| owner.uid);
-    if found.is_dir() && found.uid() == expected && found.mode() & 0o777 == 0o700 {
-        Ok(path)
-    } else {
-        Err(ClusterError::OtherOwner { path, expected, found: found.uid() })
-    }
+    Path::new(SOCKETS).join(format!("overrun-{}", &digest[..16]))
 }

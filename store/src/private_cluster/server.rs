@@ -63,6 +63,7 @@ pub(super) struct Server {
 impl Server {
     /// Takes over the server that runs, or starts one.
     pub(super) async fn start(place: Place, binaries: Binaries) -> Result<Self, ClusterError> {
+        place.open_socket_dir()?;
         let mut server = Self { place, binaries, child: None };
         if server.place.major().is_none() {
             server.init().await?;
