@@ -62,11 +62,11 @@ impl Place {
         own_directory(path, self.run_as)?;
         let found = path.symlink_metadata().map_err(at(path))?;
         let expected = self.run_as.map_or_else(uzers::get_effective_uid, |owner| owner.uid);
-        if found.is_dir() && found.uid() == expected && found.mode() & 0o777 == 0o700 {
-            Ok(())
-        } else {
-            Err(ClusterError::OtherOwner { path: path.clone(), expected, found: found.uid() })
+        if !found.is_dir() || found.uid() != expected {
+            return Err(ClusterError::OtherOwner { path: path.clone(), expected, found: found.uid() });
         }
+        // Whoever can reach the socket is let in.
+        fs::set_permissions(path, Permissions::from_mode(0o700)).map_err(at(path))
     }
 
     /// What initdb makes.
