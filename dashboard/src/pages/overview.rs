@@ -8,7 +8,6 @@ use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::Response;
 use jiff::{SignedDuration, Timestamp};
-use serde::Deserialize;
 use store::{IncidentFilter, ProblemRow, SourceRow};
 
 use self::functions::FunctionView;
@@ -62,15 +61,10 @@ struct ProblemView {
     last_at: Moment,
 }
 
-/// `?window=24h`
-#[derive(Deserialize)]
-pub struct Parameters {
-    window: Option<String>,
-}
-
-/// `GET /`
-pub async fn show(State(app): State<App>, Query(parameters): Query<Parameters>) -> Response {
-    respond(&app, view(&app, parameters.window.as_deref()).await)
+/// `GET /?window=24h`
+pub async fn show(State(app): State<App>, Query(pairs): Query<Vec<(String, String)>>) -> Response {
+    let asked = pairs.iter().find(|(name, _)| name == "window").map(|(_, word)| word.as_str());
+    respond(&app, view(&app, asked).await)
 }
 
 async fn view(app: &App, asked: Option<&str>) -> Result<OverviewPage, Failure> {
