@@ -59,6 +59,8 @@ pub struct Database {
     pub url_file: Option<PathBuf>,
     /// Connections held at most.
     pub connections_max: u32,
+    /// Days that evidence is kept which belongs to no incident.
+    pub evidence_days: u32,
 }
 
 /// Section `dashboard`.
@@ -115,7 +117,7 @@ impl Config {
         Ok(config)
     }
 
-    /// The three listeners, refused where they would let anybody in.
+    /// The three listeners, refused where they would let anybody in; other values out of their range are refused as well.
     pub fn listeners(&self) -> anyhow::Result<[SocketAddr; 3]> {
         let all = [("ingest.http", self.ingest.http), ("ingest.grpc", self.ingest.grpc), ("dashboard.http", self.dashboard.http)];
         for (key, address) in all {
@@ -126,6 +128,9 @@ impl Config {
                      `allow_unauthenticated = true` if the network itself keeps strangers out"
                 );
             }
+        }
+        if self.database.evidence_days == 0 {
+            bail!("`database.evidence_days`: expected at least 1, found 0");
         }
         Ok(all.map(|(_, address)| address))
     }

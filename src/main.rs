@@ -9,6 +9,7 @@ mod clock;
 mod config;
 mod demo;
 mod explain;
+mod maintenance;
 mod migrate;
 mod parse;
 mod reload;

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::SystemClock;
 use crate::config::Config;
+use crate::maintenance;
 use crate::reload;
 use crate::shutdown::{self, STOP_MAX};
 use crate::telemetry;
@@ -92,6 +93,7 @@ pub async fn until(
         let watched = rules.watch(stop.clone())?;
         tokio::spawn(async move { alerts::run(store, watched, clock, config.alerts, &registry, stop).await })
     };
+    let upkeep = tokio::spawn(maintenance::run(store.clone(), clock, config.database.evidence_days, stop_alerts.clone()));
     tracing::info!(dashboard = %addresses.dashboard, ingest = %addresses.ingest_http, "ready");
     // Nobody may be waiting for it.
     let _ = ready.send(addresses);
@@ -104,6 +106,7 @@ pub async fn until(
         pipeline.finished().await;
         stop_alerts.cancel();
         alerts.await??;
+        upkeep.await?;
         stop_pages.cancel();
         readers.await??;
         anyhow::Ok(())

@@ -130,7 +130,14 @@ impl Store {
     /// When the database does not answer.
     pub async fn incident_evidence(&self, incident: &Incident) -> Result<Vec<Evidence>, StoreError> {
         let mut connection = self.pool.acquire().await?;
-        Ok(group::load(&mut connection, &indexed(incident.stack.as_str()), &indexed(&incident.subject)).await?.evidence)
+        let stack = indexed(incident.stack.as_str());
+        let mut root = indexed(&incident.subject).into_owned();
+        if root.starts_with("worker/") {
+            // A worker dropped at shutdown is told of by its server, whose lines are found from there.
+            let query = sqlx::query_scalar("select root from incidents where id = $1").bind(incident.id.as_str());
+            root = query.fetch_optional(&mut *connection).await?.unwrap_or(root);
+        }
+        Ok(group::load(&mut connection, &stack, &root).await?.evidence)
     }
 }
 

@@ -1,0 +1,35 @@
+//! Room ahead and retention behind: partitions are made before they are needed and dropped when they are old.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::Clock;
+use jiff::SignedDuration;
+use store::Store;
+use tokio_util::sync::CancellationToken;
+
+/// Partitions are made hours ahead, so this is often enough.
+const EVERY: Duration = Duration::from_secs(300);
+
+/// Keeps the database's partitions in order until `stop`. `evidence_days` is how long evidence without an incident is kept.
+pub async fn run(store: Store, clock: Arc<dyn Clock>, evidence_days: u32, stop: CancellationToken) {
+    loop {
+        let now = clock.now();
+        if let Err(error) = store.create_partitions(now).await {
+            tracing::warn!(error = %error, "partitions could not be made ahead; receiving makes what it misses");
+        }
+        let kept = SignedDuration::from_hours(24 * i64::from(evidence_days));
+        match now.saturating_sub(kept).map(|oldest| (oldest, store.clone())) {
+            Ok((oldest, store)) => match store.drop_partitions_before(oldest).await {
+                Ok(0) => {}
+                Ok(dropped) => tracing::info!(partitions = dropped, "old evidence was dropped"),
+                Err(error) => tracing::warn!(error = %error, "old evidence could not be dropped; it is tried again"),
+            },
+            Err(error) => tracing::warn!(error = %error, "`database.evidence_days` is out of range"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(EVERY) => {}
+        }
+    }
+}
