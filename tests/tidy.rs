@@ -117,6 +117,7 @@ fn pure_folders_are_pure() {
 
 #[test]
 fn every_format_has_a_page_and_fixtures() {
+    let list = read(&root().join("docs/formats/README.md"));
     let mut missing = Vec::new();
     for name in Format::ALL.into_iter().map(Format::name).filter(|name| *name != "auto") {
         let fixtures = root().join("tests/fixtures").join(name);
@@ -124,8 +125,8 @@ fn every_format_has_a_page_and_fixtures() {
         if !holds_some || !fixtures.join("ORIGIN.md").is_file() {
             missing.push(format!("tests/fixtures/{name}/ with real input, and ORIGIN.md saying where it came from"));
         }
-        if !root().join(format!("docs/formats/{name}.md")).is_file() {
-            missing.push(format!("docs/formats/{name}.md"));
+        if !root().join(format!("docs/formats/{name}.md")).is_file() || !list.contains(&format!("({name}.md)")) {
+            missing.push(format!("docs/formats/{name}.md, or its row in docs/formats/README.md"));
         }
     }
     none(&missing, "missing");
@@ -251,4 +252,17 @@ fn links_in_documents_lead_somewhere() {
         }
     }
     none(&broken, "no such file");
+}
+
+#[test]
+fn the_readme_shows_what_the_program_prints() {
+    let readme = read(&root().join("README.md"));
+    let mut blocks = readme.split("```\n").filter(|block| block.starts_with("START RequestId") || block.starts_with("$ overrun explain"));
+    let (log, shown) = (blocks.next().expect("the four lines"), blocks.next().expect("the verdict"));
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    fs::write(folder.path().join("app.log"), log).expect("it can be written to");
+    let program =
+        std::process::Command::new(env!("CARGO_BIN_EXE_overrun")).args(["explain", "app.log"]).current_dir(folder.path()).output();
+    let printed = String::from_utf8(program.expect("the program can be run").stdout).expect("it prints UTF-8");
+    assert_eq!(shown, format!("$ overrun explain app.log\n{printed}"));
 }
