@@ -1,7 +1,7 @@
 //! The watchdog inside the function: what it saw before the platform acted, and what its silence means.
 //!
 //! An event with negative time left, or for a request that had ended by then, comes from a timer that outlived its request
-//! (freeze and thaw) and is no timeout.
+//! (freeze and thaw) and is no timeout. It even tells that the process outlived the deadline.
 
 use domain::{ClaimedOutcome, Confidence, Evidence, IncidentState, Kind, Layer, Millis, Outcome, Reason};
 use jiff::Timestamp;
@@ -19,12 +19,14 @@ pub fn fired(case: &Case<'_>) -> Option<Firing> {
     let closed = events.iter().copied().find(|one| one.claim.kind == Kind::WatchdogClosed);
     let ended = closed.or_else(|| case.own.iter().copied().find(|one| ended_well(one)));
     let alarms: Vec<&Evidence> =
-        events.iter().copied().filter(|one| one.claim.kind == Kind::WatchdogFired && !is_stale(one, ended)).collect();
+        events.iter().copied().filter(|one| one.claim.kind == Kind::WatchdogFired && !is_stale(case, one, ended)).collect();
     let deadline = case.deadline();
+    let overdue = deadline.is_some_and(|at| GRACE.after(at) <= case.as_of) && !events.iter().any(|one| is_after_deadline(one));
     match (alarms.first(), ended) {
         (Some(alarm), Some(end)) => Some(survived(case, alarm, end)),
-        (Some(_), None) => Some(open(case, &alarms, deadline)),
-        (None, None) if deadline.is_some_and(|at| GRACE.after(at) <= case.as_of) => Some(open(case, &events, deadline)),
+        (Some(_), None) if overdue => Some(open(case, &alarms, IncidentState::Lost)),
+        (Some(_), None) => Some(open(case, &alarms, IncidentState::Suspected)),
+        (None, None) if overdue => Some(open(case, &events, IncidentState::Lost)),
         (None, _) => None,
     }
 }
@@ -43,18 +45,40 @@ fn ended_well(one: &Evidence) -> bool {
     one.claim.is_good_report()
 }
 
-fn is_stale(alarm: &Evidence, ended: Option<&Evidence>) -> bool {
-    let negative = alarm.claim.millis("left_ms").is_some_and(|left| left < Millis::ZERO);
+/// Sent by a timer that outlived its request.
+fn is_stale(case: &Case<'_>, alarm: &Evidence, ended: Option<&Evidence>) -> bool {
     let after_end = alarm.claim.observed_at.zip(ended.and_then(|end| end.claim.observed_at)).is_some_and(|(alarm, end)| alarm > end);
-    negative || after_end
+    // The classic wrapper's event has no time: a request that had most of its limit left was not near it.
+    let had_time = || {
+        let limit = case.any(|claim| claim.limit.as_ref()?.value_ms).or_else(|| case.knowledge.limits.first()?.value_ms);
+        ended.and_then(|end| end.claim.elapsed_ms).zip(limit).is_some_and(|(elapsed, limit)| elapsed.plus(elapsed) < limit)
+    };
+    is_after_deadline(alarm) || after_end || is_timeless(alarm) && had_time()
+}
+
+fn is_after_deadline(event: &Evidence) -> bool {
+    event.claim.millis("left_ms").is_some_and(|left| left < Millis::ZERO)
+}
+
+fn is_timeless(alarm: &Evidence) -> bool {
+    alarm.claim.observed_at.is_none() && alarm.claim.millis("left_ms").is_none()
 }
 
 fn survived(case: &Case<'_>, alarm: &Evidence, end: &Evidence) -> Firing {
     // A REPORT without a status is what success looks like, and what the old style of a timeout looks like in part.
-    let confidence = if end.claim.kind == Kind::WatchdogClosed { Confidence::Certain } else { Confidence::Likely };
+    let confidence = match end.claim.kind {
+        _ if is_timeless(alarm) => Confidence::Possible,
+        Kind::WatchdogClosed => Confidence::Certain,
+        _ => Confidence::Likely,
+    };
     let mut firing = base(case, Outcome::NearMiss, IncidentState::Survived, confidence);
     firing.at = end.claim.observed_at;
-    firing.reasons.push(Reason { text: "the watchdog fired shortly before the deadline".to_owned(), evidence: vec![cite(alarm)] });
+    let text = if is_timeless(alarm) {
+        "the watchdog fired; its event does not say when, and a timer that outlives its request sends the same"
+    } else {
+        "the watchdog fired shortly before the deadline"
+    };
+    firing.reasons.push(Reason { text: text.to_owned(), evidence: vec![cite(alarm)] });
     let error = end.claim.outcome == Some(ClaimedOutcome::Error);
     let text = if error { "the request then ended with an error of its own" } else { "the request then finished in time" };
     firing.reasons.push(Reason { text: text.to_owned(), evidence: vec![cite(end)] });
@@ -63,12 +87,10 @@ fn survived(case: &Case<'_>, alarm: &Evidence, end: &Evidence) -> Firing {
 }
 
 /// Nothing says how it ended.
-fn open(case: &Case<'_>, told: &[&Evidence], deadline: Option<Timestamp>) -> Firing {
-    let overdue = deadline.filter(|at| GRACE.after(*at) <= case.as_of);
-    let (state, confidence) =
-        if overdue.is_some() { (IncidentState::Lost, Confidence::Likely) } else { (IncidentState::Suspected, Confidence::Possible) };
+fn open(case: &Case<'_>, told: &[&Evidence], state: IncidentState) -> Firing {
+    let confidence = if state == IncidentState::Lost { Confidence::Likely } else { Confidence::Possible };
     let mut firing = base(case, Outcome::Timeout, state, confidence);
-    firing.at = deadline.or_else(|| told.iter().find_map(|one| one.claim.observed_at));
+    firing.at = case.deadline().or_else(|| told.iter().find_map(|one| one.claim.observed_at));
     let text = match state {
         IncidentState::Lost => {
             "the watchdog was armed or fired, the deadline and a minute more have passed, and nobody said that the request ended"

@@ -1,0 +1,10 @@
+//! The pure half of the collector as a whole: from bytes to verdicts, without server, database or clock.
+
+mod callers;
+mod causes;
+mod parsers;
+mod properties;
+mod runs;
+mod stories;
+mod support;
+mod watchdogs;

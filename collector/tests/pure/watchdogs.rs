@@ -1,0 +1,133 @@
+//! The life of an incident that a watchdog opens: suspected, then confirmed, survived or lost.
+
+use collector::fold;
+use domain::{Folded, Incident};
+
+use crate::support::{at, evidence, only, verdict, verdicts};
+
+const ID: &str = "11111111-2222-4333-8444-555555555555";
+
+/// An event of a function with 3 s, entered at 12:00:00.
+fn event(kind: &str, observed_at: &str, left_ms: i64, more: &str) -> String {
+    format!(
+        "{{\"kind\":\"{kind}\",\"request_id\":\"{ID}\",\"function\":\"checkout\",\"platform\":\"aws_lambda\",\"observed_at\":\"2026-11-22T{observed_at}Z\",\
+         \"limit_ms\":3000,\"deadline_at\":\"2026-11-22T12:00:03Z\",\"left_ms\":{left_ms}{more}}}\n"
+    )
+}
+
+fn armed() -> String {
+    event("armed", "12:00:01.5", 1500, "")
+}
+fn alarm() -> String {
+    event("fired", "12:00:02.5", 500, "")
+}
+fn closed(observed_at: &str, outcome: &str) -> String {
+    event("closed", observed_at, 200, &format!(",\"outcome\":\"{outcome}\",\"elapsed_ms\":2800"))
+}
+fn report(rest: &str) -> String {
+    format!(
+        "{{\"timestamp\":\"2026-11-22T12:00:03.001Z\",\"logStream\":\"s\",\"message\":\"REPORT RequestId: {ID}\\tDuration: {rest}\"}}\n"
+    )
+}
+
+/// What is known at that time of day.
+fn folded(events: &[String], time: &str) -> Folded {
+    fold(&evidence(&events.concat()), at(&format!("2026-11-22T{time}Z")))
+}
+fn one(events: &[String], time: &str) -> Incident {
+    only(folded(events, time).incidents)
+}
+fn nothing(events: &[String], time: &str) {
+    assert_eq!(verdicts(&folded(events, time).incidents), [""; 0]);
+}
+
+#[test]
+fn an_armed_watchdog_is_no_incident_until_it_falls_silent() {
+    let waiting = folded(&[armed()], "12:00:02");
+    assert!(waiting.incidents.is_empty());
+    assert_eq!(waiting.recheck_at, Some(at("2026-11-22T12:01:03Z")), "a minute after the deadline");
+    nothing(&[armed()], "12:01:02.999");
+    let silent = folded(&[armed()], "12:01:03");
+    assert_eq!(verdicts(&silent.incidents), ["timeout lost likely platform aws_lambda Timeout 3000"]);
+    assert_eq!(silent.recheck_at, None, "nothing more is to come");
+}
+
+#[test]
+fn an_alarm_is_a_suspicion_and_then_a_loss() {
+    assert_eq!(verdict(&one(&[armed(), alarm()], "12:00:02.6")), "timeout suspected possible platform aws_lambda Timeout 3000");
+    assert_eq!(folded(&[armed(), alarm()], "12:00:02.6").recheck_at, Some(at("2026-11-22T12:01:03Z")));
+    assert_eq!(verdict(&one(&[armed(), alarm()], "12:02:00")), "timeout lost likely platform aws_lambda Timeout 3000");
+}
+
+#[test]
+fn the_platforms_word_confirms_it_whenever_it_comes() {
+    let told = report("3000.00 ms\\tBilled Duration: 3000 ms\\tStatus: timeout");
+    for time in ["12:00:03.1", "12:30:00"] {
+        let incident = one(&[alarm(), told.clone()], time);
+        assert_eq!(verdict(&incident), "timeout confirmed certain platform aws_lambda Timeout 3000");
+        assert_eq!(incident.function.as_ref().map(domain::FunctionName::as_str), Some("checkout"));
+    }
+    let states: Vec<_> = [vec![alarm()], vec![alarm(), told]].iter().map(|events| one(events, "12:00:02.6").id).collect();
+    assert_eq!(states[0], states[1], "one incident that changes its state");
+}
+
+#[test]
+fn who_closes_in_time_has_survived() {
+    let incident = one(&[armed(), alarm(), closed("12:00:02.8", "ok")], "12:00:04");
+    assert_eq!(verdict(&incident), "near_miss survived certain platform aws_lambda Timeout 3000");
+    let failed = one(&[alarm(), closed("12:00:02.8", "error")], "12:00:04");
+    assert_eq!(verdict(&failed), "near_miss survived certain platform aws_lambda Timeout 3000");
+    assert!(failed.diagnosis.reasons.iter().any(|reason| reason.text.contains("error of its own")));
+    assert_eq!(folded(&[alarm(), closed("12:00:02.8", "ok")], "12:00:04").recheck_at, None);
+    // A good report says the same, less surely: the old style of a timeout has such a report too.
+    let reported = one(&[alarm(), report("2810.00 ms\\tBilled Duration: 2810 ms")], "12:00:04");
+    assert_eq!(verdict(&reported), "near_miss survived likely platform aws_lambda Timeout 3000");
+    nothing(&[armed(), closed("12:00:02.8", "ok")], "12:30:00");
+}
+
+#[test]
+fn the_platforms_word_outweighs_a_closed_event() {
+    let told = report("3000.00 ms\\tBilled Duration: 3000 ms\\tStatus: timeout");
+    assert_eq!(
+        verdict(&one(&[alarm(), closed("12:00:02.99", "ok"), told], "12:00:04")),
+        "timeout confirmed certain platform aws_lambda Timeout 3000"
+    );
+}
+
+#[test]
+fn a_timer_that_outlived_its_request_is_no_timeout() {
+    // Freeze and thaw: sent in the next invocation, with the old request's ID.
+    let stale = event("fired", "12:07:00", -417_000, "");
+    nothing(std::slice::from_ref(&stale), "12:07:01");
+    nothing(std::slice::from_ref(&stale), "12:30:00");
+    // The process was alive after the deadline: it was not ended at it.
+    nothing(&[armed(), stale], "12:30:00");
+    // After the end, by the sender's own clock.
+    nothing(&[armed(), closed("12:00:02", "ok"), event("fired", "12:00:02.5", 500, "")], "12:30:00");
+}
+
+#[test]
+fn the_classic_wrappers_event_says_little_and_is_taken_for_no_more() {
+    let classic = format!("{{\"message\":\"Function timed out\",\"originalEvent\":{{\"order\":7}},\"originalRequestId\":\"{ID}\"}}\n");
+    let alone = one(std::slice::from_ref(&classic), "12:00:02");
+    assert_eq!((alone.state, alone.diagnosis.limit.is_none()), (domain::IncidentState::Suspected, true));
+    assert_eq!(serde_json::to_value(&alone.original_event).expect("JSON"), serde_json::json!({"order": 7}));
+    // It never clears its timer: with a good report it may be a near miss or a timer that outlived its request.
+    let then_well = one(&[classic.clone(), report("12.00 ms\\tBilled Duration: 12 ms")], "12:00:02");
+    assert_eq!(verdict(&then_well), "near_miss survived possible platform aws_lambda - -");
+    let confirmed = one(&[classic, report("3000.00 ms\\tBilled Duration: 3000 ms\\tStatus: timeout")], "12:00:04");
+    assert_eq!(verdict(&confirmed), "timeout confirmed certain platform aws_lambda Timeout 3000");
+}
+
+#[test]
+fn a_deadline_is_worked_out_only_from_what_was_said() {
+    let without_deadline = alarm().replace(",\"deadline_at\":\"2026-11-22T12:00:03Z\"", "");
+    assert_eq!(
+        folded(std::slice::from_ref(&without_deadline), "12:00:02.6").recheck_at,
+        Some(at("2026-11-22T12:01:03Z")),
+        "time left was said"
+    );
+    let neither = without_deadline.replace(",\"left_ms\":500", "");
+    assert_eq!(folded(std::slice::from_ref(&neither), "12:00:02.6").recheck_at, None);
+    assert_eq!(one(&[neither], "13:00:00").state, domain::IncidentState::Suspected, "no deadline, no loss");
+}
