@@ -5,6 +5,7 @@
 //! | --- | --- |
 //! | `POST /v1/watchdog`, `POST /2015-03-31/functions/{name}/invocations` | `watchdog.rs` |
 //! | `POST /v1/push/{format}` | `log_push.rs` |
+//! | `POST /v1/push/firehose` | `firehose.rs` |
 //! | `POST /v1/traces` | `otlp_http.rs` |
 //! | gRPC `TraceService/Export` | `otlp_grpc.rs` |
 //!
@@ -13,6 +14,7 @@
 
 mod body;
 mod budget;
+mod firehose;
 mod intake;
 mod log_push;
 mod options;
@@ -70,6 +72,7 @@ pub fn http_router(receiver: &Receiver) -> Router {
     Router::new()
         .route("/v1/watchdog", counted("watchdog", post(watchdog::post)))
         .route("/2015-03-31/functions/{name}/invocations", counted("watchdog", post(watchdog::invoke)))
+        .route("/v1/push/firehose", counted("push", post(firehose::post)))
         .route("/v1/push/{format}", counted("push", post(log_push::post)))
         .route("/v1/traces", counted("otlp_http", post(otlp_http::post)))
         .fallback(unknown_path)

@@ -55,7 +55,8 @@ pub fn unwrap_json(object: &Map<String, Value>) -> Option<(Envelope, String)> {
     if own_words && log_stream.is_none() || at.is_none() && instance.is_none() && message_key != "log" {
         return None;
     }
-    let function = text(&["function", "functionName"]).or_else(|| group.as_deref().and_then(function_of_group).map(str::to_owned));
+    let function = text(&["function", "functionName"])
+        .or_else(|| group.as_deref().and_then(|group| function_of(group, log_stream.as_deref().unwrap_or_default())).map(str::to_owned));
     Some((
         Envelope { at, instance: instance.map(Instance::from), function: function.map(FunctionName::from), log_stream },
         message.to_owned(),
@@ -70,9 +71,10 @@ fn time_of(value: &Value) -> Option<Timestamp> {
     }
 }
 
-/// `/aws/lambda/pay` → `pay`.
-fn function_of_group(group: &str) -> Option<&str> {
-    group.strip_prefix("/aws/lambda/").filter(|name| !name.is_empty())
+/// `/aws/lambda/pay` → `pay`; in a log group that functions share the stream names it: `2026/02/11/pay[$LATEST]6f76…`.
+pub(super) fn function_of<'a>(group: &'a str, stream: &'a str) -> Option<&'a str> {
+    let shared = || Some(stream.rsplit_once('/')?.1.split_once('[')?.0);
+    group.strip_prefix("/aws/lambda/").or_else(shared).filter(|name| !name.is_empty())
 }
 
 /// Takes off a known prefix. `None` when the line begins with none.

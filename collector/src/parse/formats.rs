@@ -3,15 +3,50 @@
 use serde_json::{Map, Value};
 
 use super::{Context, Fate, Parsed, events};
-use super::{gunicorn, lambda_app_json, lambda_invoke_error, lambda_json, lambda_telemetry, lambda_text, otlp, trace_header, watchdog};
+use super::{apache, caddy, haproxy, nginx, varnish};
+use super::{celery, classic_watchdog, hypercorn, of_watchdog, openfaas_gateway, php_fpm, rack_timeout, unicorn, uvicorn, uwsgi};
+use super::{
+    cloudwatch, firehose, gunicorn, lambda_app_json, lambda_invoke_error, lambda_json, lambda_telemetry, lambda_text, otlp, trace_header,
+    watchdog,
+};
 
 /// A format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// Decided line by line, so that a file may mix formats.
     Auto,
+    /// OpenFaaS's of-watchdog.
+    OfWatchdog,
+    /// OpenFaaS's classic watchdog.
+    ClassicWatchdog,
+    /// OpenFaaS's gateway.
+    OpenfaasGateway,
+    /// uWSGI's log.
+    Uwsgi,
+    /// Celery's worker log.
+    Celery,
+    /// rack-timeout, under any Ruby server.
+    RackTimeout,
+    /// unicorn's master log.
+    Unicorn,
+    /// uvicorn's default log.
+    Uvicorn,
+    /// hypercorn's log.
+    Hypercorn,
+    /// php-fpm's log, slow log and access lines.
+    PhpFpm,
     /// gunicorn's error and access log.
     Gunicorn,
+    /// HAProxy's traffic log.
+    Haproxy,
+    /// Caddy's JSON log.
+    Caddy,
+    /// nginx's error and access log.
+    Nginx,
+    /// Varnish's log and access lines.
+    Varnish,
+    /// Apache httpd's error and access log.
+    Apache,
     /// AWS Lambda's text log format, and what code running there prints.
     LambdaText,
     /// AWS Lambda's JSON log format.
@@ -20,6 +55,10 @@ pub enum Format {
     LambdaTelemetry,
     /// What AWS Lambda answers whoever invoked a function that failed.
     LambdaInvokeError,
+    /// CloudWatch Logs subscription messages.
+    Cloudwatch,
+    /// Kinesis Data Firehose deliveries.
+    Firehose,
     /// A trace header by itself: X-Ray or W3C.
     TraceHeader,
     /// Events of a watchdog inside a function.
@@ -32,11 +71,28 @@ pub enum Format {
 /// the order is the precedence: stricter ones stand first.
 const REGISTRY: &[(Format, &str, Readers)] = &[
     (Format::Auto, "auto", Readers::NONE),
+    (Format::OfWatchdog, of_watchdog::FORMAT, Readers::lines(of_watchdog::LINES)),
+    (Format::ClassicWatchdog, classic_watchdog::FORMAT, Readers::lines(classic_watchdog::LINES)),
+    (Format::OpenfaasGateway, openfaas_gateway::FORMAT, Readers::lines(openfaas_gateway::LINES)),
+    (Format::Uwsgi, uwsgi::FORMAT, Readers::lines(uwsgi::LINES)),
+    (Format::Celery, celery::FORMAT, Readers::lines(celery::LINES)),
+    (Format::RackTimeout, rack_timeout::FORMAT, Readers::lines(rack_timeout::LINES)),
+    (Format::Unicorn, unicorn::FORMAT, Readers::lines(unicorn::LINES)),
+    (Format::Uvicorn, uvicorn::FORMAT, Readers::lines(uvicorn::LINES)),
+    (Format::Hypercorn, hypercorn::FORMAT, Readers::lines(hypercorn::LINES)),
+    (Format::PhpFpm, php_fpm::FORMAT, Readers::lines(php_fpm::LINES)),
     (Format::Gunicorn, gunicorn::FORMAT, Readers::lines(gunicorn::LINES).records(gunicorn::read_record)),
+    (Format::Haproxy, haproxy::FORMAT, Readers::lines(haproxy::LINES)),
+    (Format::Caddy, caddy::FORMAT, Readers::NONE.records(caddy::read_record)),
+    (Format::Nginx, nginx::FORMAT, Readers::lines(nginx::LINES).records(nginx::read_record)),
+    (Format::Varnish, varnish::FORMAT, Readers::lines(varnish::LINES)),
+    (Format::Apache, apache::FORMAT, Readers::lines(apache::LINES)),
     (Format::LambdaText, lambda_text::FORMAT, Readers::lines(lambda_text::LINES).own_words(lambda_app_json::read_record)),
     (Format::LambdaJson, lambda_json::FORMAT, Readers::NONE.records(lambda_json::read_record)),
     (Format::LambdaTelemetry, lambda_telemetry::FORMAT, Readers::body(lambda_telemetry::parse)),
     (Format::LambdaInvokeError, lambda_invoke_error::FORMAT, Readers::NONE.records(lambda_invoke_error::read_record)),
+    (Format::Cloudwatch, cloudwatch::FORMAT, Readers::body(cloudwatch::parse).records(cloudwatch::read_record)),
+    (Format::Firehose, firehose::FORMAT, Readers::body(firehose::parse)),
     (Format::TraceHeader, trace_header::FORMAT, Readers::lines(trace_header::LINES)),
     (Format::Watchdog, watchdog::FORMAT, Readers::body(|input, _| watchdog::parse(input))),
     (Format::OtlpTraces, otlp::FORMAT, Readers::body(|input, _| otlp::parse(input))),

@@ -3,12 +3,22 @@
 //! A parser never fails as a whole. Every item of its input ends in exactly one [`Fate`]. What a source does not say is
 //! left out, never made up: no request IDs, no limits, no times.
 
+mod access_line;
 pub mod access_log;
+pub mod apache;
+pub mod caddy;
+pub mod celery;
+pub mod classic_watchdog;
+pub mod cloudwatch;
 pub mod envelope;
 mod events;
 pub mod facts;
+pub mod firehose;
 mod formats;
+mod go;
 pub mod gunicorn;
+pub mod haproxy;
+pub mod hypercorn;
 pub mod lambda_app;
 pub mod lambda_app_json;
 pub mod lambda_fields;
@@ -16,11 +26,23 @@ pub mod lambda_invoke_error;
 pub mod lambda_json;
 pub mod lambda_telemetry;
 pub mod lambda_text;
+pub mod nginx;
+pub mod of_watchdog;
+mod openfaas;
+pub mod openfaas_gateway;
 pub mod otlp;
+pub mod php_fpm;
 mod pieces;
+mod python;
+pub mod rack_timeout;
 pub mod redact;
+mod ruby;
 pub mod times;
 pub mod trace_header;
+pub mod unicorn;
+pub mod uvicorn;
+pub mod uwsgi;
+pub mod varnish;
 pub mod watchdog;
 
 use std::collections::BTreeMap;

@@ -75,3 +75,19 @@ async fn a_long_line_costs_itself_only(pool: PgPool) {
     assert_eq!((&answer["accepted"], &answer["rejected"][0]["line"]), (&json!(4), &json!(3)));
     assert!(answer["rejected"][0]["reason"].as_str().expect("a reason").starts_with("expected a line of at most 262144 bytes"), "{answer}");
 }
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn firehose_gets_the_answer_that_it_demands(pool: PgPool) {
+    let bench = Bench::new(pool);
+    let id = ("x-amz-firehose-request-id", "0b6a7c1d-2e3f-4051-8263-748596a7b8c9");
+    let delivery = include_bytes!("../../../../tests/fixtures/firehose/delivery.json").to_vec();
+    for _ in 0..2 {
+        let answer = bench.post("/v1/push/firehose", &[("content-type", "application/json"), id], delivery.clone()).await;
+        assert_eq!((answer.status, answer.json()["requestId"].clone()), (200, json!(id.1)));
+        assert!(answer.json()["timestamp"].is_i64());
+    }
+    assert_eq!(bench.evidence("0f1d8d1e-6a41-4a8e-8a7e-2f4a6f1f7c11").await.len(), 4, "the same delivery twice is one");
+    let refused = bench.post("/v1/push/firehose", &[id], "{}").await;
+    assert_eq!((refused.status, refused.json()["requestId"].clone()), (400, json!(id.1)));
+    assert!(refused.json()["errorMessage"].as_str().is_some_and(|reason| reason.contains("expected a Firehose delivery")));
+}

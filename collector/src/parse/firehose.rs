@@ -1,0 +1,85 @@
+//! Kinesis Data Firehose: records of a delivery stream, each base64 of what was put there.
+//!
+//! ```text
+//! {"requestId":"ad91…","timestamp":1770804005123,"records":[{"data":"H4sIAAAA…"}]}
+//! ```
+//!
+//! AWS's "HTTP endpoint delivery request and response specifications", read in November 2026. CloudWatch Logs puts gzipped
+//! subscription messages there, other senders plain lines. The answer that Firehose wants is `receive/firehose.rs`.
+
+use serde::Deserialize;
+
+use super::{Context, Fate, Item, Parsed, Reject, cloudwatch};
+
+/// The format's name.
+pub const FORMAT: &str = "firehose";
+
+/// A delivery.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Delivery {
+    /// The same on every try of the same delivery.
+    pub request_id: String,
+    /// Milliseconds since 1970.
+    pub timestamp: i64,
+    records: Vec<Record>,
+}
+
+#[derive(Deserialize)]
+struct Record {
+    data: String,
+}
+
+impl Delivery {
+    /// Reads a body.
+    ///
+    /// # Errors
+    /// What was expected and what was found.
+    pub fn read(input: &[u8]) -> Result<Self, String> {
+        serde_json::from_slice(input)
+            .map_err(|error| format!("expected a Firehose delivery (`requestId`, `timestamp`, `records`), found {error}"))
+    }
+
+    /// What the records hold. A record that cannot be read costs no other.
+    #[must_use]
+    pub fn parse(&self, context: &Context) -> Parsed {
+        let read = |record: &Record| match cloudwatch::decode(record.data.as_bytes()) {
+            Ok(data) => cloudwatch::read_delivered(&data, context),
+            Err(reason) => vec![Fate::Rejected(Reject::new(reason, &record.data))],
+        };
+        let items = (1..).zip(&self.records).flat_map(|(line, record)| read(record).into_iter().map(move |fate| Item { line, fate }));
+        Parsed { items: items.collect(), lines: self.records.len() as u64 }
+    }
+}
+
+/// Reads a body.
+pub fn parse(input: &[u8], context: &Context) -> Parsed {
+    match Delivery::read(input) {
+        Ok(delivery) => delivery.parse(context),
+        Err(reason) => {
+            let reject = Reject::new(reason, &String::from_utf8_lossy(input));
+            Parsed { items: vec![Item { line: 1, fate: Fate::Rejected(reject) }], lines: 1 }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_that_cannot_be_read_costs_no_other() {
+        let parsed = parse(include_bytes!("../../../tests/fixtures/firehose/delivery.json"), &Context::default());
+        let rejected: Vec<_> = parsed.items.iter().filter(|item| matches!(item.fate, Fate::Rejected(_))).map(|item| item.line).collect();
+        let evidence = parsed.items.iter().filter(|item| matches!(item.fate, Fate::Evidence(_))).count();
+        assert_eq!((parsed.lines, evidence, rejected), (3, 9, vec![3]));
+    }
+
+    #[test]
+    fn what_is_no_delivery_is_rejected_with_the_reason() {
+        let parsed = parse(b"{}", &Context::default());
+        assert!(
+            matches!(&parsed.items[..], [Item { fate: Fate::Rejected(reject), .. }] if reject.reason.starts_with("expected a Firehose delivery"))
+        );
+    }
+}
