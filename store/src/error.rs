@@ -51,9 +51,11 @@ impl StoreError {
 /// Whether the server's answer is about its present state and not about the query.
 fn is_passing(error: &dyn DatabaseError) -> bool {
     let Some(code) = error.code() else { return false };
-    // 08 connection, 53 resources, 57 stopping or cancelled, 58 its disk, 40 ties broken, 55P03 lock not granted in time,
+    // 08 connection, 28 login (passwords change), 53 resources, 57 stopping or cancelled, 58 its disk, 40 ties broken, 3D000
+    // no such database and 55000 one that lets nobody in (both while it is restored), 55P03 lock not granted in time,
     // 25006 a standby that may be promoted.
-    ["08", "53", "57", "58", "40"].iter().any(|class| code.starts_with(class)) || matches!(code.as_ref(), "55P03" | "25006")
+    ["08", "28", "53", "57", "58", "40"].iter().any(|class| code.starts_with(class))
+        || matches!(code.as_ref(), "3D000" | "55000" | "55P03" | "25006")
 }
 
 /// Whether a row found no partition: another process dropped what we remember as created.
@@ -64,6 +66,8 @@ pub(crate) fn is_missing_partition(error: &sqlx::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use sqlx::Connection;
+
     use super::*;
 
     #[test]
@@ -79,5 +83,17 @@ mod tests {
         assert!(!said("select 1/0").await.is_unavailable());
         assert!(said("do $$ begin raise exception 'stopping' using errcode = '57P01'; end $$").await.is_unavailable());
         assert!(said("do $$ begin raise exception 'tie' using errcode = '40P01'; end $$").await.is_unavailable());
+    }
+
+    #[sqlx::test(migrations = false)]
+    async fn a_database_that_lets_nobody_in_for_now_is_away(pool: sqlx::PgPool) {
+        let options = (*pool.connect_options()).clone();
+        let refused = async |options| StoreError::from(sqlx::PgConnection::connect_with(&options).await.unwrap_err());
+        assert!(refused(options.clone().database("being_restored")).await.is_unavailable());
+        let database: String = sqlx::query_scalar("select current_database()::text").fetch_one(&pool).await.unwrap();
+        let mut admin = sqlx::PgConnection::connect_with(&options.clone().database("postgres")).await.unwrap();
+        let close = format!("alter database \"{database}\" with allow_connections false");
+        sqlx::query(sqlx::AssertSqlSafe(close)).execute(&mut admin).await.unwrap();
+        assert!(refused(options).await.is_unavailable());
     }
 }
