@@ -114,6 +114,7 @@ impl Config {
         if let Some(url) = environment.get("DATABASE_URL").filter(|url| !url.is_empty() && config.database.url.is_none()) {
             config.database.url = Some(SecretString::from(url.clone()));
         }
+        config.alerts.validate()?;
         Ok(config)
     }
 
