@@ -39,6 +39,10 @@ fn for_cause(case: &Case<'_>, why: &Cause) -> Option<Advice> {
                 ..plain("set_client_timeout", &text)
             })
         }
+        ("waiting_on_downstream", None) => Some(plain(
+            "set_client_timeout",
+            "Give the call in which it stood a timeout that leaves time to answer: then this call fails, and not the whole request.",
+        )),
         ("cold_start", _) => Some(plain(
             "shorten_start",
             "Shorten the start: precompute, reuse between requests, strip what is not needed, load lazily, or replace what dominates.",

@@ -15,20 +15,20 @@ use crate::diagnose::firing::Firing;
 /// The share of the time from which on a call counts as the culprit.
 const SHARE_MIN: f64 = 0.5;
 
-/// Functions in which Python and Node stand while they wait for the network.
-const AT_A_SOCKET: [&str; 12] = [
-    "recv",
-    "recv_into",
-    "recvfrom",
-    "read_status",
-    "sendall",
-    "connect",
-    "create_connection",
-    "getaddrinfo",
-    "poll",
-    "select",
-    "do_handshake",
-    "_read_status",
+/// Functions in which Python stands while it waits for somebody else's bytes, with their files where the name alone could
+/// be anybody's. Seen in stacks of `http.client`, `urllib`, `requests`, `redis` and TLS, November 2026. Not `select`: an
+/// event loop stands there whatever it waits for, a timer included.
+const AT_A_SOCKET: [(&str, &str); 10] = [
+    ("readinto", "socket.py"),
+    ("_read_from_socket", "socket.py"),
+    ("read", "ssl.py"),
+    ("recv", ""),
+    ("recv_into", ""),
+    ("recvfrom", ""),
+    ("sendall", ""),
+    ("create_connection", ""),
+    ("getaddrinfo", ""),
+    ("do_handshake", ""),
 ];
 
 /// Recognises the cause.
@@ -92,7 +92,13 @@ fn at_a_socket(case: &Case<'_>) -> Option<Recognised> {
 /// The innermost frame, if it waits for the network, and the nearest frame of the user's own code above it.
 fn standing(one: &Evidence) -> Option<(&Frame, Option<&Frame>)> {
     let stack = one.claim.stacks.iter().find(|stack| stack.serving).or_else(|| one.claim.stacks.first())?;
-    let innermost = stack.frames.last().filter(|frame| AT_A_SOCKET.contains(&frame.function.as_str()))?;
+    let file = |frame: &Frame| frame.file.clone().unwrap_or_default();
+    let waits = |frame: &&Frame| AT_A_SOCKET.iter().any(|(function, place)| frame.function == *function && file(frame).ends_with(place));
+    let innermost = stack.frames.last().filter(waits)?;
+    // The server itself reads what the client still has to send.
+    if stack.frames.iter().rev().take(4).any(|frame| file(frame).contains("/gunicorn/http/")) {
+        return None;
+    }
     let own = |frame: &&Frame| {
         frame.file.as_deref().is_some_and(|file| !["site-packages", "node_modules", "/lib/python"].iter().any(|part| file.contains(part)))
     };
