@@ -17,7 +17,7 @@ demo: ## build, start, play in captured traffic, print the address of the first 
 test: ## run every test against a throw-away PostgreSQL
 	@scripts/install-needs rust compiler postgres python
 	@scripts/test-peers
-	scripts/with-postgres cargo test --locked --workspace
+	scripts/with-postgres cargo test --locked --workspace --no-fail-fast
 
 check: ## what CI runs: format, lints, documentation, licences, tests
 	@.ci/run
