@@ -135,13 +135,13 @@ fn render(text: &mut String, incident: &Incident) -> std::fmt::Result {
         writeln!(text, "    - {}", visible(&reason.text))?;
         for cited in &reason.evidence {
             let place = cited.file.as_deref().zip(cited.line).map_or_else(String::new, |(file, line)| format!("{file}:{line}: "));
-            writeln!(text, "        {}{}", visible(&place), visible(cited.text.lines().next().unwrap_or_default()))?;
+            writeln!(text, "        {}{}", visible(&place), shown(&cited.text))?;
         }
     }
     for note in &diagnosis.contradicted {
         writeln!(text, "  not so: {}", visible(&note.text))?;
         for cited in &note.evidence {
-            writeln!(text, "        {}", visible(cited.text.lines().next().unwrap_or_default()))?;
+            writeln!(text, "        {}", shown(&cited.text))?;
         }
     }
     for advice in &diagnosis.advice {
@@ -156,6 +156,14 @@ fn render(text: &mut String, incident: &Incident) -> std::fmt::Result {
         }
     }
     writeln!(text, "  wrong if: {}\n", visible(&diagnosis.refuted_by))
+}
+
+/// The beginning of a cited line, as much of it as a terminal has room for.
+fn shown(text: &str) -> String {
+    const CHARS_MAX: usize = 300;
+    let first = text.lines().next().unwrap_or_default();
+    let begin: String = first.chars().take(CHARS_MAX).collect();
+    visible(&begin) + if begin.len() < first.len() { " …" } else { "" }
 }
 
 /// Text from a log as it may be shown on a terminal: control characters, which could steer it, are made visible.

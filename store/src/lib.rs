@@ -49,7 +49,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection, PgPool};
+use sqlx::{Connection, PgConnection, PgPool};
 
 pub use changes::{Change, ChangeKind, Listener, NewDelivery, Quiet};
 pub use deliveries::{AttemptOutcome, AttemptRow, Delivery, DeliveryState};
@@ -96,6 +96,8 @@ impl Store {
         // Our queries are short: compiling one, or starting processes for it, takes longer than running it.
         let settings = [("jit", "off"), ("max_parallel_workers_per_gather", "0")];
         let connection = PgConnectOptions::from_str(options.url.expose_secret())?.application_name("overrun").options(settings);
+        // A pool tries until its time is up and then only says that; the first connection says what is wrong.
+        PgConnection::connect_with(&connection).await?.close().await?;
         let pool = PgPoolOptions::new()
             .max_connections(options.connections_max)
             .acquire_timeout(ACQUIRE_TIMEOUT)

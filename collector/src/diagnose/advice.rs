@@ -11,7 +11,8 @@ pub fn for_case(case: &Case<'_>, firing: &Firing, why: &Cause) -> Vec<Advice> {
     advice.extend(for_cause(case, why));
     advice.extend(for_outcome(case, firing));
     advice.extend(firing.limit.as_ref().and_then(|limit| for_limit(limit, why)));
-    if why.id == Cause::UNKNOWN && matches!(firing.outcome, Outcome::Timeout | Outcome::DroppedAtShutdown) {
+    let stack_known = case.evidence().any(|one| !one.claim.stacks.is_empty());
+    if why.id == Cause::UNKNOWN && !stack_known && matches!(firing.outcome, Outcome::Timeout | Outcome::DroppedAtShutdown) {
         advice.push(plain(
             "send_more",
             "Nothing says what it was doing. Send spans or watchdog events of this function: they name the call that was in flight.",
