@@ -1,1 +1,198 @@
-//! x
+//! Every parser on arbitrary bytes: it does not panic, every item has its fate and its place, and what it yields can be
+//! folded and printed.
+
+use std::fs;
+
+use collector::fold;
+use collector::parse::{Context, Fate, Format, Parsed, RAW_BYTES_MAX, facts};
+use domain::{Evidence, SourceName, StackName};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+use crate::support::{LATER, at, fixture_path};
+
+fn formats() -> Vec<Format> {
+    Format::ALL.to_vec()
+}
+
+/// Every fixture there is.
+fn corpus() -> Vec<Vec<u8>> {
+    let mut files = Vec::new();
+    for folder in fs::read_dir(fixture_path(".")).expect("fixtures").map(|entry| entry.expect("listed").path()).filter(|path| path.is_dir())
+    {
+        let paths = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("listed").path()).filter(|path| path.is_file());
+        files.extend(paths.map(|path| fs::read(path).expect("a fixture")));
+    }
+    assert!(files.len() > 50, "fixtures are found");
+    files.sort();
+    files
+}
+
+/// What has to hold of anything that was read from these bytes.
+fn check(format: Format, input: &[u8]) {
+    let parsed = format.parse(input, &Context::default());
+    let places = parsed.lines.max(parsed.items.len() as u64);
+    for item in &parsed.items {
+        assert!((1..=places).contains(&item.line), "{}: line {} of {places}", format.name(), item.line);
+        assert!(facts::of(item).is_object());
+        match &item.fate {
+            Fate::Evidence(claim) | Fate::Ignored(claim) => {
+                assert!(claim.raw.len() <= RAW_BYTES_MAX, "{}: {} bytes kept", format.name(), claim.raw.len());
+                assert!(claim.request_id.as_ref().is_none_or(|id| !id.as_str().is_empty()), "{}: an empty ID", format.name());
+                let json = serde_json::to_string(claim).expect("JSON");
+                let back: domain::Claim = serde_json::from_str(&json).expect("a claim");
+                assert_eq!((&back, back.id()), (&**claim, claim.id()), "{}: stored and loaded, a claim is the same", format.name());
+            }
+            Fate::Rejected(reject) => assert!(!reject.reason.is_empty()),
+        }
+    }
+    let incidents = fold(&evidence(parsed), at(LATER)).incidents;
+    assert!(serde_json::to_string(&incidents).is_ok());
+}
+
+fn evidence(parsed: Parsed) -> Vec<Evidence> {
+    let claims = parsed.items.into_iter().filter_map(|item| if let Fate::Evidence(claim) = item.fate { Some(*claim) } else { None });
+    claims
+        .map(|claim| Evidence {
+            stack: StackName::default(),
+            source: SourceName::from("test"),
+            received_at: at(LATER),
+            origin: None,
+            claim,
+        })
+        .collect()
+}
+
+/// What lines are made of, put together in any way.
+fn pieces() -> impl Strategy<Value = String> {
+    let piece = select(vec![
+        "START RequestId: ",
+        "END RequestId: ",
+        "REPORT RequestId: ",
+        "INIT_REPORT Init Duration: ",
+        "RequestId: ",
+        " Error: ",
+        "Task timed out after ",
+        " seconds",
+        "3.00",
+        "\t",
+        "Duration: ",
+        " ms",
+        "Status: timeout",
+        "Error Type: ",
+        "XRAY TraceId: ",
+        "1-6a3f1c20-3eb34191e0d1a317b3829668",
+        "[2026-11-22 12:04:32 +0000] ",
+        "[8899] ",
+        "[CRITICAL] ",
+        "WORKER TIMEOUT (pid:",
+        "8901",
+        ")",
+        "Worker (pid:",
+        "was sent SIG",
+        "!",
+        "exited with code ",
+        "2026-11-22T12:04:32.123Z ",
+        "2026-11-22T12:0é",
+        "app[web.1]: ",
+        "web-1  | ",
+        "Nov 22 12:04:32 ",
+        " - - [22/Nov/2026:12:05:26 +0000] \"",
+        "\" 200 12 ",
+        "rid=",
+        "pid=<",
+        ">",
+        "\"",
+        "\\",
+        "{",
+        "}",
+        "[",
+        "]",
+        ":",
+        ",",
+        "\"kind\":\"fired\"",
+        "\"request_id\":\"r\"",
+        "\"left_ms\":",
+        "-1e400",
+        "null",
+        "\"timestamp\":1770804000000",
+        "\"message\":\"",
+        "\"logStream\":\"s\"",
+        "\n",
+        "\r\n",
+        "\r",
+        "\u{a0}",
+        "\0",
+        "\u{202e}",
+        "é",
+        "  File \"a.py\", line 1, in f",
+        "Traceback (most recent call last):",
+        " ",
+        "9999999999999999999999",
+        "-",
+    ]);
+    vec(piece, 0..24).prop_map(|pieces| pieces.concat())
+}
+
+/// A real file, spoilt: cut, a part twice, bytes changed.
+fn spoilt() -> impl Strategy<Value = Vec<u8>> {
+    let edit = (any::<Index>(), any::<Index>(), 0_u8..4, any::<u8>());
+    (select(corpus()), vec(edit, 1..6)).prop_map(|(mut bytes, edits)| {
+        for (a, b, what, byte) in edits {
+            if bytes.is_empty() {
+                break;
+            }
+            let (a, b) = (a.index(bytes.len()), b.index(bytes.len()));
+            let (from, to) = (a.min(b), a.max(b));
+            match what {
+                0 => drop(bytes.drain(from..to)),
+                1 => bytes.truncate(to),
+                2 => bytes.extend_from_within(from..to.min(from + 200)),
+                _ => bytes[from] = byte,
+            }
+        }
+        bytes
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_bytes_are_read(format in select(formats()), input in vec(any::<u8>(), 0..300)) {
+        check(format, &input);
+    }
+
+    #[test]
+    fn anything_made_of_known_pieces_is_read(format in select(formats()), text in pieces()) {
+        check(format, text.as_bytes());
+        check(Format::Auto, text.as_bytes());
+    }
+
+    #[test]
+    fn spoilt_files_are_read(format in select(formats()), input in spoilt()) {
+        check(format, &input);
+        check(Format::Auto, &input);
+    }
+
+    #[test]
+    fn every_line_is_in_exactly_one_item(lines in vec("[a-z {}\":0-9]{1,40}", 0..30)) {
+        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        let parsed = Format::Auto.parse(text.as_bytes(), &Context::default());
+        prop_assert_eq!(parsed.lines, lines.len() as u64);
+        let begun: Vec<u64> = parsed.items.iter().map(|item| item.line).collect();
+        prop_assert!(begun.windows(2).all(|pair| pair[0] < pair[1]), "in order, none twice: {:?}", begun);
+        let first = lines.iter().position(|line| !line.trim().is_empty()).map(|index| index as u64 + 1);
+        prop_assert_eq!(begun.first().copied(), first);
+    }
+}
+
+#[test]
+fn every_fixture_is_read_by_every_format() {
+    for input in corpus() {
+        for format in formats() {
+            check(format, &input);
+        }
+    }
+}
