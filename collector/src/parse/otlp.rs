@@ -13,6 +13,7 @@
 
 mod attributes;
 mod json;
+mod number;
 mod span;
 
 use std::sync::Arc;

@@ -13,6 +13,7 @@
 mod claim;
 mod cloud_event;
 mod event;
+mod reader;
 mod salvage;
 
 use domain::Claim;
@@ -94,7 +95,7 @@ fn cut_off(text: &str) -> Vec<Result<Claim, Reject>> {
 
 /// Reads a value that was found among other things, such as a line of a log. `None` when it is no watchdog event.
 #[must_use]
-pub fn parse_value(value: &Value, _raw: &str) -> Option<Result<Claim, Reject>> {
+pub fn parse_value(value: &Value) -> Option<Result<Claim, Reject>> {
     looks_like_event(value.as_object()?).then(|| one(value.clone()))
 }
 

@@ -25,7 +25,7 @@ pub struct Metrics {
     pub recompute_groups: IntCounter,
     /// Rounds of folding that the store did not take.
     pub recompute_errors: IntCounter,
-    /// Panics that were caught, by stage (`parse`, `commit`, `fold`): each is a fault of ours.
+    /// Panics that were caught, by stage (`parse`, `commit`, `fold`, `recompute`): each is a fault of ours.
     pub panics: IntCounterVec,
 }
 

@@ -5,8 +5,6 @@
 //! base64 (what protobuf's own JSON mapping would write) or cut short are refused: nobody could join them to anything.
 //! Unknown keys are ignored, `null` is absent.
 
-use std::fmt;
-
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{
@@ -15,7 +13,13 @@ use opentelemetry_proto::tonic::common::v1::{
 use opentelemetry_proto::tonic::resource::v1::Resource as ProtoResource;
 use opentelemetry_proto::tonic::trace::v1 as proto;
 use serde::Deserialize;
-use serde::de::{self, Deserializer, Visitor};
+use serde::de::{self, Deserializer};
+
+use super::number::{OrZero, TextOrNumber};
+
+type U64 = OrZero<u64>;
+type I64 = TextOrNumber<i64>;
+type F64 = TextOrNumber<f64>;
 
 /// `ExportTraceServiceRequest`, or `TracesData`: the same shape.
 #[derive(Deserialize)]
@@ -159,107 +163,6 @@ impl<'de, const N: usize> Deserialize<'de> for Id<N> {
             Some(digits) if digits.len() == N * 2 => Ok(Self(digits.chunks(2).map(|pair| pair[0] * 16 + pair[1]).collect())),
             _ => Err(de::Error::custom(format_args!("expected an ID of {} hex digits, found `{}`", N * 2, super::cut(&text, 64)))),
         }
-    }
-}
-
-/// Text or a number.
-struct TextOrNumber<T>(T);
-
-/// What can be read from text or a number.
-trait FromTextOrNumber: Sized {
-    const EXPECTED: &'static str;
-    fn from_text(text: &str) -> Option<Self>;
-    fn from_unsigned(number: u64) -> Option<Self>;
-    fn from_signed(number: i64) -> Option<Self>;
-    fn from_float(number: f64) -> Option<Self>;
-}
-
-impl<'de, T: FromTextOrNumber> Deserialize<'de> for TextOrNumber<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader<T>(std::marker::PhantomData<T>);
-        impl<T: FromTextOrNumber> Visitor<'_> for Reader<T> {
-            type Value = TextOrNumber<T>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(T::EXPECTED)
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-                T::from_text(text).map(TextOrNumber).ok_or_else(|| E::invalid_value(de::Unexpected::Str(super::cut(text, 64)), &self))
-            }
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Self::Value, E> {
-                T::from_unsigned(number).map(TextOrNumber).ok_or_else(|| E::invalid_value(de::Unexpected::Unsigned(number), &self))
-            }
-            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Self::Value, E> {
-                T::from_signed(number).map(TextOrNumber).ok_or_else(|| E::invalid_value(de::Unexpected::Signed(number), &self))
-            }
-            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Self::Value, E> {
-                T::from_float(number).map(TextOrNumber).ok_or_else(|| E::invalid_value(de::Unexpected::Float(number), &self))
-            }
-        }
-        deserializer.deserialize_any(Reader(std::marker::PhantomData))
-    }
-}
-
-impl FromTextOrNumber for u64 {
-    const EXPECTED: &'static str = "a 64-bit integer, as text or number";
-    fn from_text(text: &str) -> Option<Self> {
-        text.parse().ok()
-    }
-    fn from_unsigned(number: u64) -> Option<Self> {
-        Some(number)
-    }
-    fn from_signed(_: i64) -> Option<Self> {
-        None
-    }
-    fn from_float(_: f64) -> Option<Self> {
-        None
-    }
-}
-
-impl FromTextOrNumber for i64 {
-    const EXPECTED: &'static str = "a 64-bit integer, as text or number";
-    fn from_text(text: &str) -> Option<Self> {
-        text.parse().ok()
-    }
-    fn from_unsigned(number: u64) -> Option<Self> {
-        Self::try_from(number).ok()
-    }
-    fn from_signed(number: i64) -> Option<Self> {
-        Some(number)
-    }
-    fn from_float(_: f64) -> Option<Self> {
-        None
-    }
-}
-
-impl FromTextOrNumber for f64 {
-    const EXPECTED: &'static str = "a number, `NaN`, `Infinity` or `-Infinity`";
-    fn from_text(text: &str) -> Option<Self> {
-        text.parse().ok()
-    }
-    #[expect(clippy::cast_precision_loss, reason = "the field is a double: its sender lost the precision already")]
-    fn from_unsigned(number: u64) -> Option<Self> {
-        Some(number as Self)
-    }
-    #[expect(clippy::cast_precision_loss, reason = "as above")]
-    fn from_signed(number: i64) -> Option<Self> {
-        Some(number as Self)
-    }
-    fn from_float(number: f64) -> Option<Self> {
-        Some(number)
-    }
-}
-
-type U64 = OrZero<u64>;
-type I64 = TextOrNumber<i64>;
-type F64 = TextOrNumber<f64>;
-
-/// A number that may be `null`.
-#[derive(Default)]
-struct OrZero<T>(T);
-
-impl<'de, T: FromTextOrNumber + Default> Deserialize<'de> for OrZero<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self(Option::<TextOrNumber<T>>::deserialize(deserializer)?.map_or_else(T::default, |number| number.0)))
     }
 }
 

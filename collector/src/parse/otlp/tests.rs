@@ -1,4 +1,5 @@
-use domain::{Claim, Key, Kind, Millis};
+use domain::{Claim, FunctionName, Key, Kind, Millis};
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
@@ -46,8 +47,6 @@ fn a_lambda_span_is_found_by_its_invocation() {
     let older = only(&json!([]), json!({"attributes": [text("faas.execution", "6f747a63"), text("faas.id", arn)]}));
     assert_eq!((older.request_id, older.function.map(|f| f.to_string()).as_deref()), (Some("6f747a63".into()), Some("checkout")));
 }
-
-use domain::FunctionName;
 
 #[test]
 fn a_span_without_a_request_id_is_found_by_its_trace() {
@@ -185,4 +184,35 @@ fn a_file_of_one_document_a_line_is_read() {
     let one = document(&json!([]), &json!({"traceId": TRACE, "spanId": "eee19b7ec3c1b174", "name": "a"})).to_string();
     let parsed = parse(format!("{one}\n\n{one}\nnonsense\n").as_bytes());
     assert_eq!((parsed.lines, parsed.items.iter().map(|item| item.line).collect::<Vec<_>>()), (3, vec![1, 3, 4]));
+}
+
+#[test]
+fn fixtures_are_read() {
+    let killed = claims(parse(include_bytes!("../../../../tests/fixtures/otlp_traces/python-gunicorn-27.0.1-killed.pb")));
+    assert_eq!(killed.len(), 1);
+    assert!(killed[0].parent_span_id.is_some(), "a child whose parent never came is what a killed request looks like");
+    let aborted = claims(parse(include_bytes!("../../../../tests/fixtures/otlp_traces/python-gunicorn-21.2.0-aborted.pb")));
+    let server = aborted.iter().find(|claim| claim.text("span_kind") == Some("server")).expect("it was exported at the abort");
+    assert_eq!((server.text("status"), server.attributes.get("http.status_code")), (Some("unset"), None));
+    let call = aborted.iter().flat_map(|claim| &claim.calls).next().expect("the query");
+    assert_eq!((call.operation.as_str(), call.target.as_deref()), ("db.query", Some("postgresql")));
+    let lambda = claims(parse(include_bytes!("../../../../tests/fixtures/otlp_traces/python-lambda.json")));
+    assert!(lambda.iter().all(|claim| claim.function.as_ref().map(FunctionName::as_str) == Some("checkout")));
+}
+
+proptest! {
+    /// Whatever comes: no panic, and every item has its fate.
+    #[test]
+    fn any_bytes_are_read(input in proptest::collection::vec(any::<u8>(), 0..300)) {
+        let parsed = parse(&input);
+        prop_assert!(parsed.items.len() as u64 >= parsed.lines);
+    }
+
+    #[test]
+    fn any_damage_to_a_request_is_survived(at in 0..400_usize, byte in any::<u8>()) {
+        let mut input = include_bytes!("../../../../tests/fixtures/otlp_traces/python-gunicorn-21.2.0-aborted.pb").to_vec();
+        let at = at % input.len();
+        input[at] = byte;
+        let _ = parse(&input);
+    }
 }

@@ -8,14 +8,13 @@ use serde_json::Value as Json;
 
 use super::FORMAT;
 use super::event::{CLASSIC_MESSAGE, Classic, ClientTimeout, Ending, Event, EventKind, Field, InFlight, Items, Phase, Thread};
+use super::reader::{NAME_BYTES_MAX, Reader, identifier, short};
 use crate::parse::{Reject, cut, redact};
 
 /// How much of the event's text is kept.
 const RAW_BYTES_MAX: usize = 8 * 1024;
 /// The largest original event that is kept; of a larger one, its digest (design §4).
 const ORIGINAL_EVENT_BYTES_MAX: usize = 64 * 1024;
-/// The longest name or identifier: an ARN has at most 200 bytes, a log stream 512.
-const NAME_BYTES_MAX: usize = 512;
 /// How many threads are kept, those that serve the request first.
 const STACKS_MAX: usize = 64;
 /// How many frames of a thread are kept, the innermost.
@@ -50,7 +49,7 @@ fn classic(value: Json, raw: &str) -> Result<Claim, Reject> {
 }
 
 fn native(event: Event, raw: &str) -> Result<Claim, Reject> {
-    let mut reader = Reader { raw, unreadable: Vec::new() };
+    let mut reader = Reader::new(raw);
     let kind = match event.kind {
         Field::Read(kind) => kind_of(kind),
         Field::Absent => {
@@ -206,59 +205,6 @@ fn kind_of(kind: EventKind) -> Kind {
     }
 }
 
-/// Takes fields out of an event and remembers those that were unreadable.
-struct Reader<'a> {
-    raw: &'a str,
-    unreadable: Vec<String>,
-}
-
-impl Reader<'_> {
-    fn field<T>(&mut self, field: Field<T>, name: &str) -> Option<T> {
-        match field {
-            Field::Read(value) => Some(value),
-            Field::Absent => None,
-            Field::Unreadable(found) => {
-                self.unreadable.push(format!("`{name}`: {}", cut(&found, NAME_BYTES_MAX)));
-                None
-            }
-        }
-    }
-
-    fn items<T>(&mut self, items: Items<T>, name: &str) -> Vec<T> {
-        self.unreadable.extend(items.unreadable.map(|found| format!("`{name}`: {}", cut(&found, NAME_BYTES_MAX))));
-        items.read
-    }
-
-    /// A name for people: cut when it is too long.
-    fn name(&mut self, field: Field<String>, name: &str) -> Option<String> {
-        self.field(field, name).filter(|text| !text.is_empty()).map(|text| short(&text))
-    }
-
-    /// A name that evidence is found under: never cut, since a cut one would be another's.
-    fn identity(&mut self, field: Field<String>, name: &str) -> Result<Option<String>, Reject> {
-        match self.field(field, name) {
-            Some(text) if !text.is_empty() => identifier(text, name, self.raw).map(Some),
-            _ => Ok(None),
-        }
-    }
-
-    fn parsed<T>(&mut self, field: Field<String>, name: &str, expected: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
-        let text = self.field(field, name).filter(|text| !text.is_empty())?;
-        let parsed = parse(&text);
-        if parsed.is_none() {
-            self.unreadable.push(format!("`{name}`: expected {expected}, found `{}`", cut(&text, 64)));
-        }
-        parsed
-    }
-}
-
-fn identifier(text: String, name: &str, raw: &str) -> Result<String, Reject> {
-    if text.len() <= NAME_BYTES_MAX {
-        return Ok(text);
-    }
-    Err(Reject::new(format!("expected `{name}` of at most {NAME_BYTES_MAX} bytes, found {}", text.len()), raw))
-}
-
 /// A span ID in W3C form.
 #[must_use]
 pub fn span_id(text: &str) -> Option<SpanId> {
@@ -270,10 +216,6 @@ fn attribute(claim: &mut Claim, name: &str, value: Option<impl Into<Value>>) {
     if let Some(value) = value {
         claim.attributes.insert(name.to_owned(), value.into());
     }
-}
-
-fn short(text: &str) -> String {
-    cut(text, NAME_BYTES_MAX).to_owned()
 }
 
 /// Identifiers are opaque and may look like anything, a card number included.
