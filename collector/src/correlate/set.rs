@@ -21,8 +21,8 @@ impl<'a> Set<'a> {
     /// One set per stack, in the stacks' order.
     pub fn by_stack(evidence: &'a [Evidence]) -> Vec<Self> {
         let mut all: Vec<&Evidence> = evidence.iter().collect();
-        // Of repeated claims the first arrival is kept; where that is equal too, the first by name.
-        all.sort_by_cached_key(|one| (&one.stack, &one.claim, one.received_at, &one.origin, &one.source));
+        // Of repeated claims one is kept, by where it stood and not by when it came: arrival changes nothing.
+        all.sort_by_cached_key(|one| (&one.stack, &one.claim, &one.origin, &one.source, one.received_at));
         all.dedup_by(|a, b| a.stack == b.stack && a.claim == b.claim);
         all.chunk_by(|a, b| a.stack == b.stack).map(Self::of).collect()
     }
