@@ -47,7 +47,10 @@ pub fn split<'a>(
 }
 
 fn is_boundary(kind: Kind) -> bool {
-    matches!(kind, Kind::InvocationStart | Kind::InvocationEnd | Kind::InvocationReport | Kind::TimeoutNotice | Kind::Fault)
+    matches!(
+        kind,
+        Kind::Accepted | Kind::InvocationStart | Kind::InvocationEnd | Kind::InvocationReport | Kind::TimeoutNotice | Kind::Fault
+    )
 }
 
 /// Cuts the lines of one environment, in order: a second START, END or REPORT begins the next attempt.
@@ -55,10 +58,11 @@ fn cut<'a>(lines: &[&'a Evidence]) -> Vec<Vec<&'a Evidence>> {
     let mut attempts: Vec<Vec<&'a Evidence>> = Vec::new();
     for one in lines.iter().copied() {
         let kind = one.claim.kind;
-        let once = matches!(kind, Kind::InvocationStart | Kind::InvocationEnd | Kind::InvocationReport);
+        let once = matches!(kind, Kind::Accepted | Kind::InvocationStart | Kind::InvocationEnd | Kind::InvocationReport);
         let begins = attempts.last().is_none_or(|current| {
             let seen = |wanted| current.iter().any(|earlier| earlier.claim.kind == wanted);
-            once && seen(kind) || kind == Kind::InvocationStart && (seen(Kind::InvocationEnd) || seen(Kind::InvocationReport))
+            once && seen(kind)
+                || matches!(kind, Kind::Accepted | Kind::InvocationStart) && (seen(Kind::InvocationEnd) || seen(Kind::InvocationReport))
         });
         if begins {
             attempts.push(Vec::new());

@@ -18,6 +18,8 @@ pub struct Case<'a> {
     pub own: Vec<&'a Evidence>,
     /// How the worker that served it came to its end, if it did while serving it.
     pub worker: Option<WorkerEnd<'a>>,
+    /// What the program says of itself that served it, where its lines name no process: banner and stop.
+    pub server: Vec<&'a Evidence>,
     /// How many requests that worker had in flight at that moment, this one included.
     pub in_flight: usize,
     /// What is known beside the evidence.
@@ -74,7 +76,7 @@ impl<'a> Case<'a> {
     /// A case about `subject`, first attempt.
     #[must_use]
     pub fn new(stack: &'a StackName, subject: Key, own: Vec<&'a Evidence>, knowledge: &'a Knowledge, as_of: Timestamp) -> Self {
-        Self { stack, subject, attempt: 1, own, worker: None, in_flight: 0, knowledge, as_of }
+        Self { stack, subject, attempt: 1, own, worker: None, server: Vec::new(), in_flight: 0, knowledge, as_of }
     }
 
     /// A case about a worker's end that no known request claims.
@@ -124,12 +126,14 @@ impl<'a> Case<'a> {
             return Some(start);
         }
         let stated = self.own.iter().filter(|one| self.is_of_request(one)).filter_map(|one| one.claim.started_at).min();
-        stated.or_else(|| {
+        let stated = stated.or_else(|| {
             // A line that states both its moment and the time elapsed implies the beginning.
             let implied = |one: &&Evidence| Some(one.claim.elapsed_ms?.before(one.claim.observed_at?));
             let kinds = [Kind::TimeoutNotice, Kind::InvocationReport, Kind::WatchdogFired, Kind::WatchdogNearMiss, Kind::WatchdogArmed];
             kinds.into_iter().find_map(|kind| self.first(kind).as_ref().and_then(implied))
-        })
+        });
+        // Some servers say when the request began for which they ended a worker.
+        stated.or_else(|| self.worker.as_ref()?.evidence.first()?.claim.started_at)
     }
 
     /// Whether a claim's times are the request's own. A span's are only if it carries the request's ID: callers' and callees'

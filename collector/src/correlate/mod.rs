@@ -7,13 +7,16 @@
 mod attempts;
 mod case;
 mod inits;
+mod processes;
 mod servers;
 mod set;
 mod shutdown;
+mod soft_limits;
 mod traces;
 mod workers;
 
 pub use case::{Case, Ending, WorkerEnd, is_watchdog};
+pub use processes::{learned, ran_at_least};
 
 use std::path::Path;
 
@@ -57,11 +60,14 @@ pub fn cases<'a>(evidence: &'a [Evidence], knowledge: &'a Knowledge, as_of: Time
         traces::join(&set, &mut requests);
         let mut attempts: Vec<Case<'a>> =
             requests.iter().flat_map(|(id, evidence)| attempts::split(set.stack, id, evidence, knowledge, as_of)).collect();
+        soft_limits::split(&mut attempts);
         let orphans = inits::join(&set, &mut attempts);
         let servers = servers::of(&set);
+        let told = processes::cases(&set.processes, &mut attempts, set.stack, knowledge, as_of);
         let ends = workers::ends(&set, &servers, knowledge).into_iter().chain(shutdown::ends(&set, &servers, knowledge));
         let unclaimed: Vec<_> = ends.filter(|end| !workers::claim(end, &mut attempts)).collect();
         cases.extend(attempts);
+        cases.extend(told);
         cases.extend(unclaimed.into_iter().map(|end| Case::of_worker(set.stack, end, knowledge, as_of)));
         cases.extend(orphans.into_iter().map(|(instance, own)| Case::new(set.stack, Key::Instance(instance), own, knowledge, as_of)));
         cases.extend(set.loose.iter().map(|one| Case::new(set.stack, one.claim.key(), vec![one], knowledge, as_of)));

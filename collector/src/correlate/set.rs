@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use domain::{Evidence, Instance, Key, RequestId, StackName, TraceId};
 use jiff::Timestamp;
 
+use super::processes::{self, Processes};
+
 /// The evidence of one stack, each claim once, grouped by its narrowest key.
 pub struct Set<'a> {
     pub stack: &'a StackName,
@@ -13,6 +15,8 @@ pub struct Set<'a> {
     pub workers: BTreeMap<(Option<&'a Instance>, u32), Vec<&'a Evidence>>,
     /// What servers say of themselves, by where they run.
     pub servers: BTreeMap<Option<&'a Instance>, Vec<&'a Evidence>>,
+    /// What ties to nothing but the log it stood in, by program and log.
+    pub processes: Processes<'a>,
     pub instances: BTreeMap<&'a str, Vec<&'a Evidence>>,
     pub loose: Vec<&'a Evidence>,
 }
@@ -34,11 +38,16 @@ impl<'a> Set<'a> {
             traces: BTreeMap::new(),
             workers: BTreeMap::new(),
             servers: BTreeMap::new(),
+            processes: BTreeMap::new(),
             instances: BTreeMap::new(),
             loose: Vec::new(),
         };
         for one in evidence.iter().copied() {
             let claim = &one.claim;
+            if let Some(family) = processes::family(claim) {
+                processes::add(&mut set.processes, family, one);
+                continue;
+            }
             if claim.kind.is_of_server() {
                 set.servers.entry(claim.instance.as_ref()).or_default().push(one);
                 continue;

@@ -87,7 +87,7 @@ fn tells_of_end(evidence: &Evidence) -> bool {
     matches!(
         evidence.claim.kind,
         Kind::WorkerTimeout | Kind::WorkerKilled | Kind::WorkerExit | Kind::ProcessExit | Kind::RequestError | Kind::Fault
-    )
+    ) || !evidence.claim.stacks.is_empty()
 }
 
 /// The class of workers that the server's banner names.

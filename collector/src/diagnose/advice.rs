@@ -1,8 +1,11 @@
 //! What to change: the exact setting and where it is set, and whether changing it would only hide the problem.
 
+use std::fmt::Write as _;
+
 use domain::{Advice, Cause, Limit, Millis, Outcome};
 
 use super::firing::Firing;
+use super::{proxy_settings, settings};
 use crate::correlate::{Case, Ending};
 
 /// What to change, most useful first.
@@ -112,7 +115,14 @@ fn for_limit(limit: &Limit, cause: &Cause) -> Option<Advice> {
             GUNICORN_PLACE,
             "Make `--graceful-timeout` longer than the longest request, and the orchestrator's own grace period longer still.".to_owned(),
         ),
-        _ => return None,
+        (product, setting) => {
+            let (place, text) = settings::advice(product, setting).or_else(|| proxy_settings::advice(product, setting))?;
+            let mut text = text.to_owned();
+            if limit.value_ms.is_none() {
+                let _ = write!(text, " Its value is not in the log: give the configuration with `--limits` to have it checked.");
+            }
+            (place, text)
+        }
     };
     Some(Advice {
         setting: Some(limit.setting.clone()),

@@ -8,6 +8,7 @@ mod advice;
 mod causes;
 mod firing;
 mod sentence;
+mod settings;
 mod timeline;
 
 use domain::{Citation, Diagnosis, Evidence, Fired, FunctionName, Incident, IncidentId, Outcome, ProblemId, Product};

@@ -8,7 +8,7 @@ use super::{GUNICORN_SETTINGS, gunicorn_limit};
 pub fn read(name: &str, text: &str) -> Vec<Limit> {
     let assigned = |(line, number): (&str, u32)| {
         let (key, value) = line.split_once('=')?;
-        let (setting, _, _) = GUNICORN_SETTINGS.iter().find(|(_, python, _)| key.trim_end() == *python)?;
+        let (setting, _) = GUNICORN_SETTINGS.iter().find(|(_, python)| key.trim_end() == *python)?;
         let value = value.split('#').next().unwrap_or_default().trim();
         gunicorn_limit(setting, value, format!("{name}:{number}"))
     };

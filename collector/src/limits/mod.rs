@@ -3,7 +3,9 @@
 //! What is read is what the file says; a default that it leaves unsaid is not made up.
 
 mod gunicorn_conf;
+mod php_fpm_conf;
 mod procfile;
+mod unicorn_rb;
 
 use std::path::Path;
 
@@ -23,13 +25,14 @@ pub fn read(name: &str, text: &str) -> Result<Vec<Limit>, UnknownKind> {
     match base {
         _ if base.starts_with("Procfile") => Ok(procfile::read(base, text)),
         _ if Path::new(base).extension().is_some_and(|extension| extension == "py") => Ok(gunicorn_conf::read(base, text)),
+        _ if Path::new(base).extension().is_some_and(|extension| extension == "rb") => Ok(unicorn_rb::read(base, text)),
+        _ if php_fpm_conf::is_one(base, text) => Ok(php_fpm_conf::read(base, text)),
         _ => Err(UnknownKind(name.to_owned())),
     }
 }
 
 /// The two limits of gunicorn that end requests.
-const GUNICORN_SETTINGS: [(&str, &str, Option<&str>); 2] =
-    [("--timeout", "timeout", Some("-t")), ("--graceful-timeout", "graceful_timeout", None)];
+const GUNICORN_SETTINGS: [(&str, &str); 2] = [("--timeout", "timeout"), ("--graceful-timeout", "graceful_timeout")];
 
 fn gunicorn_limit(setting: &str, seconds: &str, place: String) -> Option<Limit> {
     let value = Millis::parse_seconds(seconds)?;

@@ -1,8 +1,8 @@
 //! A Procfile: `web: gunicorn app:app --timeout 30`, as Heroku, Fly and foreman read it.
 
-use domain::Limit;
+mod programs;
 
-use super::{GUNICORN_SETTINGS, gunicorn_limit};
+use domain::Limit;
 
 /// The limits that its command lines give.
 pub fn read(name: &str, text: &str) -> Vec<Limit> {
@@ -12,31 +12,11 @@ pub fn read(name: &str, text: &str) -> Vec<Limit> {
         // The options in the environment are read as if they stood before those on the command line.
         let unquoted = command.replace(['"', '\''], " ").replace("GUNICORN_CMD_ARGS=", "GUNICORN_CMD_ARGS= ");
         let words: Vec<&str> = unquoted.split_whitespace().collect();
-        if words.iter().any(|word| matches!(word.rsplit('/').next(), Some("gunicorn" | "GUNICORN_CMD_ARGS="))) {
-            limits.extend(gunicorn(&words, &format!("{name}:{number}")));
+        for program in programs::PROGRAMS.iter().filter(|program| program.is_run_by(&words)) {
+            limits.extend(program.limits(&words, &format!("{name}:{number}")));
         }
     }
     limits
-}
-
-fn gunicorn(words: &[&str], place: &str) -> Vec<Limit> {
-    let of = |(long, _, short): &(&'static str, &str, Option<&str>)| {
-        // The last one given wins, as in gunicorn itself.
-        let position = words.iter().rposition(|word| named(word, long) || short.is_some_and(|short| named(word, short)))?;
-        let word = words[position];
-        let attached = short.and_then(|short| word.strip_prefix(short)).filter(|value| !value.is_empty() && !value.starts_with('='));
-        let assigned = word.split_once('=').map(|(_, value)| value);
-        let value = attached.or(assigned).or(words.get(position + 1).copied())?;
-        gunicorn_limit(long, value, place.to_owned())
-    };
-    GUNICORN_SETTINGS.iter().filter_map(of).collect()
-}
-
-/// `--timeout`, `--timeout=30`; of a short option also `-t30`.
-fn named(word: &str, option: &str) -> bool {
-    let short = !option.starts_with("--");
-    word.strip_prefix(option)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('=') || short && rest.bytes().all(|b| b.is_ascii_digit()))
 }
 
 #[cfg(test)]
@@ -70,6 +50,30 @@ mod tests {
     #[test]
     fn a_format_of_access_lines_is_no_option() {
         check("web: gunicorn app:app --access-logformat '%(t)s \"%(r)s\" -t %(L)s' --timeout 7", &[("--timeout", 7_000)]);
+    }
+
+    #[test]
+    fn each_programs_own_options_are_read() {
+        check("w: uwsgi --http :80 --harakiri 20 -p 2", &[("harakiri", 20_000)]);
+        check("w: UWSGI_HARAKIRI=5 uwsgi --ini a.ini", &[("harakiri", 5_000)]);
+        check(
+            "w: celery -A shop worker --time-limit=300 --soft-time-limit 2.5",
+            &[("--soft-time-limit", 2_500), ("--time-limit", 300_000)],
+        );
+        check("w: uvicorn app:app --timeout-graceful-shutdown 7", &[("--timeout-graceful-shutdown", 7_000)]);
+        check("w: python -m hypercorn app:app --graceful-timeout 4", &[("--graceful-timeout", 4_000)]);
+        check("w: RACK_TIMEOUT_SERVICE_TIMEOUT=15 bundle exec puma -t 2:2", &[("service_timeout", 15_000)]);
+    }
+
+    #[test]
+    fn watchdogs_and_gateway_are_told_by_their_variables() {
+        check(
+            "f: mode=http fprocess=python3 /srv/app.py exec_timeout=1m30s write_timeout=95s fwatchdog",
+            &[("exec_timeout", 90_000), ("write_timeout", 95_000)],
+        );
+        check("f: fprocess=cat exec_timeout=10s fwatchdog", &[("exec_timeout", 10_000), ("exec_timeout", 10_000)]);
+        check("g: functions_provider_url=http://p/ upstream_timeout=2s write_timeout=35s gateway", &[("upstream_timeout", 2_000)]);
+        check("x: exec_timeout=10s ./mine", &[]);
     }
 
     #[test]

@@ -4,7 +4,10 @@ use domain::Claim;
 use serde_json::Value;
 
 use super::envelope::{self, Envelope};
-use super::{Context, Fate, Format, Item, LINE_BYTES_MAX, Parsed, Reject, app_log, lambda_text, otlp, watchdog};
+use super::{
+    Context, Fate, Format, Item, LINE_BYTES_MAX, Parsed, Reject, app_log, lambda_text, of_watchdog, openfaas_gateway, otlp, php_fpm, uwsgi,
+    watchdog,
+};
 
 /// Reads lines of any of the line formats.
 pub fn parse(format: Format, input: &[u8], context: &Context) -> Parsed {
@@ -162,6 +165,10 @@ fn continues(event: &str, line: &str) -> bool {
     if lambda_text::is_error_type(line.trim_end()) {
         return first.starts_with("RequestId: ") && first.contains(" Error: ");
     }
+    let blocks = [of_watchdog::continues, openfaas_gateway::continues, uwsgi::continues, php_fpm::continues];
+    if blocks.iter().any(|continues| continues(event, line)) {
+        return true;
+    }
     // A pretty-printed value under a log line that ends in its name.
     if matches!(line.trim_end(), "{" | "}" | "[" | "]") {
         return true;
@@ -201,7 +208,7 @@ fn ordinary(format: Format, text: &str) -> Fate {
 
 /// Reads one JSON value: a watchdog event, spans, a record of a known shape, a shipper's wrapper, or an application's words.
 pub(super) fn json(format: Format, value: Value, raw: &str, context: &Context) -> Vec<Fate> {
-    if let Some(read) = watchdog::parse_value(&value, raw) {
+    if let Some(read) = watchdog::parse_value(&value) {
         let fate = read.map_or_else(Fate::Rejected, |claim| Fate::Evidence(Box::new(claim)));
         return vec![complete(fate, &Envelope::default(), context)];
     }

@@ -9,7 +9,7 @@
 //! Read off gunicorn 19.9.0 to 27.0.1 running for real (November 2026); what differs between versions is in
 //! `docs/formats/gunicorn.md`. No line names a request: the worker's process ID is the key.
 
-mod head;
+pub(super) mod head;
 mod message;
 
 use domain::Claim;

@@ -53,6 +53,7 @@ use jiff::Timestamp;
 pub use pieces::items;
 
 pub use formats::Format;
+pub(crate) use go::duration as go_duration;
 pub(crate) use formats::Lines;
 
 /// What is known about an input as a whole before a line of it is read.

@@ -15,7 +15,7 @@ const SLACK: Millis = Millis::from_ms(1000);
 
 /// What gunicorn did.
 pub fn fired(case: &Case<'_>) -> Option<Firing> {
-    let end = case.worker.as_ref()?;
+    let end = case.worker.as_ref().filter(|end| is_gunicorns(end))?;
     let firing = match end.ending {
         Ending::TimedOut => timed_out(case, end),
         Ending::Killed => killed(end),
@@ -25,6 +25,11 @@ pub fn fired(case: &Case<'_>) -> Option<Firing> {
         Ending::Dropped | Ending::LeftLate => dropped(case, end)?,
     };
     Some(Firing { at: end.at, layer: Some(Layer::AppServer), product: firing.product.clone().or(Some(Product::GUNICORN)), ..firing })
+}
+
+/// Whether it is the end of a worker of gunicorn's: other servers that keep workers have files of their own.
+fn is_gunicorns(end: &WorkerEnd<'_>) -> bool {
+    end.evidence.first().and_then(|one| one.claim.platform.as_ref()).is_none_or(|platform| *platform == Product::GUNICORN)
 }
 
 fn limit(case: &Case<'_>, setting: &str) -> Limit {

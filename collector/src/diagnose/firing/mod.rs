@@ -4,8 +4,14 @@
 //! reacted later are its consequences. A caller's giving up comes first when it was first.
 
 mod caller;
+mod celery;
 mod gunicorn;
+mod known;
 mod lambda;
+mod openfaas;
+mod prefork;
+mod rack_timeout;
+mod uvicorn;
 mod watchdog;
 
 pub use watchdog::recheck_at;
@@ -68,8 +74,17 @@ impl Firing {
 type Fired = fn(&Case<'_>) -> Option<Firing>;
 
 /// One line per program: name, and what it reads in a case.
-const PROGRAMS: [(&str, Fired); 4] =
-    [("lambda", lambda::fired), ("gunicorn", gunicorn::fired), ("caller", caller::fired), ("watchdog", watchdog::fired)];
+const PROGRAMS: &[(&str, Fired)] = &[
+    ("lambda", lambda::fired),
+    ("gunicorn", gunicorn::fired),
+    ("prefork", prefork::fired),
+    ("openfaas", openfaas::fired),
+    ("celery", celery::fired),
+    ("rack_timeout", rack_timeout::fired),
+    ("uvicorn", uvicorn::fired),
+    ("caller", caller::fired),
+    ("watchdog", watchdog::fired),
+];
 
 /// The firing that decides the case.
 pub fn first(case: &Case<'_>) -> Option<Firing> {

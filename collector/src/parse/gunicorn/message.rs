@@ -1,9 +1,10 @@
 //! gunicorn's messages, one by one: what the arbiter and the workers say.
 
-use domain::{Claim, ClaimedOutcome, Frame, Kind, KnownFrom, Layer, Limit, Product, ThreadStack, Value};
+use domain::{Claim, ClaimedOutcome, Kind, KnownFrom, Layer, Limit, Product, Value};
 
 use super::FORMAT;
 use super::head::Head;
+use crate::parse::python::{frames as python_frames, with_stack};
 use crate::parse::{Fate, RAW_BYTES_MAX, cut};
 
 /// Reads a message of gunicorn's logger: a claim about a process, or an application's words.
@@ -129,24 +130,6 @@ fn boot_error(claim: &impl Fn(Kind, Option<u32>) -> Claim, head: &Head<'_>, mess
         claim = claim.with("error_type", error.split(':').next().unwrap_or(error)).with("message", error);
     }
     Some(with_stack(claim, python_frames(message)))
-}
-
-fn with_stack(mut claim: Claim, frames: Vec<Frame>) -> Claim {
-    if !frames.is_empty() {
-        claim.stacks.push(ThreadStack { name: Some("MainThread".to_owned()), serving: true, blocked: None, frames });
-    }
-    claim
-}
-
-/// The frames of a Python traceback, innermost last.
-fn python_frames(text: &str) -> Vec<Frame> {
-    text.lines()
-        .filter_map(|line| {
-            let (file, rest) = line.trim_start().strip_prefix("File \"")?.split_once("\", line ")?;
-            let (line, function) = rest.split_once(", in ")?;
-            Some(Frame { function: function.to_owned(), file: Some(file.to_owned()), line: line.parse().ok() })
-        })
-        .collect()
 }
 
 /// A text that is a number and nothing else.
