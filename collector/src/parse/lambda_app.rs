@@ -144,3 +144,6 @@ fn expected_timeout(base: &Claim, text: &str) -> Option<Claim> {
     let limit = domain::Millis::parse_seconds(seconds)?;
     Some(base.clone().with("near_timeout", true).with("limit_ms", limit).with("message", text))
 }
+
+#[cfg(test)]
+mod tests;

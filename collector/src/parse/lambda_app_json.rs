@@ -57,3 +57,6 @@ pub fn parse(object: &Map<String, Value>, raw: &str) -> Option<Fate> {
     let telling = claim.request_id.is_some() || claim.outcome.is_some_and(ClaimedOutcome::is_anomalous);
     Some(if telling { Fate::Evidence(Box::new(claim)) } else { Fate::Ignored(Box::new(claim)) })
 }
+
+#[cfg(test)]
+mod tests;

@@ -75,7 +75,8 @@ fn take<'a>(shape: &Shape, value: &'a str, claim: &mut Claim) -> &'a str {
     };
     match shape {
         Shape::Number(name) => {
-            if let Some(number) = Millis::parse_ms(word) {
+            let bare = ["ms", "MB"].iter().find_map(|unit| word.strip_suffix(unit)).unwrap_or(word);
+            if let Some(number) = Millis::parse_ms(bare) {
                 keep(name, number.into());
             }
             skip_unit(rest)
@@ -109,4 +110,37 @@ fn skip_unit(rest: &str) -> &str {
 
 fn skip_word(text: &str) -> &str {
     text.find(char::is_whitespace).map_or("", |end| &text[end..])
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::Kind;
+
+    use super::*;
+
+    fn check(text: &str, expected: &[(&str, f64)]) {
+        let claim = read(text, Claim::new(Kind::InvocationReport, "lambda_text", text));
+        let numbers: Vec<_> = claim.attributes.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_number()?))).collect();
+        assert_eq!(numbers, expected, "{text}");
+    }
+
+    #[test]
+    fn the_longest_name_wins_wherever_a_field_begins() {
+        let expected =
+            [("billed_duration_ms", 2.0), ("billed_restore_duration_ms", 4.0), ("duration_ms", 1.0), ("restore_duration_ms", 3.0)];
+        check("Duration: 1 ms\tBilled Duration: 2 ms\tRestore Duration: 3 ms\tBilled Restore Duration: 4 ms", &expected);
+        check("Billed Restore Duration: 4 ms Restore Duration: 3 ms Billed Duration: 2 ms Duration: 1 ms", &expected);
+    }
+
+    #[test]
+    fn names_inside_other_words_are_none() {
+        check("MyDuration: 5 ms\tSome Duration: 7 ms", &[("duration_ms", 7.0)]);
+        check("Duration 5 ms", &[]);
+    }
+
+    #[test]
+    fn units_and_blanks_vary() {
+        check("Memory Size:128MB   Max Memory Used:   36 MB", &[("max_memory_used_mb", 36.0), ("memory_size_mb", 128.0)]);
+        check("Memory Size: 128\tMax Memory Used: 36", &[("max_memory_used_mb", 36.0), ("memory_size_mb", 128.0)]);
+    }
 }

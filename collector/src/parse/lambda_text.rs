@@ -311,3 +311,6 @@ pub(super) fn restore_limit() -> Limit {
 fn fixed_limit(setting: &str) -> Limit {
     Limit { setting: setting.to_owned(), known_from: KnownFrom::Default, ..timeout_limit(Some(INIT_LIMIT)) }
 }
+
+#[cfg(test)]
+mod tests;
