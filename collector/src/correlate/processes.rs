@@ -106,3 +106,6 @@ impl<'a> Event<'a> {
         Case { attempt, server: self.server, ..Case::new(stack, subject, self.own, knowledge, as_of) }
     }
 }
+
+#[cfg(test)]
+mod tests;
