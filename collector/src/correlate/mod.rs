@@ -6,8 +6,11 @@
 
 mod attempts;
 mod case;
+mod gateways;
 mod inits;
+mod notices;
 mod processes;
+mod proxies;
 mod servers;
 mod set;
 mod shutdown;
@@ -17,6 +20,7 @@ mod workers;
 
 pub use case::{Case, Ending, WorkerEnd, is_watchdog};
 pub use processes::{learned, ran_at_least};
+pub use proxies::is_proxys;
 
 use std::path::Path;
 
@@ -58,19 +62,26 @@ pub fn cases<'a>(evidence: &'a [Evidence], knowledge: &'a Knowledge, as_of: Time
     for set in Set::by_stack(evidence) {
         let mut requests = set.requests.clone();
         traces::join(&set, &mut requests);
+        let in_front = gateways::join(&set, &mut requests);
+        let mut proxied = proxies::join(&set, &mut requests);
         let mut attempts: Vec<Case<'a>> =
             requests.iter().flat_map(|(id, evidence)| attempts::split(set.stack, id, evidence, knowledge, as_of)).collect();
         soft_limits::split(&mut attempts);
         let orphans = inits::join(&set, &mut attempts);
+        let unnamed = notices::join(&set.notices, &mut attempts);
         let servers = servers::of(&set);
         let told = processes::cases(&set.processes, &mut attempts, set.stack, knowledge, as_of);
         let ends = workers::ends(&set, &servers, knowledge).into_iter().chain(shutdown::ends(&set, &servers, knowledge));
         let unclaimed: Vec<_> = ends.filter(|end| !workers::claim(end, &mut attempts)).collect();
+        let unclaimed = proxies::claim(unclaimed, &mut attempts, &mut proxied, knowledge);
         cases.extend(attempts);
         cases.extend(told);
-        cases.extend(unclaimed.into_iter().map(|end| Case::of_worker(set.stack, end, knowledge, as_of)));
+        let seen = |seen: proxies::Seen<'a>| Case { own: seen.lines, ..Case::of_worker(set.stack, seen.end, knowledge, as_of) };
+        cases.extend(unclaimed.into_iter().map(seen));
+        cases.extend(proxied.into_iter().map(|own| Case::new(set.stack, Key::Loose(own[0].claim.id()), own, knowledge, as_of)));
         cases.extend(orphans.into_iter().map(|(instance, own)| Case::new(set.stack, Key::Instance(instance), own, knowledge, as_of)));
-        cases.extend(set.loose.iter().map(|one| Case::new(set.stack, one.claim.key(), vec![one], knowledge, as_of)));
+        cases.extend(gateways::cases(in_front, set.stack, knowledge, as_of));
+        cases.extend(set.loose.iter().chain(&unnamed).map(|one| Case::new(set.stack, one.claim.key(), vec![one], knowledge, as_of)));
     }
     cases
 }

@@ -6,6 +6,7 @@ use domain::{Evidence, Instance, Key, RequestId, StackName, TraceId};
 use jiff::Timestamp;
 
 use super::processes::{self, Processes};
+use super::{gateways, notices, proxies};
 
 /// The evidence of one stack, each claim once, grouped by its narrowest key.
 pub struct Set<'a> {
@@ -17,6 +18,12 @@ pub struct Set<'a> {
     pub servers: BTreeMap<Option<&'a Instance>, Vec<&'a Evidence>>,
     /// What ties to nothing but the log it stood in, by program and log.
     pub processes: Processes<'a>,
+    /// What proxies tell of requests that they do not name.
+    pub proxies: Vec<&'a Evidence>,
+    /// What gateways tell of requests that they do not name.
+    pub gateways: Vec<&'a Evidence>,
+    /// What a platform tells of an invocation that it does not name.
+    pub notices: Vec<&'a Evidence>,
     pub instances: BTreeMap<&'a str, Vec<&'a Evidence>>,
     pub loose: Vec<&'a Evidence>,
 }
@@ -39,6 +46,9 @@ impl<'a> Set<'a> {
             workers: BTreeMap::new(),
             servers: BTreeMap::new(),
             processes: BTreeMap::new(),
+            proxies: Vec::new(),
+            gateways: Vec::new(),
+            notices: Vec::new(),
             instances: BTreeMap::new(),
             loose: Vec::new(),
         };
@@ -46,6 +56,18 @@ impl<'a> Set<'a> {
             let claim = &one.claim;
             if let Some(family) = processes::family(claim) {
                 processes::add(&mut set.processes, family, one);
+                continue;
+            }
+            if claim.request_id.is_none() && proxies::is_proxys(claim) {
+                set.proxies.push(one);
+                continue;
+            }
+            if notices::is_notice(one) {
+                set.notices.push(one);
+                continue;
+            }
+            if gateways::is_unnamed(claim) {
+                set.gateways.push(one);
                 continue;
             }
             if claim.kind.is_of_server() {

@@ -9,17 +9,18 @@ const CELERY: &str = "the worker's command line, `task_time_limit`/`task_soft_ti
 
 const ROWS: &[Row] = &[
     (
+        "openwhisk",
+        "timeout",
+        "`limits.timeout` of the action (`wsk action update NAME --timeout MILLISECONDS`)",
+        "Raise the action's timeout only if it is meant to take this long; the deployment sets the longest that is allowed.",
+    ),
+    (
         "heroku",
         "(fixed) request timeout",
         "not configurable",
         "Answer within 30 s: end slow work earlier by a timeout of the application server or rack-timeout below it, move it to a worker dyno, or send a first byte in time.",
     ),
-    (
-        "heroku",
-        "(fixed) idle connection",
-        "not configurable",
-        "Send something at least every 55 s once the answer has begun.",
-    ),
+    ("heroku", "(fixed) idle connection", "not configurable", "Send something at least every 55 s once the answer has begun."),
     (
         "heroku",
         "(fixed) backend connection timeout",

@@ -162,6 +162,7 @@ fn read(message: Message, context: &Context) -> Vec<Fate> {
             instance: Some(Instance::from(format!("{group}:{stream}"))),
             function: function.map(Into::into),
             log_stream: Some(stream.clone()),
+            ..Envelope::default()
         };
         let fates = events::wrapped(Format::Auto, &event.message, &envelope, context);
         fates.into_iter().map(|fate| about(fate, &message, event)).collect::<Vec<_>>()

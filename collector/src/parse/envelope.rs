@@ -27,6 +27,8 @@ pub struct Envelope {
     pub function: Option<FunctionName>,
     /// The log stream by itself, as Lambda names it.
     pub log_stream: Option<String>,
+    /// What else it says, under the names of `docs/formats/README.md`: dyno, region, level.
+    pub facts: Vec<(&'static str, String)>,
 }
 
 /// The keys under which shippers put the line, in order of preference.
@@ -58,7 +60,7 @@ pub fn unwrap_json(object: &Map<String, Value>) -> Option<(Envelope, String)> {
     let function = text(&["function", "functionName"])
         .or_else(|| group.as_deref().and_then(|group| function_of(group, log_stream.as_deref().unwrap_or_default())).map(str::to_owned));
     Some((
-        Envelope { at, instance: instance.map(Instance::from), function: function.map(FunctionName::from), log_stream },
+        Envelope { at, instance: instance.map(Instance::from), function: function.map(FunctionName::from), log_stream, facts: Vec::new() },
         message.to_owned(),
     ))
 }
@@ -136,17 +138,19 @@ fn after_time(at: Timestamp, rest: &str) -> (Envelope, &str) {
     }
     // Heroku: `app[web.1]: text`.
     if let Some(process) = word.strip_suffix("]:").and_then(|w| w.split_once('[')) {
-        return (Envelope { instance: Some(Instance::from(process.1)), ..bare }, after);
+        let facts = vec![("dyno", process.1.to_owned())];
+        return (Envelope { instance: Some(Instance::from(process.1)), facts, ..bare }, after);
     }
-    // Fly: `app[machine] region [level] text`.
-    if let Some((_, machine)) = word.strip_suffix(']').and_then(|w| w.split_once('[')).filter(|(app, _)| !app.contains('/'))
+    // Fly: `app[machine] region [level] text`; a text in brackets follows the level at once.
+    if let Some((provider, machine)) = word.strip_suffix(']').and_then(|w| w.split_once('[')).filter(|(app, _)| !app.contains('/'))
         && let Some((region, after)) = next_word(after)
-        && let Some((level, text)) = next_word(after)
+        && let Some((level, text)) = after.strip_prefix('[').and_then(|after| after.split_once(']'))
         && region.len() == 3
-        && level.starts_with('[')
-        && level.ends_with(']')
+        && level.bytes().all(|b| b.is_ascii_alphabetic())
     {
-        return (Envelope { instance: Some(Instance::from(machine)), ..bare }, text);
+        let facts = [("provider", provider), ("region", region), ("level", level)].map(|(name, value)| (name, value.to_owned())).to_vec();
+        let envelope = Envelope { instance: Some(Instance::from(machine)), facts, ..bare };
+        return (envelope, text.strip_prefix(' ').unwrap_or(text));
     }
     // `aws logs tail`: the time, then the stream.
     if word.contains("/[") {
@@ -156,7 +160,7 @@ fn after_time(at: Timestamp, rest: &str) -> (Envelope, &str) {
 }
 
 fn stream_envelope(at: Timestamp, stream: &str) -> Envelope {
-    Envelope { at: Some(at), instance: Some(Instance::from(stream)), function: None, log_stream: Some(stream.to_owned()) }
+    Envelope { at: Some(at), instance: Some(Instance::from(stream)), log_stream: Some(stream.to_owned()), ..Envelope::default() }
 }
 
 /// Docker Compose: `web-1  | text`.

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::envelope::{self, Envelope};
 use super::{
     Context, Fate, Format, Item, LINE_BYTES_MAX, Parsed, Reject, app_log, lambda_text, of_watchdog, openfaas_gateway, otlp, php_fpm, uwsgi,
-    watchdog,
+    varnish, watchdog,
 };
 
 /// Reads lines of any of the line formats.
@@ -169,6 +169,9 @@ fn continues(event: &str, line: &str) -> bool {
     if blocks.iter().any(|continues| continues(event, line)) {
         return true;
     }
+    if varnish::continues(first, line) {
+        return true;
+    }
     // A pretty-printed value under a log line that ends in its name.
     if matches!(line.trim_end(), "{" | "}" | "[" | "]") {
         return true;
@@ -265,6 +268,11 @@ fn complete(fate: Fate, envelope: &Envelope, context: &Context) -> Fate {
         }
         if let Some(stream) = &envelope.log_stream {
             claim.attributes.entry("log_stream".to_owned()).or_insert_with(|| stream.as_str().into());
+        }
+        // A server's line has its own level; what the transport says of it is the transport's.
+        let bare = claim.kind == domain::Kind::AppLog || claim.format == super::fly::FORMAT;
+        for (name, value) in envelope.facts.iter().filter(|_| bare) {
+            claim.attributes.entry((*name).to_owned()).or_insert_with(|| value.as_str().into());
         }
         claim
     };

@@ -3,12 +3,15 @@
 use serde_json::{Map, Value};
 
 use super::{Context, Fate, Parsed, events};
+use super::{alb, api_gateway_access, api_gateway_execution, cloudfront, lambda_async};
 use super::{apache, caddy, haproxy, nginx, varnish};
+use super::{azure_functions, fly, gcp, heroku, vercel};
 use super::{celery, classic_watchdog, hypercorn, of_watchdog, openfaas_gateway, php_fpm, rack_timeout, unicorn, uvicorn, uwsgi};
 use super::{
     cloudwatch, firehose, gunicorn, lambda_app_json, lambda_invoke_error, lambda_json, lambda_telemetry, lambda_text, otlp, trace_header,
     watchdog,
 };
+use super::{openwhisk, openwhisk_events};
 
 /// A format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +38,10 @@ pub enum Format {
     Hypercorn,
     /// php-fpm's log, slow log and access lines.
     PhpFpm,
+    /// Apache OpenWhisk's activation records.
+    Openwhisk,
+    /// Apache OpenWhisk's user events.
+    OpenwhiskEvents,
     /// gunicorn's error and access log.
     Gunicorn,
     /// HAProxy's traffic log.
@@ -47,6 +54,14 @@ pub enum Format {
     Varnish,
     /// Apache httpd's error and access log.
     Apache,
+    /// AWS's Application Load Balancer: access logs.
+    Alb,
+    /// Amazon API Gateway: access logs.
+    ApiGatewayAccess,
+    /// Amazon API Gateway: execution logs.
+    ApiGatewayExecution,
+    /// Amazon CloudFront: standard logs.
+    Cloudfront,
     /// AWS Lambda's text log format, and what code running there prints.
     LambdaText,
     /// AWS Lambda's JSON log format.
@@ -55,10 +70,22 @@ pub enum Format {
     LambdaTelemetry,
     /// What AWS Lambda answers whoever invoked a function that failed.
     LambdaInvokeError,
+    /// What became of asynchronous invocations.
+    LambdaAsync,
     /// CloudWatch Logs subscription messages.
     Cloudwatch,
     /// Kinesis Data Firehose deliveries.
     Firehose,
+    /// Heroku's router and dynos.
+    Heroku,
+    /// Fly.io's proxy and machines.
+    Fly,
+    /// Google Cloud's log entries of functions and services.
+    Gcp,
+    /// Azure Functions' host log as text.
+    AzureFunctions,
+    /// Vercel's log drains.
+    Vercel,
     /// A trace header by itself: X-Ray or W3C.
     TraceHeader,
     /// Events of a watchdog inside a function.
@@ -81,18 +108,42 @@ const REGISTRY: &[(Format, &str, Readers)] = &[
     (Format::Uvicorn, uvicorn::FORMAT, Readers::lines(uvicorn::LINES)),
     (Format::Hypercorn, hypercorn::FORMAT, Readers::lines(hypercorn::LINES)),
     (Format::PhpFpm, php_fpm::FORMAT, Readers::lines(php_fpm::LINES)),
+    (Format::Openwhisk, openwhisk::FORMAT, Readers::lines(openwhisk::LINES).records(openwhisk::read_record)),
+    (Format::OpenwhiskEvents, openwhisk_events::FORMAT, Readers::NONE.records(openwhisk_events::read_record)),
     (Format::Gunicorn, gunicorn::FORMAT, Readers::lines(gunicorn::LINES).records(gunicorn::read_record)),
     (Format::Haproxy, haproxy::FORMAT, Readers::lines(haproxy::LINES)),
     (Format::Caddy, caddy::FORMAT, Readers::NONE.records(caddy::read_record)),
     (Format::Nginx, nginx::FORMAT, Readers::lines(nginx::LINES).records(nginx::read_record)),
     (Format::Varnish, varnish::FORMAT, Readers::lines(varnish::LINES)),
     (Format::Apache, apache::FORMAT, Readers::lines(apache::LINES)),
+    (Format::Alb, alb::FORMAT, Readers::lines(alb::LINES)),
+    (
+        Format::ApiGatewayAccess,
+        api_gateway_access::FORMAT,
+        Readers::lines(api_gateway_access::LINES).records(api_gateway_access::read_record),
+    ),
+    (
+        Format::ApiGatewayExecution,
+        api_gateway_execution::FORMAT,
+        Readers::lines(api_gateway_execution::LINES).records(api_gateway_execution::read_record),
+    ),
+    (
+        Format::Cloudfront,
+        cloudfront::FORMAT,
+        Readers::body(cloudfront::parse).and_lines(cloudfront::LINES).records(cloudfront::read_record),
+    ),
     (Format::LambdaText, lambda_text::FORMAT, Readers::lines(lambda_text::LINES).own_words(lambda_app_json::read_record)),
     (Format::LambdaJson, lambda_json::FORMAT, Readers::NONE.records(lambda_json::read_record)),
     (Format::LambdaTelemetry, lambda_telemetry::FORMAT, Readers::body(lambda_telemetry::parse)),
     (Format::LambdaInvokeError, lambda_invoke_error::FORMAT, Readers::NONE.records(lambda_invoke_error::read_record)),
+    (Format::LambdaAsync, lambda_async::FORMAT, Readers::NONE.records(lambda_async::read_record)),
     (Format::Cloudwatch, cloudwatch::FORMAT, Readers::body(cloudwatch::parse).records(cloudwatch::read_record)),
     (Format::Firehose, firehose::FORMAT, Readers::body(firehose::parse)),
+    (Format::Heroku, heroku::FORMAT, Readers::lines(heroku::LINES)),
+    (Format::Fly, fly::FORMAT, Readers::lines(fly::LINES).records(fly::read_record)),
+    (Format::Gcp, gcp::FORMAT, Readers::NONE.records(gcp::read_record)),
+    (Format::AzureFunctions, azure_functions::FORMAT, Readers::lines(azure_functions::LINES)),
+    (Format::Vercel, vercel::FORMAT, Readers::NONE.records(vercel::read_record)),
     (Format::TraceHeader, trace_header::FORMAT, Readers::lines(trace_header::LINES)),
     (Format::Watchdog, watchdog::FORMAT, Readers::body(|input, _| watchdog::parse(input))),
     (Format::OtlpTraces, otlp::FORMAT, Readers::body(|input, _| otlp::parse(input))),
@@ -134,6 +185,11 @@ impl Readers {
     /// A format of whole bodies: batches and transports.
     const fn body(body: ReadBody) -> Self {
         Self { body: Some(body), ..Self::NONE }
+    }
+
+    /// Also a format of lines, where others' stand around them.
+    const fn and_lines(self, lines: Lines) -> Self {
+        Self { lines: Some(lines), ..self }
     }
 
     /// Also, or only, a format of JSON objects.
@@ -183,6 +239,11 @@ impl Format {
             None if self == Self::Auto && otlp::looks_like_protobuf_traces(input) => otlp::parse(input),
             None => events::parse(self, input, context),
         }
+    }
+
+    /// Whether an input is one thing: what stands at its beginning holds for all of it.
+    pub(super) fn is_of_bodies(self) -> bool {
+        self.entry().2.body.is_some()
     }
 
     /// How the formats that an input of this one may hold are read.

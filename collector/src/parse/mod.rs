@@ -5,22 +5,32 @@
 
 mod access_line;
 pub mod access_log;
+pub mod alb;
 pub mod apache;
+pub mod api_gateway_access;
+pub mod api_gateway_execution;
+pub mod azure_functions;
 pub mod caddy;
 pub mod celery;
 pub mod classic_watchdog;
+pub mod cloudfront;
 pub mod cloudwatch;
 pub mod envelope;
 mod events;
 pub mod facts;
 pub mod firehose;
+pub mod fly;
 mod formats;
-mod go;
+pub mod gateway_facts;
+pub mod gcp;
+pub(crate) mod go;
 pub mod gunicorn;
 pub mod haproxy;
+pub mod heroku;
 pub mod hypercorn;
 pub mod lambda_app;
 pub mod lambda_app_json;
+pub mod lambda_async;
 pub mod lambda_fields;
 pub mod lambda_invoke_error;
 pub mod lambda_json;
@@ -30,6 +40,8 @@ pub mod nginx;
 pub mod of_watchdog;
 mod openfaas;
 pub mod openfaas_gateway;
+pub mod openwhisk;
+pub mod openwhisk_events;
 pub mod otlp;
 pub mod php_fpm;
 mod pieces;
@@ -43,6 +55,7 @@ pub mod unicorn;
 pub mod uvicorn;
 pub mod uwsgi;
 pub mod varnish;
+pub mod vercel;
 pub mod watchdog;
 
 use std::collections::BTreeMap;
@@ -53,8 +66,8 @@ use jiff::Timestamp;
 pub use pieces::items;
 
 pub use formats::Format;
-pub(crate) use go::duration as go_duration;
 pub(crate) use formats::Lines;
+pub(crate) use go::duration as go_duration;
 
 /// What is known about an input as a whole before a line of it is read.
 #[derive(Clone, Debug, Default)]

@@ -3,15 +3,28 @@
 //! Each looks at a case and says what its program did, if anything. The one that acted first is the verdict; layers that
 //! reacted later are its consequences. A caller's giving up comes first when it was first.
 
+mod apache;
+mod azure;
+mod caddy;
 mod caller;
 mod celery;
+mod gateway;
+mod google;
 mod gunicorn;
+mod haproxy;
+mod heroku;
 mod known;
 mod lambda;
+mod managed;
+mod nginx;
 mod openfaas;
+mod openwhisk;
 mod prefork;
+mod proxy;
 mod rack_timeout;
 mod uvicorn;
+mod varnish;
+mod vercel;
 mod watchdog;
 
 pub use watchdog::recheck_at;
@@ -36,6 +49,8 @@ pub struct Firing {
     pub limit: Option<Limit>,
     /// How the request ended by it.
     pub outcome: Outcome,
+    /// Whether the function is known to have gone on after that.
+    pub went_on: bool,
     /// How far it may be believed that it happened.
     pub state: IncidentState,
     /// How sure the attribution is.
@@ -60,6 +75,7 @@ impl Firing {
             product: None,
             limit: None,
             outcome,
+            went_on: false,
             state,
             confidence,
             reasons: Vec::new(),
@@ -79,9 +95,20 @@ const PROGRAMS: &[(&str, Fired)] = &[
     ("gunicorn", gunicorn::fired),
     ("prefork", prefork::fired),
     ("openfaas", openfaas::fired),
+    ("openwhisk", openwhisk::fired),
     ("celery", celery::fired),
     ("rack_timeout", rack_timeout::fired),
     ("uvicorn", uvicorn::fired),
+    ("nginx", nginx::fired),
+    ("haproxy", haproxy::fired),
+    ("apache", apache::fired),
+    ("caddy", caddy::fired),
+    ("varnish", varnish::fired),
+    ("gateway", gateway::fired),
+    ("heroku", heroku::fired),
+    ("google", google::fired),
+    ("azure", azure::fired),
+    ("vercel", vercel::fired),
     ("caller", caller::fired),
     ("watchdog", watchdog::fired),
 ];
@@ -97,6 +124,11 @@ pub fn first(case: &Case<'_>) -> Option<Firing> {
         let evidence = later.reasons.into_iter().flat_map(|reason| reason.evidence).collect();
         let who = later.product.as_ref().map_or("a later layer", Product::title).to_owned();
         first.consequences.push(Note { text: format!("{who} reacted later"), evidence });
+    }
+    first.consequences.extend(gateway::answered(case));
+    // What a proxy saw of somebody else's act.
+    if !first.product.as_ref().is_some_and(Product::is_proxy) && first.layer != Some(Layer::Client) {
+        first.reasons.extend(proxy::saw(case));
     }
     Some(first)
 }
