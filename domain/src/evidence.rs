@@ -114,6 +114,12 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Whether it is about what a gateway in front did with a request.
+    #[must_use]
+    pub fn is_of_gateway(self) -> bool {
+        matches!(self, Self::GatewayRequest | Self::GatewayDetail | Self::GatewayTimeout | Self::GatewayError)
+    }
+
     /// Whether it is about a server as a whole and not about one of its workers.
     #[must_use]
     pub fn is_of_server(self) -> bool {
@@ -308,6 +314,12 @@ impl Claim {
         self.attributes.get(name).and_then(Value::as_text)
     }
 
+    /// The gateway's own ID of the request, in a line of a gateway.
+    #[must_use]
+    pub fn gateway_request_id(&self) -> Option<&str> {
+        self.text("gateway_request_id").filter(|_| self.kind.is_of_gateway())
+    }
+
     /// The identity of this claim.
     #[must_use]
     pub fn id(&self) -> ClaimId {
@@ -322,6 +334,9 @@ impl Claim {
     pub fn key(&self) -> Key {
         if let Some(request_id) = &self.request_id {
             return Key::Request(request_id.clone());
+        }
+        if let Some(gateway_id) = self.gateway_request_id() {
+            return Key::Request(RequestId::from(gateway_id));
         }
         if let Some(trace_id) = &self.trace_id {
             return Key::Trace(trace_id.clone());
@@ -342,6 +357,13 @@ impl Claim {
         let mut others = Vec::new();
         if let (Key::Request(_), Some(trace_id)) = (&own, &self.trace_id) {
             others.push(Key::Trace(trace_id.clone()));
+        }
+        if let Some(gateway_id) = self.gateway_request_id() {
+            // A gateway's line that names both IDs ties them both ways; the log that it stood in is nobody's environment.
+            let theirs = Key::Request(RequestId::from(gateway_id));
+            let both = (own != theirs).then_some([(&own, &theirs), (&theirs, &own)]);
+            let traces = others.into_iter().map(|other| Link { from: own.clone(), to: other });
+            return traces.chain(both.into_iter().flatten().map(|(from, to)| Link { from: from.clone(), to: to.clone() })).collect();
         }
         if !matches!(own, Key::Worker { .. })
             && let Some(pid) = self.pid

@@ -48,7 +48,8 @@ fn of_claim(claim: &Claim) -> Map<String, Value> {
     facts
 }
 
-/// RFC 3339: as it stands in the text, else with as many groups of three fraction digits as the moment needs.
+/// RFC 3339 with as many groups of three fraction digits as the moment needs; with milliseconds where the text writes them even
+/// for a whole second.
 fn written(at: Timestamp, raw: &str) -> String {
     let groups = [9, 6, 3, 0].map(|digits| format!("{at:.digits$}"));
     let needed = match at.subsec_nanosecond().unsigned_abs() {
@@ -57,6 +58,10 @@ fn written(at: Timestamp, raw: &str) -> String {
         nanos if nanos.is_multiple_of(1_000) => 1,
         _ => 0,
     };
-    let chosen = groups.iter().position(|text| raw.contains(text.as_str())).filter(|found| *found <= needed).unwrap_or(needed);
+    let chosen = groups
+        .iter()
+        .position(|text| raw.contains(text.as_str()))
+        .filter(|found| (needed.min(2)..=needed).contains(found))
+        .unwrap_or(needed);
     groups[chosen].clone()
 }

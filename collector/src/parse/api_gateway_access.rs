@@ -1,0 +1,256 @@
+//! Access logs of Amazon API Gateway: REST, HTTP and WebSocket APIs.
+//!
+//! ```text
+//! {"requestId":"1565…","status":"504","responseLatency":"29004","integrationLatency":"29000","responseType":"INTEGRATION_TIMEOUT",…}
+//! <request id="f0ec…"> <ip>…</ip> … <status>504</status> … </request>
+//! 203.0.113.9,-,-,11/Feb/2026:10:00:30 +0000,GET,/slow,HTTP/1.1,504,41,b8fd…
+//! ```
+//!
+//! The line is the site's own template over `$context`; its keys are free. Read are JSON under keys that are named after the
+//! variables, in any spelling, and the console's XML and CSV presets. AWS's "`$context` variables for access logging", read in
+//! November 2026. Values are texts, `-` where a variable has none.
+
+use domain::{Claim, ClaimedOutcome, Confidence, Kind, Layer, Limit, Millis, RequestId, TraceId};
+use serde_json::{Map, Value};
+
+use super::gateway_facts::{self as gateways, present};
+use super::{Fate, Lines, RAW_BYTES_MAX, Reject, api_gateway_execution, cut, times};
+
+/// The format's name.
+pub const FORMAT: &str = "api_gateway_access";
+
+pub(super) const LINES: Lines = Lines { begins, read: read_line };
+
+/// Variables that only an API has, in the plain spelling of [`plain`]: two of them beside ID and status make an access line.
+const OWN: [&str; 12] = [
+    "extendedrequestid",
+    "requesttime",
+    "requesttimeepoch",
+    "resourcepath",
+    "routekey",
+    "responselatency",
+    "integrationlatency",
+    "integrationrequestid",
+    "integrationstatus",
+    "responselength",
+    "responsetype",
+    "integrationerrormessage",
+];
+
+fn begins(line: &str) -> Option<usize> {
+    let csv = || csv(line).map(|_| 0);
+    (line.starts_with("<request id=\"") || line.starts_with('{') && is_broken_json(line)).then_some(0).or_else(csv)
+}
+
+/// Templates that leave numbers unquoted print a bare `-` for what is absent: no JSON, though it looks like it.
+fn is_broken_json(line: &str) -> bool {
+    [":-,", ":-}", ": -,", ": -}"].iter().any(|hole| line.contains(hole)) && line.contains("equestId")
+}
+
+/// Cuts the console's CSV preset: time, method, path, protocol, status, length, ID after the three names of the caller.
+fn csv(line: &str) -> Option<[&str; 10]> {
+    let cells: [&str; 10] = line.trim_end().split(',').collect::<Vec<_>>().try_into().ok()?;
+    (times::common_log(cells[3]).is_some() && cells[6].starts_with("HTTP/") && cells[7].len() == 3).then_some(cells)
+}
+
+fn read_line(text: &str) -> Option<Fate> {
+    let text = text.trim();
+    if text.starts_with('{') {
+        return is_broken_json(text).then(|| read_broken(text)).flatten();
+    }
+    let facts = if let Some(cells) = csv(text) {
+        let names = ["", "", "", "requesttime", "httpmethod", "resourcepath", "protocol", "status", "responselength", "requestid"];
+        Facts(names.iter().zip(cells).map(|(name, cell)| ((*name).to_owned(), cell.to_owned())).collect())
+    } else {
+        xml(text)?
+    };
+    Some(gateways::fate(claim(&facts, text)))
+}
+
+fn read_broken(text: &str) -> Option<Fate> {
+    let whole = [":-,", ":-}", ": -,", ": -}"].iter().fold(text.to_owned(), |text, hole| text.replace(hole, &hole.replace('-', "null")));
+    let Ok(object) = serde_json::from_str::<Map<String, Value>>(&whole) else {
+        let known = OWN.iter().filter(|name| text.to_ascii_lowercase().contains(**name)).count();
+        return (known >= 2).then(|| Fate::Rejected(Reject::new("expected a JSON object, found one with values that are no JSON", text)));
+    };
+    read_record(&object, text)?.pop()
+}
+
+/// Reads a JSON line.
+pub(super) fn read_record(object: &Map<String, Value>, raw: &str) -> Option<Vec<Fate>> {
+    let facts = Facts(object.iter().filter_map(|(key, value)| Some((plain(key), word(value)?))).collect());
+    let own = OWN.iter().filter(|name| object.keys().any(|key| plain(key) == **name)).count();
+    (own >= 2 && facts.get(&REQUEST_ID).is_some() && facts.get(&STATUS).is_some()).then_some(())?;
+    Some(vec![gateways::fate(claim(&facts, raw))])
+}
+
+fn word(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// `integration.requestId`, `integration_request_id` and `integrationRequestId` are one name.
+fn plain(key: &str) -> String {
+    key.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
+}
+
+/// The console's XML preset.
+fn xml(text: &str) -> Option<Facts> {
+    let rest = text.strip_prefix("<request id=\"")?;
+    let (id, rest) = rest.split_once("\">")?;
+    let mut facts = vec![("requestid".to_owned(), id.to_owned())];
+    let mut rest = rest.trim_start();
+    while let Some((name, after)) = rest.strip_prefix('<').and_then(|rest| rest.split_once('>')).filter(|(name, _)| !name.starts_with('/'))
+    {
+        let (value, after) = after.split_once(&format!("</{name}>"))?;
+        facts.push((plain(name), value.to_owned()));
+        rest = after.trim_start();
+    }
+    Some(Facts(facts))
+}
+
+/// The values of a line under plain names.
+struct Facts(Vec<(String, String)>);
+
+const REQUEST_ID: [&str; 3] = ["requestid", "apirequestid", "apigatewayrequestid"];
+const STATUS: [&str; 4] = ["status", "statuscode", "httpstatus", "responsestatus"];
+
+impl Facts {
+    /// The value of the first of these names that has one.
+    fn get(&self, names: &[&str]) -> Option<&str> {
+        let value = |wanted: &&str| self.0.iter().find(|(name, _)| name == wanted).and_then(|(_, value)| present(value));
+        names.iter().find_map(value)
+    }
+
+    fn number(&self, names: &[&str]) -> Option<u32> {
+        self.get(names)?.parse().ok()
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(known, _)| known == name)
+    }
+}
+
+fn claim(facts: &Facts, raw: &str) -> Claim {
+    let mut claim = Claim::new(Kind::GatewayRequest, FORMAT, cut(raw, RAW_BYTES_MAX));
+    let id = facts.get(&REQUEST_ID).unwrap_or_default();
+    // REST APIs number requests by UUIDs, HTTP and WebSocket ones by short words; a route key is theirs alone.
+    let is_rest = id.len() == 36 && !facts.has("routekey");
+    claim = claim.with("gateway", if is_rest { "apigw_rest" } else { "apigw_http" }).with("gateway_request_id", id);
+    claim.request_id = facts.get(&["integrationrequestid", "awsendpointrequestid", "lambdarequestid"]).map(RequestId::from);
+    if let Some(trace_id) = facts.get(&["xraytraceid"]).and_then(|text| TraceId::parse(text.strip_prefix("Root=").unwrap_or(text))) {
+        claim = claim.with("xray_trace_id", trace_id.to_xray());
+        claim.trace_id = Some(trace_id);
+    }
+    claim.observed_at = facts.get(&["requesttime"]).and_then(times::common_log);
+    let epoch = facts.get(&["requesttimeepoch"]).and_then(|text| text.parse().ok()).and_then(times::epoch);
+    claim.started_at = epoch.or(claim.observed_at);
+    claim.observed_at = claim.observed_at.or(epoch);
+    let latency = |name: &str| facts.get(&[name]).and_then(Millis::parse_ms).filter(|time| *time >= Millis::ZERO);
+    claim.elapsed_ms = latency("responselatency");
+    for (name, time) in [("latency_ms", claim.elapsed_ms), ("integration_latency_ms", latency("integrationlatency"))] {
+        if let Some(time) = time {
+            claim = claim.with(name, time.as_ms_f64());
+        }
+    }
+    for (name, number) in [("status_code", facts.number(&STATUS)), ("integration_status_code", facts.number(&["integrationstatus"]))] {
+        if let Some(number) = number {
+            claim = claim.with(name, number);
+        }
+    }
+    let words = [
+        ("extended_request_id", &["extendedrequestid"][..]),
+        ("method", &["httpmethod", "method"]),
+        ("path", &["resourcepath", "path", "routekey"]),
+        ("response_type", &["responsetype", "errorresponsetype"]),
+        ("message", &["errormessage", "integrationerrormessage", "integrationerror", "error"]),
+    ];
+    for (name, keys) in words {
+        if let Some(text) = facts.get(keys) {
+            claim = claim.with(name, text);
+        }
+    }
+    judged(claim, is_rest)
+}
+
+/// An HTTP API's integration timeout at most, and unless set.
+const HTTP_API_TIMEOUT: Millis = Millis::from_ms(30_000);
+
+/// What status, response type and latency together say.
+fn judged(mut claim: Claim, is_rest: bool) -> Claim {
+    let Some(status) = gateways::status(&claim, "status_code") else { return claim };
+    let passed_through = gateways::status(&claim, "integration_status_code");
+    let message = claim.text("message").unwrap_or_default().to_owned();
+    let named = match claim.text("response_type") {
+        Some("INTEGRATION_TIMEOUT") => Some(true),
+        Some(_) => Some(false),
+        None if message == "Endpoint request timed out" => Some(true),
+        None => None,
+    };
+    let waited = claim.millis("integration_latency_ms").or(claim.elapsed_ms);
+    // An HTTP API says 503 and no more; but nothing else of it lasts as long as its limit.
+    let all_of_it = !is_rest && status == 503 && waited.is_some_and(|waited| waited >= HTTP_API_TIMEOUT);
+    let gave_up = passed_through.is_none() && named.unwrap_or(status == 504 || all_of_it);
+    if let Some(told) = api_gateway_execution::function_timeout(&message) {
+        return api_gateway_execution::merged(claim, told);
+    }
+    claim.outcome = if gave_up {
+        claim.limit = Some(limit(waited.and_then(gateways::whole_seconds)));
+        claim.outcome_confidence = named.is_none().then_some(Confidence::Likely);
+        Some(ClaimedOutcome::GatewayTimeout)
+    } else if status == 504 && passed_through == Some(504) {
+        Some(ClaimedOutcome::UpstreamTimeout)
+    } else if matches!(claim.text("response_type"), Some("THROTTLED" | "QUOTA_EXCEEDED")) {
+        Some(ClaimedOutcome::Throttled)
+    } else {
+        gateways::by_status(status)
+    };
+    claim
+}
+
+/// The integration timeout.
+pub(super) fn limit(value: Option<Millis>) -> Limit {
+    gateways::limit(Layer::Gateway, "api_gateway", gateways::API_GATEWAY_TIMEOUT, value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parse::{Format, tests::read};
+
+    #[test]
+    fn every_template_says_who_gave_up() {
+        let lines = include_str!("../../../tests/fixtures/api_gateway_access/access.log");
+        let told = read(Format::ApiGatewayAccess, lines);
+        let says = |index: usize, words: &[&str]| {
+            for word in words {
+                assert!(told[index].contains(word), "{word}: {}", told[index]);
+            }
+        };
+        assert_eq!(told.len(), 8, "{told:#?}");
+        says(0, &["gateway=apigw_rest", "outcome=success", "request_id=5b7e", "gateway_request_id=0a1b"]);
+        says(1, &["outcome=gateway_timeout", "limit_ms=29000", "latency_ms=29006"]);
+        says(2, &["gateway=apigw_http", "outcome=gateway_timeout", "limit_ms=30000"]);
+        says(3, &["outcome=gateway_timeout", "outcome_confidence=likely", "status_code=504"]);
+        says(4, &["outcome=gateway_timeout", "outcome_confidence=likely"]);
+        says(5, &["outcome=gateway_timeout", "latency_ms=30003"]);
+        says(6, &["outcome=upstream_timeout"]);
+        says(7, &["outcome=timeout", "limit_ms=6000"]);
+        assert!(!told[6].contains("limit_ms"), "{}", told[6]);
+    }
+
+    #[test]
+    fn other_peoples_json_is_not_taken() {
+        for text in [
+            r#"{"requestId":"0a1b2c3d-0000-4000-8000-000000000001","status":"ok","level":"INFO","message":"hello"}"#,
+            r#"{"status":504,"path":"/x","responseLength":"3","responseType":"json"}"#,
+        ] {
+            let object = serde_json::from_str(text).expect("JSON");
+            assert!(read_record(&object, text).is_none(), "{text}");
+        }
+        assert!(read_line("a,b,c,d,e,f,g,h,i,j").is_none());
+    }
+}
