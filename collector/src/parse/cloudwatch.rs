@@ -125,6 +125,14 @@ pub(super) fn decode(data: &[u8]) -> Result<Vec<u8>, String> {
     STANDARD.decode(data).map_err(|error| format!("expected base64, found {error}"))
 }
 
+/// What gzip holds, if it is gzip.
+///
+/// # Errors
+/// What was found instead.
+pub(super) fn plain(data: Vec<u8>) -> Result<Vec<u8>, String> {
+    if data.starts_with(GZIP) { gunzip(&data) } else { Ok(data) }
+}
+
 /// Gzip of one record, any number of members, bounded.
 fn gunzip(data: &[u8]) -> Result<Vec<u8>, String> {
     let mut text = Vec::new();

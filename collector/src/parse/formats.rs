@@ -5,13 +5,13 @@ use serde_json::{Map, Value};
 use super::{Context, Fate, Parsed, events};
 use super::{alb, api_gateway_access, api_gateway_execution, cloudfront, lambda_async};
 use super::{apache, caddy, haproxy, nginx, varnish};
-use super::{azure_functions, fly, gcp, heroku, vercel};
+use super::{azure_eventhub, azure_functions, cloudflare, fly, gcp, gcp_pubsub, heroku, vercel};
 use super::{celery, classic_watchdog, hypercorn, of_watchdog, openfaas_gateway, php_fpm, rack_timeout, unicorn, uvicorn, uwsgi};
 use super::{
     cloudwatch, firehose, gunicorn, lambda_app_json, lambda_invoke_error, lambda_json, lambda_telemetry, lambda_text, otlp, trace_header,
     watchdog,
 };
-use super::{openwhisk, openwhisk_events};
+use super::{knative, openwhisk, openwhisk_events};
 
 /// A format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub enum Format {
     Hypercorn,
     /// php-fpm's log, slow log and access lines.
     PhpFpm,
+    /// Knative Serving's queue-proxy, activator and request log.
+    Knative,
     /// Apache OpenWhisk's activation records.
     Openwhisk,
     /// Apache OpenWhisk's user events.
@@ -86,6 +88,12 @@ pub enum Format {
     AzureFunctions,
     /// Vercel's log drains.
     Vercel,
+    /// Cloudflare's trace events and request log.
+    Cloudflare,
+    /// Google Pub/Sub push deliveries.
+    GcpPubsub,
+    /// Azure diagnostic settings through an Event Hub.
+    AzureEventhub,
     /// A trace header by itself: X-Ray or W3C.
     TraceHeader,
     /// Events of a watchdog inside a function.
@@ -108,6 +116,7 @@ const REGISTRY: &[(Format, &str, Readers)] = &[
     (Format::Uvicorn, uvicorn::FORMAT, Readers::lines(uvicorn::LINES)),
     (Format::Hypercorn, hypercorn::FORMAT, Readers::lines(hypercorn::LINES)),
     (Format::PhpFpm, php_fpm::FORMAT, Readers::lines(php_fpm::LINES)),
+    (Format::Knative, knative::FORMAT, Readers::lines(knative::LINES).records(knative::read_record)),
     (Format::Openwhisk, openwhisk::FORMAT, Readers::lines(openwhisk::LINES).records(openwhisk::read_record)),
     (Format::OpenwhiskEvents, openwhisk_events::FORMAT, Readers::NONE.records(openwhisk_events::read_record)),
     (Format::Gunicorn, gunicorn::FORMAT, Readers::lines(gunicorn::LINES).records(gunicorn::read_record)),
@@ -144,6 +153,9 @@ const REGISTRY: &[(Format, &str, Readers)] = &[
     (Format::Gcp, gcp::FORMAT, Readers::NONE.records(gcp::read_record)),
     (Format::AzureFunctions, azure_functions::FORMAT, Readers::lines(azure_functions::LINES)),
     (Format::Vercel, vercel::FORMAT, Readers::NONE.records(vercel::read_record)),
+    (Format::Cloudflare, cloudflare::FORMAT, Readers::NONE.records(cloudflare::read_record)),
+    (Format::GcpPubsub, gcp_pubsub::FORMAT, Readers::NONE.records(gcp_pubsub::read_record)),
+    (Format::AzureEventhub, azure_eventhub::FORMAT, Readers::NONE.records(azure_eventhub::read_record)),
     (Format::TraceHeader, trace_header::FORMAT, Readers::lines(trace_header::LINES)),
     (Format::Watchdog, watchdog::FORMAT, Readers::body(|input, _| watchdog::parse(input))),
     (Format::OtlpTraces, otlp::FORMAT, Readers::body(|input, _| otlp::parse(input))),
