@@ -3,6 +3,7 @@
 //! What ties their lines is where they stood: one instance's log, else one file. Each end of a request that they tell of is a
 //! case; beside it stands what the same program says of itself (banner, stop), which is what its words are held against.
 
+mod knative;
 mod openfaas;
 mod others;
 
@@ -26,6 +27,7 @@ pub enum Family {
     RackTimeout,
     Celery,
     PhpFpm,
+    Knative,
 }
 
 /// The lines of each place, in the order in which they were written.
@@ -41,6 +43,7 @@ pub fn family(claim: &Claim) -> Option<Family> {
         "celery" => Family::Celery,
         // A worker's end is found by its process ID; this is what does not end one.
         "php_fpm" if claim.kind == Kind::TimeoutNotice => Family::PhpFpm,
+        "knative" if claim.kind == Kind::TimeoutNotice => Family::Knative,
         _ => return None,
     };
     claim.request_id.is_none().then_some(family)
@@ -65,7 +68,8 @@ pub fn cases<'a>(
         let lines = own.and_then(|one| ordered.get(&(Family::Watchdog, place(one))));
         case.server.extend(lines.into_iter().flatten().filter(|one| one.claim.kind.is_of_server()));
     }
-    let told = openfaas::events(&ordered, knowledge, as_of).into_iter().chain(others::events(&ordered, requests));
+    let notices = knative::events(&ordered, requests);
+    let told = openfaas::events(&ordered, knowledge, as_of).into_iter().chain(others::events(&ordered, requests)).chain(notices);
     told.map(|event| event.case(stack, knowledge, as_of)).collect()
 }
 

@@ -9,6 +9,24 @@ const CELERY: &str = "the worker's command line, `task_time_limit`/`task_soft_ti
 
 const ROWS: &[Row] = &[
     (
+        "knative",
+        "timeoutSeconds",
+        "`spec.template.spec.timeoutSeconds` of the Service (cluster-wide: `config-defaults`)",
+        "Raise `timeoutSeconds` only if requests are meant to take this long; `max-revision-timeout-seconds` (600) is the most that is allowed, and the activator's own time counts as well.",
+    ),
+    (
+        "knative",
+        "responseStartTimeoutSeconds",
+        "`spec.template.spec.responseStartTimeoutSeconds` of the Service",
+        "Let the function begin its answer sooner, or raise the limit; it may not exceed `timeoutSeconds`.",
+    ),
+    (
+        "knative",
+        "idleTimeoutSeconds",
+        "`spec.template.spec.idleTimeoutSeconds` of the Service",
+        "Let the function write something more often than this, or raise the limit.",
+    ),
+    (
         "openwhisk",
         "timeout",
         "`limits.timeout` of the action (`wsk action update NAME --timeout MILLISECONDS`)",

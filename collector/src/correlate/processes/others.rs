@@ -26,7 +26,7 @@ pub fn events<'a>(places: &Processes<'a>, requests: &[Case<'a>]) -> Vec<Event<'a
             }
             Family::Celery => events.extend(alone(Kind::Fault)),
             Family::PhpFpm => events.extend(alone(Kind::TimeoutNotice)),
-            Family::RackTimeout | Family::Watchdog | Family::Gateway => {}
+            Family::RackTimeout | Family::Watchdog | Family::Gateway | Family::Knative => {}
         }
     }
     events

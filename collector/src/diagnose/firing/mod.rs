@@ -13,6 +13,7 @@ mod google;
 mod gunicorn;
 mod haproxy;
 mod heroku;
+mod knative;
 mod known;
 mod lambda;
 mod managed;
@@ -95,6 +96,7 @@ const PROGRAMS: &[(&str, Fired)] = &[
     ("gunicorn", gunicorn::fired),
     ("prefork", prefork::fired),
     ("openfaas", openfaas::fired),
+    ("knative", knative::fired),
     ("openwhisk", openwhisk::fired),
     ("celery", celery::fired),
     ("rack_timeout", rack_timeout::fired),
