@@ -80,6 +80,24 @@ impl Product {
     pub const AWS_LAMBDA: Self = Self(Cow::Borrowed("aws_lambda"));
     /// gunicorn.
     pub const GUNICORN: Self = Self(Cow::Borrowed("gunicorn"));
+    /// nginx.
+    pub const NGINX: Self = Self(Cow::Borrowed("nginx"));
+    /// HAProxy.
+    pub const HAPROXY: Self = Self(Cow::Borrowed("haproxy"));
+    /// Apache httpd.
+    pub const APACHE: Self = Self(Cow::Borrowed("apache"));
+    /// mod_wsgi's daemon processes.
+    pub const MOD_WSGI: Self = Self(Cow::Borrowed("mod_wsgi"));
+    /// Caddy.
+    pub const CADDY: Self = Self(Cow::Borrowed("caddy"));
+    /// Varnish.
+    pub const VARNISH: Self = Self(Cow::Borrowed("varnish"));
+
+    /// Whether it stands in front of what runs the request: its lines tell of its own connection, not of the function.
+    #[must_use]
+    pub fn is_proxy(&self) -> bool {
+        [Self::NGINX, Self::HAPROXY, Self::APACHE, Self::CADDY, Self::VARNISH].contains(self)
+    }
 
     /// The name as it stands in JSON and labels.
     #[must_use]
@@ -109,6 +127,9 @@ impl Product {
             "uwsgi" => "uWSGI",
             "php_fpm" => "php-fpm",
             "haproxy" => "HAProxy",
+            "apache" => "Apache",
+            "caddy" => "Caddy",
+            "varnish" => "Varnish",
             "rack_timeout" => "rack-timeout",
             "celery" => "Celery",
             other => other,

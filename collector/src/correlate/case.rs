@@ -162,6 +162,7 @@ impl<'a> Case<'a> {
             Kind::Fault,
             Kind::WatchdogClosed,
             Kind::Request,
+            Kind::GatewayRequest,
         ];
         let stated = kinds.into_iter().find_map(|kind| self.first(kind)?.claim.observed_at);
         let spans = self.own.iter().filter(|one| one.claim.kind == Kind::Span && self.is_of_request(one));
@@ -186,10 +187,10 @@ impl<'a> Case<'a> {
     pub fn elapsed(&self) -> Option<Millis> {
         let stated = self.first(Kind::InvocationReport).and_then(|one| one.claim.elapsed_ms);
         let stated = stated.or_else(|| self.first(Kind::TimeoutNotice).and_then(|one| one.claim.elapsed_ms));
-        stated.or_else(|| Some(Millis::between(self.started_at()?, self.ended_at()?)).filter(|elapsed| *elapsed >= Millis::ZERO))
         // Where only gateways tell of it, theirs is the time that there is.
         let in_front = || self.own.iter().filter(|one| one.claim.kind.is_of_gateway()).find_map(|one| one.claim.elapsed_ms);
         let stated = stated.or_else(|| self.own.iter().all(|one| one.claim.kind.is_of_gateway()).then(in_front)?);
+        stated.or_else(|| Some(Millis::between(self.started_at()?, self.ended_at()?)).filter(|elapsed| *elapsed >= Millis::ZERO))
     }
 
     /// A limit that configuration or a watchdog states, for a setting that a log line leaves without a value.

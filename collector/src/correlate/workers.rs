@@ -3,6 +3,7 @@
 use domain::{Evidence, Key, Kind, Millis, Product};
 use jiff::Timestamp;
 
+use super::proxies::is_proxys;
 use super::servers::Server;
 use super::set::{Set, in_order};
 use super::{Case, Ending, Knowledge, WorkerEnd};
@@ -107,8 +108,12 @@ pub fn claim<'a>(end: &WorkerEnd<'a>, cases: &mut [Case<'a>]) -> bool {
 
 /// Whether the request was being served by that worker when it ended.
 fn was_in_flight(case: &Case<'_>, end: &WorkerEnd<'_>) -> bool {
-    let own: Vec<&Evidence> =
-        case.own.iter().copied().filter(|one| one.claim.pid == Some(end.pid) && one.claim.instance.as_ref() == end.instance).collect();
+    let own: Vec<&Evidence> = case
+        .own
+        .iter()
+        .copied()
+        .filter(|one| !is_proxys(&one.claim) && one.claim.pid == Some(end.pid) && one.claim.instance.as_ref() == end.instance)
+        .collect();
     let Some(at) = end.at else { return false };
     if own.is_empty() || !matches!(case.subject, Key::Request(_)) || case.worker.is_some() {
         return false;

@@ -7,6 +7,7 @@
 mod advice;
 mod causes;
 mod firing;
+mod proxy_settings;
 mod sentence;
 mod settings;
 mod timeline;
@@ -53,7 +54,11 @@ pub fn incident(case: &Case<'_>) -> Option<Incident> {
         stack: case.stack.clone(),
         platform: platform(case, &firing),
         instance: case.any(|claim| claim.instance.clone()),
-        pid: case.worker.as_ref().map(|end| end.pid).or_else(|| case.any(|claim| claim.pid)),
+        pid: case
+            .worker
+            .as_ref()
+            .map(|end| end.pid)
+            .or_else(|| case.any(|claim| claim.pid.filter(|_| !crate::correlate::is_proxys(claim)))),
         outcome: firing.outcome,
         state: firing.state,
         started_at: case.started_at(),
@@ -69,7 +74,8 @@ pub fn incident(case: &Case<'_>) -> Option<Incident> {
 
 /// The platform or server that ran the request: the one whose lines tell of it, not the layer in front that gave up.
 fn platform(case: &Case<'_>, firing: &Firing) -> Option<Product> {
-    case.any(|claim| claim.platform.clone()).or_else(|| firing.product.clone())
+    let serving = case.any(|claim| claim.platform.clone().filter(|product| !product.is_proxy()));
+    serving.or_else(|| case.any(|claim| claim.platform.clone())).or_else(|| firing.product.clone())
 }
 
 /// Function, layer, setting, cause and operation; nothing that differs from one request to the next.

@@ -18,10 +18,7 @@ fn what(firing: &Firing) -> String {
     match (firing.outcome, firing.state) {
         (Outcome::OutOfMemory, _) => format!("{who} ended it because memory ran out"),
         (Outcome::Crash, _) => format!("{who}: the process was ended or crashed; no limit on time fired"),
-        (Outcome::CallerLeft, _) => format!(
-            "the caller{} gave up first; the function went on",
-            firing.product.as_ref().map_or(String::new(), |who| format!(" ({who})"))
-        ),
+        (Outcome::CallerLeft, _) => caller_left(firing, who),
         (Outcome::NearMiss, _) => format!("it finished just before {}", limit(firing, who)),
         (_, IncidentState::Suspected) => format!("{} is about to fire or has fired; no line of the platform tells yet", limit(firing, who)),
         (_, IncidentState::Lost) => format!("{} has passed and nothing was heard of it again", limit(firing, who)),
@@ -30,6 +27,15 @@ fn what(firing: &Firing) -> String {
         (Outcome::DroppedAtShutdown, _) => format!("{} ended it while the server was stopping", limit(firing, who)),
         _ => format!("{} fired", limit(firing, who)),
     }
+}
+
+/// A layer in front with a limit of its own, or whoever called.
+fn caller_left(firing: &Firing, who: &str) -> String {
+    let gave_up = match &firing.limit {
+        Some(fired) if fired.layer != Layer::Client => format!("{} fired first", limit(firing, who)),
+        _ => format!("the caller{} gave up first", firing.product.as_ref().map_or(String::new(), |who| format!(" ({who})"))),
+    };
+    if firing.went_on { format!("{gave_up}; the function went on") } else { gave_up }
 }
 
 /// `AWS Lambda's function timeout (3 s)`; without a limit, `AWS Lambda's deadline`.
@@ -41,6 +47,10 @@ fn limit(firing: &Firing, who: &str) -> String {
         ("aws_lambda", setting) if setting.contains("restore") => "restore limit",
         ("gunicorn", "--timeout") => "worker timeout",
         ("gunicorn", "--graceful-timeout") => "graceful timeout",
+        ("api_gateway", "TimeoutInMillis") => "integration timeout",
+        ("alb", "idle_timeout.timeout_seconds") => "idle timeout",
+        ("cloudfront", "OriginReadTimeout") => "origin response timeout",
+        ("cloudfront", "ConnectionTimeout") => "origin connection timeout",
         _ if limit.layer == Layer::Client => "own timeout",
         (_, setting) => setting,
     };

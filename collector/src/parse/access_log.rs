@@ -10,7 +10,7 @@
 
 use domain::{Claim, Kind, Millis, Product, RequestId};
 
-use super::{Fate, RAW_BYTES_MAX, cut, gunicorn::FORMAT, times};
+use super::{Fate, RAW_BYTES_MAX, access_line, cut, gunicorn::FORMAT, times};
 
 /// Keys under which access lines carry the request's ID.
 const REQUEST_ID_KEYS: [&str; 5] = ["rid", "request_id", "req_id", "x_request_id", "id"];
@@ -33,6 +33,9 @@ const BRACKETS_MAX: usize = 8;
 #[must_use]
 pub fn parse_event(text: &str) -> Option<Fate> {
     let text = text.trim_end();
+    if access_line::is_of_a_proxy(text) {
+        return None;
+    }
     let (peer, rest) = text.split_once(" [")?;
     if peer.split(' ').count() != 3 {
         return None;
@@ -60,7 +63,7 @@ pub fn parse_event(text: &str) -> Option<Fate> {
 
 fn read_trailer(mut claim: Claim, trailer: &str) -> Claim {
     let mut bare = None;
-    for word in words(trailer) {
+    for word in access_line::words(trailer) {
         match word.split_once('=') {
             // Quoted fields, the referer and agent first of all, are free text.
             _ if word.starts_with('"') => {}
@@ -92,18 +95,6 @@ fn duration(word: &str) -> Option<Millis> {
         Some((_, places)) => (places.len() == 6).then(|| Millis::parse_seconds(word)).flatten(),
         None => word.parse().ok().filter(|us| *us >= 0).map(Millis::from_us),
     }
-}
-
-/// Splits at blanks that are not inside quotes; a quote inside quotes is escaped by a backslash.
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    let (mut quoted, mut escaped) = (false, false);
-    let parts = text.split(move |c: char| {
-        let ends = c == ' ' && !quoted;
-        quoted ^= c == '"' && !escaped;
-        escaped = c == '\\' && !escaped;
-        ends
-    });
-    parts.filter(|word| !word.is_empty())
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod callers;
 mod causes;
 mod parsers;
 mod properties;
+mod proxies;
 mod runs;
 mod stories;
 mod support;

@@ -25,6 +25,7 @@ pub fn fired(case: &Case<'_>) -> Option<Firing> {
     let waited = called.claim.elapsed_ms;
     let mut firing = Firing::new(Outcome::CallerLeft, IncidentState::Confirmed, Confidence::Likely);
     firing.at = Some(left_at);
+    firing.went_on = true;
     firing.layer = Some(Layer::Client);
     firing.product = called.claim.function.as_ref().map(|name| Product::from(name.as_str().to_owned()));
     firing.limit = called.claim.millis("client_timeout_ms").map(|value| Limit {

@@ -1,0 +1,154 @@
+//! Apache's error log: the module, the error's number, the message.
+
+use domain::{Claim, ClaimedOutcome, Confidence, Kind, Product};
+use jiff::Timestamp;
+
+use super::{FORMAT, limit};
+use crate::parse::{Fate, RAW_BYTES_MAX, cut, times};
+
+/// `(70007)The timeout specified has expired`, `(110)Connection timed out`: of APR and of Linux.
+const TIMED_OUT: [u32; 2] = [70007, 110];
+
+/// What stands before the message.
+struct Head<'a> {
+    at: Timestamp,
+    module: &'a str,
+    pid: Option<u32>,
+    /// The number of the error below.
+    code: Option<u32>,
+    client: Option<&'a str>,
+    message: &'a str,
+}
+
+/// Where in a line Apache's head begins.
+pub fn find(line: &str) -> Option<usize> {
+    // More brackets than any transport's prefix has.
+    const BRACKETS_MAX: usize = 8;
+    let own = |at: &usize| (*at == 0 || line[..*at].ends_with(' ')) && split(&line[*at..]).is_some();
+    line.match_indices('[').map(|(at, _)| at).take(BRACKETS_MAX).find(own)
+}
+
+fn split(text: &str) -> Option<Head<'_>> {
+    let (stamp, mut rest) = text.strip_prefix('[')?.split_once("] [")?;
+    let at = moment(stamp)?;
+    let (source, after) = rest.split_once("] ")?;
+    let (module, level) = source.split_once(':')?;
+    if level.is_empty() || module.contains(' ') {
+        return None;
+    }
+    rest = after;
+    let (mut pid, mut code, mut client) = (None, None, None);
+    loop {
+        rest = rest.trim_start();
+        if let Some((process, after)) = rest.strip_prefix("[pid ").and_then(|rest| rest.split_once(']')) {
+            pid = process.split(':').next().and_then(|pid| pid.parse().ok());
+            rest = after;
+        } else if let Some((number, after)) = rest.strip_prefix('(').and_then(|rest| rest.split_once(')')) {
+            let Ok(number) = number.parse() else { break };
+            code = Some(number);
+            // The words of the number: up to the next bracket, or to the message.
+            rest = after.split_once(": ").map_or(after, |(_, after)| after);
+        } else if let Some((address, after)) = rest.strip_prefix("[client ").and_then(|rest| rest.split_once(']')) {
+            client = Some(address);
+            rest = after;
+        } else if let Some((_, after)) = rest.strip_prefix("[remote ").and_then(|rest| rest.split_once(']')) {
+            rest = after;
+        } else {
+            break;
+        }
+    }
+    Some(Head { at, module, pid, code, client, message: rest })
+}
+
+/// `Sun Nov 22 12:30:24.079720 2026`, with or without the fraction, no zone.
+fn moment(stamp: &str) -> Option<Timestamp> {
+    let words: Vec<&str> = stamp.split_whitespace().collect();
+    let [_, month, day, clock, year] = words[..] else { return None };
+    let (clock, fraction) = clock.split_once('.').unwrap_or((clock, ""));
+    let whole = times::common_log(&format!("{day:0>2}/{month}/{year}:{clock} +0000"))?;
+    if fraction.is_empty() {
+        return Some(whole);
+    }
+    let micros = domain::Millis::parse_seconds(&format!("0.{fraction}"))?;
+    Some(micros.after(whole))
+}
+
+/// Reads a line; `None` when it is not of this log.
+pub fn read(text: &str) -> Option<Fate> {
+    let head = split(text)?;
+    let mut claim = Claim {
+        platform: Some(Product::APACHE),
+        observed_at: Some(head.at),
+        pid: head.pid,
+        ..Claim::new(Kind::ProxyError, FORMAT, cut(text.trim_end(), RAW_BYTES_MAX))
+    };
+    if let Some(client) = head.client {
+        claim = claim.with("client", client);
+    }
+    if let Some(code) = head.code {
+        claim = claim.with("error_number", code);
+    }
+    // `AH00898: Error reading from remote server returned by /report`: names the path of the error before it.
+    if let Some((_, path)) = head.message.split_once("returned by /") {
+        claim = claim.with("path", format!("/{path}")).with("follows", true);
+    }
+    if let Some((_, upstream)) = head.message.split_once("remote server ") {
+        claim = claim.with("upstream", upstream.split(' ').next().unwrap_or_default());
+    }
+    let told = if head.module == "wsgi" { tell_wsgi(head.message, claim) } else { tell_proxy(&head, claim) };
+    let says = told.outcome.is_some() || told.attributes.contains_key("follows");
+    Some(if says { Fate::Evidence(Box::new(told)) } else { Fate::Ignored(Box::new(Claim { kind: Kind::AppLog, ..told })) })
+}
+
+fn tell_proxy(head: &Head<'_>, claim: Claim) -> Claim {
+    let fired =
+        |claim: Claim, setting: &str, outcome| Claim { outcome: Some(outcome), limit: Some(limit(Product::APACHE, setting)), ..claim };
+    if head.module == "reqtimeout" && head.message.contains("read timeout") {
+        let part = if head.message.to_ascii_lowercase().contains("header") { "header" } else { "body" };
+        return fired(claim, &format!("RequestReadTimeout {part}"), ClaimedOutcome::ClientIdleTimeout);
+    }
+    if !head.module.starts_with("proxy") {
+        return claim;
+    }
+    let has = |words: &str| head.message.contains(words);
+    let from_client = has("prefetch request body failed") || has("read request body failed") || has("reading request body");
+    let connecting = has("attempt to connect") || has("connect to listener") || has("failed to make connection");
+    let timed_out = head.code.is_some_and(|code| TIMED_OUT.contains(&code));
+    match (timed_out, from_client, connecting) {
+        (true, true, _) => fired(claim, "RequestReadTimeout body", ClaimedOutcome::ClientIdleTimeout),
+        (true, _, true) => fired(claim, "ProxyPass connectiontimeout", ClaimedOutcome::ConnectTimeout),
+        (true, ..) => fired(claim, "ProxyTimeout", ClaimedOutcome::GatewayTimeout),
+        // The server closed the connection before it answered.
+        (false, false, false) if has("error reading status line") => {
+            Claim { outcome: Some(ClaimedOutcome::Error), ..claim }.with("upstream_closed", true)
+        }
+        (false, ..) if head.code.is_some() => Claim { outcome: Some(ClaimedOutcome::Error), ..claim },
+        _ => claim,
+    }
+}
+
+/// mod_wsgi's words about its daemon processes. What the daemon says of itself stands there at level info only.
+fn tell_wsgi(message: &str, claim: Claim) -> Claim {
+    let fired = |claim: Claim, setting: &str| Claim {
+        outcome: Some(ClaimedOutcome::Timeout),
+        limit: Some(limit(Product::MOD_WSGI, setting)),
+        ..claim
+    };
+    if message.starts_with("Timeout when reading response headers from daemon process") {
+        return fired(claim, "socket-timeout");
+    }
+    if message.contains("request time limit exceeded") || message.contains("Daemon process request timer expired") {
+        return fired(claim, "request-timeout");
+    }
+    if message.contains("deadlock timer expired") {
+        return fired(claim, "deadlock-timeout");
+    }
+    if message.contains("Application startup timer expired") {
+        return fired(claim, "startup-timeout");
+    }
+    // The daemon process was gone: ended by `request-timeout`, or crashed.
+    if message.starts_with("Truncated or oversized response headers received from daemon process") {
+        return Claim { outcome_confidence: Some(Confidence::Possible), ..fired(claim, "request-timeout") };
+    }
+    claim
+}

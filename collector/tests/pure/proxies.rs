@@ -1,0 +1,174 @@
+//! Proxies in front of a function: whose timer ran out, and which lines are about one request.
+
+use collector::correlate::Knowledge;
+use domain::Incident;
+
+use crate::support::{explained, explained_text, fixture, only, verdict, verdicts};
+
+fn told(name: &str) -> Vec<Incident> {
+    explained(name, &fixture(name), &Knowledge::default()).incidents
+}
+
+fn told_with(name: &str, file: &str, configuration: &str) -> Vec<Incident> {
+    let knowledge = Knowledge { limits: collector::limits::read(file, configuration).expect("a known kind") };
+    explained(name, &fixture(name), &knowledge).incidents
+}
+
+fn named(incident: &Incident) -> String {
+    incident.request_id.as_ref().map_or_else(|| "-".to_owned(), |id| id.as_str()[..8].to_owned())
+}
+
+#[test]
+fn equal_requests_in_one_second_are_told_apart_by_process_and_connection() {
+    let incidents = told("nginx/read-timeout.log");
+    let expected = "caller_left confirmed certain router nginx proxy_read_timeout 1000";
+    assert_eq!(verdicts(&incidents), [expected, expected]);
+    assert_eq!(incidents.iter().map(named).collect::<Vec<_>>(), ["5d0c1e2f", "a1b2c3d4"]);
+    assert_eq!(incidents[0].summary, "nginx's proxy_read_timeout (1 s) fired first; the function went on");
+    // A process ID of nginx's is not the server's, although it is the same number here.
+    assert_eq!(incidents[0].platform, Some(domain::Product::GUNICORN));
+}
+
+#[test]
+fn without_a_connection_two_equal_requests_in_one_second_are_told_once_each() {
+    let text = String::from_utf8(fixture("nginx/read-timeout.log")).expect("text").replace("conn=", "c=").replace("pid=34 ", "");
+    let incidents = explained_text(&text);
+    assert_eq!(incidents.iter().map(named).collect::<Vec<_>>(), ["5d0c1e2f", "a1b2c3d4"]);
+}
+
+#[test]
+fn error_lines_alone_are_incidents_without_an_id() {
+    let text = String::from_utf8(fixture("nginx/read-timeout.log")).expect("text");
+    let errors: String = text.lines().filter(|line| line.contains("[error]")).map(|line| format!("{line}\n")).collect();
+    let incidents = explained_text(&errors);
+    assert_eq!(verdicts(&incidents), ["timeout confirmed certain router nginx proxy_read_timeout -"; 2]);
+    assert_eq!(incidents.iter().map(named).collect::<Vec<_>>(), ["-", "-"]);
+}
+
+#[test]
+fn a_connection_that_never_came_up_was_not_the_applications() {
+    let incident = only(told("nginx/connect-timeout.log"));
+    assert_eq!(verdict(&incident), "timeout confirmed certain router nginx proxy_connect_timeout 1000");
+    assert!(incident.diagnosis.reasons.iter().any(|reason| reason.text.contains("never saw the request")));
+}
+
+#[test]
+fn a_timeout_behind_a_200_survived() {
+    let incident = only(told("nginx/next-upstream.log"));
+    assert_eq!(verdict(&incident), "timeout survived certain router nginx proxy_read_timeout 1000");
+}
+
+#[test]
+fn a_client_that_waited_has_left_and_a_hasty_one_is_nobodys_incident() {
+    let incident = only(told("nginx/client-left.log"));
+    assert_eq!(verdict(&incident), "caller_left confirmed likely client - - -");
+    assert_eq!((named(&incident), incident.summary.as_str()), ("9e3f1c74".to_owned(), "the caller gave up first; the function went on"));
+}
+
+#[test]
+fn a_broken_connection_is_the_consequence_of_the_servers_act() {
+    for (name, id) in [("nginx/worker-killed.log", "b0513e96"), ("haproxy/worker-killed.log", "-")] {
+        let incident = only(told(name));
+        assert_eq!(verdict(&incident), "timeout confirmed certain app_server gunicorn --timeout -", "{name}");
+        assert_eq!(named(&incident), id, "{name}");
+        let seen = incident.diagnosis.reasons.iter().find(|reason| reason.text.contains("a consequence")).expect("what the proxy saw");
+        assert!(!seen.evidence.is_empty());
+    }
+}
+
+#[test]
+fn a_broken_connection_at_another_time_or_a_second_one_is_not_joined() {
+    let text = String::from_utf8(fixture("haproxy/worker-killed.log")).expect("text");
+    let later = explained_text(&text.replace("14:12:20.511", "14:13:20.511"));
+    assert!(only(later).diagnosis.reasons.iter().all(|reason| !reason.text.contains("a consequence")));
+    let second = text.lines().last().expect("the line").replace("slow=20", "slow=21").replace("6b0ce641", "7c1df752");
+    let both = only(explained_text(&format!("{text}{second}\n")));
+    assert!(both.diagnosis.reasons.iter().all(|reason| !reason.text.contains("a consequence")));
+}
+
+#[test]
+fn whoever_acted_first_is_the_verdict_and_the_later_limit_its_consequence() {
+    let incident = only(told("nginx/proxy-first.log"));
+    assert_eq!(verdict(&incident), "caller_left confirmed certain router nginx proxy_read_timeout 1000");
+    assert!(incident.diagnosis.consequences.iter().any(|note| note.text.contains("gunicorn")));
+}
+
+#[test]
+fn a_504_of_unknown_origin_is_nginxs_only_likely() {
+    let incident = only(told("nginx/json.log"));
+    assert_eq!(verdict(&incident), "timeout confirmed likely router nginx proxy_read_timeout 1000");
+    let certain = only(told_with(
+        "nginx/json.log",
+        "nginx.conf",
+        "server { location / { proxy_read_timeout 1s; } location /b { proxy_read_timeout 60s; } }",
+    ));
+    assert_eq!(verdict(&certain), "timeout confirmed certain router nginx proxy_read_timeout 1000");
+    assert!(certain.diagnosis.advice.iter().any(|advice| advice.place.as_deref() == Some("nginx.conf:1")));
+}
+
+#[test]
+fn the_termination_state_of_haproxy_decides() {
+    assert_eq!(
+        verdicts(&told("haproxy/states.log")),
+        [
+            "timeout confirmed certain router haproxy timeout server 1000",
+            "timeout confirmed certain router haproxy timeout queue 1000",
+            "timeout confirmed certain router haproxy timeout connect 1000",
+            "caller_left confirmed likely client - - -",
+        ]
+    );
+}
+
+#[test]
+fn a_captured_uuid_is_the_requests_id_where_the_application_says_so() {
+    let incident = only(told("haproxy/server-timeout.log"));
+    assert_eq!(
+        (named(&incident), verdict(&incident).as_str()),
+        ("5afbd530".to_owned(), "caller_left confirmed certain router haproxy timeout server 1000")
+    );
+    let text = String::from_utf8(fixture("haproxy/server-timeout.log")).expect("text");
+    let alone = only(explained_text(text.lines().next().expect("the proxy's")));
+    assert_eq!((named(&alone), verdict(&alone).as_str()), ("-".to_owned(), "timeout confirmed certain router haproxy timeout server 1000"));
+}
+
+#[test]
+fn apaches_502_is_its_own_limit_or_the_servers_end() {
+    let incident = only(told_with("apache/proxy-timeout.log", "apache2.conf", "Timeout 60\nProxyTimeout 1\n"));
+    assert_eq!(
+        (named(&incident), verdict(&incident).as_str()),
+        ("7c1df752".to_owned(), "caller_left confirmed certain router apache ProxyTimeout 1000")
+    );
+    assert_eq!(verdicts(&told("apache/worker-killed.log")), [""; 0]);
+    assert_eq!(
+        verdict(&only(told("apache/body-read-timeout.log"))),
+        "timeout confirmed certain router apache RequestReadTimeout body 1000"
+    );
+}
+
+#[test]
+fn a_daemon_process_that_is_gone_is_a_timeout_only_where_the_limit_says_so() {
+    let name = "apache/mod-wsgi.log";
+    let both = [
+        "timeout confirmed possible app_server mod_wsgi request-timeout -",
+        "timeout confirmed certain app_server mod_wsgi socket-timeout -",
+    ];
+    assert_eq!(verdicts(&told(name)), both);
+    let told = told_with(name, "apache2.conf", "WSGIDaemonProcess app request-timeout=2 threads=1\n");
+    assert_eq!(verdict(&told[0]), "timeout confirmed likely app_server mod_wsgi request-timeout 2000");
+}
+
+#[test]
+fn caddys_error_and_varnishs_fetch_error_name_the_timer() {
+    let caddy = only(told("caddy/header-timeout.log"));
+    assert_eq!(verdict(&caddy), "caller_left confirmed certain router caddy response_header_timeout 1000");
+    assert_eq!(verdict(&only(told("caddy/client-left.log"))), "caller_left confirmed likely client - - -");
+    let varnish = only(told_with("varnish/first-byte-timeout.log", "default.vcl", "backend b { .first_byte_timeout = 1s; }"));
+    assert_eq!(verdict(&varnish), "caller_left confirmed certain cdn varnish first_byte_timeout 1000");
+}
+
+#[test]
+fn a_limit_that_had_not_passed_is_contradicted() {
+    let incident = only(told_with("nginx/connect-timeout.log", "nginx.conf", "server { proxy_connect_timeout 60s; }"));
+    assert_eq!(verdict(&incident), "timeout confirmed possible router nginx proxy_connect_timeout 60000");
+    assert!(!incident.diagnosis.contradicted.is_empty());
+}
