@@ -46,10 +46,7 @@ impl<'s, 'a> Stop<'s, 'a> {
         let waited = self.waited_for(&workers, grace) && busy.len() > vanished(&workers, self.stopping_at);
         let ending = |worker: &Worker<'a>| match worker.left {
             None => (waited && self.is_gone(worker)).then_some(Ending::Dropped),
-            Some((line, at)) if line.claim.kind == Kind::WorkerKilled => {
-                let own = line.claim.text("signal") == Some("SIGKILL") && self.server.ends_grace_at(at, grace);
-                own.then_some(Ending::Dropped)
-            }
+            Some((line, at)) if is_sigkill(line) => self.server.ends_grace_at(at, grace).then_some(Ending::Dropped),
             // Only a known period can tell that somebody left when it was over.
             Some((line, at)) => {
                 let late = at <= STAMP.after(self.stopped_at) && grace.is_some_and(|grace| Millis::between(self.stopping_at, at) >= grace);
@@ -69,7 +66,9 @@ impl<'s, 'a> Stop<'s, 'a> {
             });
             let (life, number, booted_at) = lives.last()?;
             let own = running(servers, *instance, booted_at).is_some_and(|server| std::ptr::eq(server, self.server));
-            let left = life.iter().copied().find(|one| leaves(one)).and_then(|one| Some((one, one.claim.observed_at?)));
+            // The signal that ends the grace period says more than the worker's own leave-taking at that moment.
+            let told = life.iter().copied().find(|one| is_sigkill(one)).or_else(|| life.iter().copied().find(|one| leaves(one)));
+            let left = told.and_then(|one| Some((one, one.claim.observed_at?)));
             let last_at = life.iter().filter_map(|one| one.claim.at()).max().unwrap_or(booted_at);
             own.then_some(Worker { pid: *pid, life: number, booted_at, left, last_at })
         };
@@ -126,6 +125,10 @@ fn vanished(workers: &[Worker<'_>], stopping_at: Timestamp) -> usize {
     let alive_at =
         |at: Timestamp| workers.iter().filter(|worker| worker.booted_at <= at && worker.left.is_none_or(|(_, left)| left > at)).count();
     alive_at(stopping_at).saturating_sub(alive_at(first_burst))
+}
+
+fn is_sigkill(evidence: &Evidence) -> bool {
+    evidence.claim.kind == Kind::WorkerKilled && evidence.claim.text("signal") == Some("SIGKILL")
 }
 
 fn leaves(evidence: &Evidence) -> bool {

@@ -39,11 +39,10 @@ pub fn parse(input: &[u8]) -> Parsed {
     }
     let text = String::from_utf8_lossy(input);
     let documents = text.lines().zip(1..).filter(|(line, _)| !line.trim().is_empty());
-    let mut parsed = Parsed::default();
+    let mut parsed = Parsed { lines: text.lines().count() as u64, ..Parsed::default() };
     for (document, line) in documents {
         let items = read(decode_json(document.as_bytes())).items;
         parsed.items.extend(items.into_iter().map(|item| Item { line, ..item }));
-        parsed.lines += 1;
     }
     parsed
 }

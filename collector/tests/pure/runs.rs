@@ -10,7 +10,18 @@ use crate::support::{explained, fixture, gunicorn_with};
 
 /// The run (version and situation), the limits it ran under, and the workers whose requests came to harm: process ID, how,
 /// and the request's ID where the log holds one. `perhaps`: the lines do not prove it.
-const RUNS: [(&str, &str, &str); 72] = [
+const RUNS: [(&str, &str, &str); 83] = [
+    ("21.2.0-gevent-graceful", "--timeout 30 --graceful-timeout 3", "21939 dropped"),
+    ("21.2.0-sync-with-access", "--timeout 2", "22011 timed out"),
+    ("24.1.1-gevent-block-others-finish", "--timeout 2", "22155 timed out"),
+    ("24.1.1-gthread-graceful", "--timeout 30 --graceful-timeout 3", "22299 dropped"),
+    ("24.1.1-timeout-1", "--timeout 1", "22584 timed out d9a99111"),
+    ("24.1.1-uvicorn-killed-stop-idle", "--timeout 30", "22288 crashed"),
+    ("27.0.1-log-level-warning", "--timeout 2", "23273 timed out 8cd7814d"),
+    ("27.0.1-sync-killed-with-access", "--timeout 30", "23263 crashed"),
+    ("27.0.1-uvicorn-graceful", "--timeout 30 --graceful-timeout 3", "22970 dropped"),
+    ("27.0.1-waits-for-an-answer", "--timeout 2", "1632 timed out"),
+    ("23.0.0-event-loop-idle", "--timeout 2", "1890 timed out"),
     ("19.9.0-cascade", "--timeout 2", "9322 timed out, 9378 timed out, 9421 timed out"),
     ("19.9.0-graceful-timeout", "--timeout 30 --graceful-timeout 3", "9480 dropped"),
     ("19.9.0-killed-then-slow-stop", "--timeout 30 --graceful-timeout 10", ""),
