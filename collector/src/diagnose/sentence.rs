@@ -57,10 +57,6 @@ fn limit(firing: &Firing, who: &str) -> String {
     let value = match (limit.value_ms, limit.known_from) {
         (Some(value), KnownFrom::Default) => format!("{value} by default"),
         (Some(value), _) => value.to_string(),
-        ("api_gateway", "TimeoutInMillis") => "integration timeout",
-        ("alb", "idle_timeout.timeout_seconds") => "idle timeout",
-        ("cloudfront", "OriginReadTimeout") => "origin response timeout",
-        ("cloudfront", "ConnectionTimeout") => "origin connection timeout",
         (None, _) => format!("`{}`, value not known", limit.setting),
     };
     format!("{who}'s {name} ({value})")
