@@ -21,10 +21,22 @@ fn is_known(message: &str) -> bool {
     message.starts_with("worker=") || message.starts_with("reaped #<Process::Status: pid ")
 }
 
+/// unicorn's own words that say nothing about a request.
+fn is_idle(message: &str) -> bool {
+    const WORDS: [&str; 5] =
+        ["listening on addr=", "Refreshing Gem list", "master process ready", "master complete", "reloading config_file="];
+    let of_worker = message.starts_with("worker=") && [" ready", " spawning..."].iter().any(|end| message.trim_end().ends_with(end));
+    of_worker || WORDS.iter().any(|words| message.starts_with(words))
+}
+
 /// Reads one line; `None` when it is not unicorn's.
 #[must_use]
 pub fn read(text: &str) -> Option<Fate> {
     let (head, message) = ruby::split(text.lines().next()?)?;
+    if is_idle(message) {
+        let claim = Claim::new(Kind::AppLog, FORMAT, cut(text.trim_end(), RAW_BYTES_MAX)).with("message", message);
+        return Some(Fate::Ignored(Box::new(Claim { observed_at: Some(head.at), pid: head.pid, ..claim })));
+    }
     let claim = |kind, pid| Claim {
         platform: Some(Product::from(FORMAT)),
         observed_at: Some(head.at),
@@ -101,7 +113,7 @@ mod tests {
 
     #[test]
     fn an_applications_words_are_not_unicorns() {
-        for line in ["worker=2 ready", "worker=2 PID:31 is fine", "hello"] {
+        for line in ["worker=2 PID:31 is fine", "hello"] {
             assert!(read(&format!("I, [2026-11-22T09:00:00.250000 #7]  INFO -- : {line}")).is_none(), "{line}");
         }
     }
