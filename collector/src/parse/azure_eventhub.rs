@@ -77,7 +77,6 @@ fn message_in_quotes(text: &str) -> Option<(String, Value)> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::parse::{Context, Format, facts};
 
     #[test]

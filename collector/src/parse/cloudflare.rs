@@ -126,7 +126,7 @@ fn zone_request(object: &Map<String, Value>, raw: &str) -> Option<Claim> {
         504.0 => Some(ClaimedOutcome::UpstreamTimeout),
         _ => Some(ClaimedOutcome::Error),
     };
-    if status == 524.0 {
+    if claim.outcome == Some(ClaimedOutcome::GatewayTimeout) {
         claim.limit = Some(limit(Layer::Cdn, "proxy_read_timeout", waited.and_then(whole_seconds), KnownFrom::Learned));
     }
     if let Some(waited) = waited {
@@ -137,7 +137,6 @@ fn zone_request(object: &Map<String, Value>, raw: &str) -> Option<Claim> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::parse::{Context, Format, facts};
 
     #[test]

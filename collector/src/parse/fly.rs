@@ -91,7 +91,7 @@ mod tests {
     use super::*;
     use crate::parse::facts;
 
-    fn read_all(format: Format) -> Vec<serde_json::Value> {
+    fn read_all(format: Format) -> Vec<Value> {
         let log = include_str!("../../../tests/fixtures/fly/machine.log");
         format.parse(log.as_bytes(), &Context::default()).items.iter().map(facts::of).collect()
     }

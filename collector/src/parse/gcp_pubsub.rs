@@ -23,7 +23,7 @@ pub(super) fn read_record(object: &Map<String, Value>, raw: &str) -> Option<Vec<
         return Some(vec![Fate::Ignored(Box::new(Claim::new(Kind::Other, FORMAT, raw)))]);
     };
     let entry = cloudwatch::decode(data.as_bytes())
-        .and_then(|bytes| cloudwatch::plain(bytes))
+        .and_then(cloudwatch::plain)
         .and_then(|bytes| serde_json::from_slice::<Value>(&bytes).map_err(|error| format!("expected a log entry, found {error}")));
     let fates = entry.and_then(|entry| {
         let read = entry.as_object().and_then(|entry| gcp::read_record(entry, &Value::from(entry.clone()).to_string()));
@@ -54,7 +54,6 @@ fn delivered(mut claim: Claim, object: &Map<String, Value>, message: &Map<String
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::parse::{Context, Format, facts};
 
     #[test]

@@ -49,7 +49,7 @@ fn read(text: &str) -> Option<Fate> {
     let raw = cut(text.trim_end(), RAW_BYTES_MAX);
     let claim = |kind| Claim { platform: Some(Product::from(PRODUCT)), observed_at: at, ..Claim::new(kind, FORMAT, raw) };
     let read = if is_router_line(words) {
-        router_line(claim(Kind::Request), words)
+        Some(router_line(claim(Kind::Request), words))
     } else if let Some(error) = words.strip_prefix("Error ").filter(|_| process.is_none_or(|process| process != "router")) {
         dyno_error(claim(Kind::DynoError), error, process)
     } else {
@@ -80,7 +80,7 @@ fn source(line: &str) -> (Option<jiff::Timestamp>, Option<&str>, &str) {
     split().unwrap_or((None, None, line))
 }
 
-fn router_line(mut claim: Claim, text: &str) -> Option<Claim> {
+fn router_line(mut claim: Claim, text: &str) -> Claim {
     let fields = logfmt(text);
     let text = |name: &str| fields.get(name).copied().filter(|value| !value.is_empty());
     let millis = |name: &str| text(name)?.strip_suffix("ms").and_then(Millis::parse_ms);
@@ -112,7 +112,7 @@ fn router_line(mut claim: Claim, text: &str) -> Option<Claim> {
     if code.is_none() && status.is_some_and(|status| status >= 500.0) {
         claim.outcome = Some(ClaimedOutcome::Error);
     }
-    Some(claim)
+    claim
 }
 
 /// What the code says.

@@ -26,9 +26,10 @@ pub(super) fn read_record(object: &Map<String, Value>, raw: &str) -> Option<Vec<
         return Some(vec![Fate::Ignored(Box::new(claim(Kind::Other).with("message", text("message").unwrap_or_default())))]);
     }
     let message = text("message").unwrap_or_default().trim_end();
-    if let Some(limit) = timed_out(message) {
+    if is_timeout(message) {
         let setting = if message.starts_with("EDGE_") || source == "edge" { "(fixed) first byte" } else { "maxDuration" };
-        let claim = Claim { outcome: Some(ClaimedOutcome::Timeout), limit: Some(named(setting, limit)), ..claim(Kind::TimeoutNotice) };
+        let claim =
+            Claim { outcome: Some(ClaimedOutcome::Timeout), limit: Some(named(setting, stated(message))), ..claim(Kind::TimeoutNotice) };
         return Some(vec![evidence(claim.with("message", message))]);
     }
     if message.starts_with("START RequestId: ") {
@@ -47,15 +48,20 @@ fn evidence(claim: Claim) -> Fate {
     Fate::Evidence(Box::new(claim))
 }
 
-/// `Vercel Runtime Timeout Error: Task timed out after 10 seconds`, or the error's code, which says no value.
-fn timed_out(message: &str) -> Option<Option<Millis>> {
+/// With what the runtime tells of a timeout, before the number of seconds.
+const TIMED_OUT: &str = "Vercel Runtime Timeout Error: Task timed out after ";
+
+/// `Vercel Runtime Timeout Error: Task timed out after 10 seconds`, or the error's code.
+fn is_timeout(message: &str) -> bool {
     let words = message.strip_prefix("Error: ").unwrap_or(message);
-    if let Some(rest) = words.strip_prefix("Vercel Runtime Timeout Error: Task timed out after ") {
-        let seconds = rest.split_once(" second").and_then(|(seconds, _)| Millis::parse_seconds(seconds));
-        return Some(seconds.map(Millis::floor_seconds));
-    }
     let codes = ["FUNCTION_INVOCATION_TIMEOUT", "EDGE_FUNCTION_INVOCATION_TIMEOUT", "MIDDLEWARE_INVOCATION_TIMEOUT"];
-    codes.iter().any(|code| words.split([' ', ':']).next() == Some(code)).then_some(None)
+    words.starts_with(TIMED_OUT) || codes.iter().any(|code| words.split([' ', ':']).next() == Some(code))
+}
+
+/// The limit in the runtime's words; a code says no value.
+fn stated(message: &str) -> Option<Millis> {
+    let (seconds, _) = message.strip_prefix("Error: ").unwrap_or(message).strip_prefix(TIMED_OUT)?.split_once(" second")?;
+    Millis::parse_seconds(seconds).map(Millis::floor_seconds)
 }
 
 fn named(setting: &str, value_ms: Option<Millis>) -> Limit {
