@@ -34,7 +34,7 @@ pub struct DemoArgs {
 
 pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
     let mut config = Config::load(None, &std::env::vars().collect())?;
-    config.telemetry.log = "warn".to_owned();
+    "warn".clone_into(&mut config.telemetry.log);
     config.database.url = None;
     let telemetry = telemetry::start(&config.telemetry)?;
     let dir = Place::new(args.data_dir)?;

@@ -9,7 +9,7 @@ use store::Store;
 use tokio_util::sync::CancellationToken;
 
 /// Partitions are made hours ahead, so this is often enough.
-const EVERY: Duration = Duration::from_secs(300);
+const EVERY: Duration = Duration::from_mins(5);
 
 /// Keeps the database's partitions in order until `stop`. `evidence_days` is how long evidence without an incident is kept.
 pub async fn run(store: Store, clock: Arc<dyn Clock>, evidence_days: u32, stop: CancellationToken) {

@@ -27,7 +27,7 @@ pub fn run(args: &ParseArgs) -> anyhow::Result<ExitCode> {
     let mut bytes = Vec::new();
     match &args.file {
         Some(file) if file.as_os_str() != "-" => {
-            bytes = std::fs::read(file).with_context(|| format!("`{}` cannot be read", file.display()))?
+            bytes = std::fs::read(file).with_context(|| format!("`{}` cannot be read", file.display()))?;
         }
         _ => {
             std::io::stdin().lock().read_to_end(&mut bytes).context("standard input cannot be read")?;

@@ -186,8 +186,8 @@ fn every_metric_is_listed() {
     let page = read(&root().join("docs/metrics.md"));
     let mut missing = BTreeSet::new();
     for path in sources() {
-        let named = code(&path);
-        let names = named.split("\"overrun_").skip(1).filter_map(|part| part.split('"').next());
+        let text = code(&path);
+        let names = text.split("\"overrun_").skip(1).filter_map(|part| part.split('"').next());
         for name in names.filter(|name| *name != CHANNEL && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')) {
             if !page.contains(&format!("`overrun_{name}`")) {
                 missing.insert(format!("overrun_{name} ({})", path.display()));

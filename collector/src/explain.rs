@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::correlate::Knowledge;
-use crate::parse::{Context, Fate, Format, Item};
+use crate::parse::{Context, Fate, Format, Item, pieces};
 
 /// One file as it was handed in.
 pub struct Input<'a> {
@@ -60,10 +60,12 @@ pub fn explain(inputs: &[Input<'_>], format: Format, knowledge: &Knowledge, now:
     let mut read = Read::default();
     let mut evidence = Vec::new();
     for input in inputs {
-        let parsed = format.parse(input.bytes, &Context::default());
-        read.lines += parsed.lines;
-        for item in parsed.items {
-            evidence.extend(count(&mut read, input.name, item, now));
+        // Of a large log most lines say nothing: only what is evidence is kept.
+        for piece in pieces(format, input.bytes.to_vec(), Context::default()) {
+            read.lines += piece.lines;
+            for item in piece.items {
+                evidence.extend(count(&mut read, input.name, item, now));
+            }
         }
     }
     let incidents = crate::fold_knowing(&evidence, knowledge, now).incidents;

@@ -72,7 +72,8 @@ pub fn cases<'a>(evidence: &'a [Evidence], knowledge: &'a Knowledge, as_of: Time
         let servers = servers::of(&set);
         let told = processes::cases(&set.processes, &mut attempts, set.stack, knowledge, as_of);
         let ends = workers::ends(&set, &servers, knowledge).into_iter().chain(shutdown::ends(&set, &servers, knowledge));
-        let unclaimed: Vec<_> = ends.filter(|end| !workers::claim(end, &mut attempts)).collect();
+        let served = workers::served(&attempts);
+        let unclaimed: Vec<_> = ends.filter(|end| !workers::claim(end, &served, &mut attempts)).collect();
         let unclaimed = proxies::claim(unclaimed, &mut attempts, &mut proxied, knowledge);
         cases.extend(attempts);
         cases.extend(told);

@@ -1,6 +1,8 @@
 //! Pre-fork servers: their lines name a process, not a request.
 
-use domain::{Evidence, Key, Kind, Millis, Product};
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::{Evidence, Instance, Key, Kind, Millis, Product};
 use jiff::Timestamp;
 
 use super::proxies::is_proxys;
@@ -92,13 +94,30 @@ fn tells_of_end(evidence: &Evidence) -> bool {
 }
 
 /// The class of workers that the server's banner names.
-pub fn worker_class<'a>(set: &Set<'a>, instance: Option<&domain::Instance>) -> Option<&'a str> {
+pub fn worker_class<'a>(set: &Set<'a>, instance: Option<&Instance>) -> Option<&'a str> {
     set.servers.get(&instance)?.iter().find_map(|one| one.claim.text("worker_class"))
 }
 
+/// Which requests each process is known to have served, as indices into the cases.
+pub type Served<'a> = BTreeMap<(Option<&'a Instance>, u32), BTreeSet<usize>>;
+
+/// Which requests each process is known to have served.
+pub fn served<'a>(cases: &[Case<'a>]) -> Served<'a> {
+    let mut served = Served::new();
+    for (index, case) in cases.iter().enumerate() {
+        for one in &case.own {
+            if let Some(pid) = one.claim.pid {
+                served.entry((one.claim.instance.as_ref(), pid)).or_default().insert(index);
+            }
+        }
+    }
+    served
+}
+
 /// Gives the end to the requests that the worker had in flight. False when none is known.
-pub fn claim<'a>(end: &WorkerEnd<'a>, cases: &mut [Case<'a>]) -> bool {
-    let serving: Vec<usize> = (0..cases.len()).filter(|index| was_in_flight(&cases[*index], end)).collect();
+pub fn claim<'a>(end: &WorkerEnd<'a>, served: &Served<'a>, cases: &mut [Case<'a>]) -> bool {
+    let known = served.get(&(end.instance, end.pid)).into_iter().flatten().copied();
+    let serving: Vec<usize> = known.filter(|index| was_in_flight(&cases[*index], end)).collect();
     for index in &serving {
         cases[*index].worker = Some(end.clone());
         cases[*index].in_flight = serving.len();

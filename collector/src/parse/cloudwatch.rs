@@ -31,7 +31,8 @@ const DECOMPRESSED_BYTES_MAX: u64 = 64 << 20;
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Message {
-    message_type: String,
+    #[serde(rename = "messageType")]
+    kind: String,
     #[serde(default)]
     owner: String,
     #[serde(default)]
@@ -56,10 +57,11 @@ struct LogEvent {
 }
 
 /// Reads a body: messages as JSON, or as base64 of gzip.
+#[must_use]
 pub fn parse(input: &[u8], context: &Context) -> Parsed {
     match messages(input) {
         Ok(messages) => {
-            let fates: Vec<Fate> = messages.into_iter().flat_map(|message| read(message, context)).collect();
+            let fates: Vec<Fate> = messages.into_iter().flat_map(|message| read(&message, context)).collect();
             Parsed { lines: fates.len() as u64, items: (1..).zip(fates).map(|(line, fate)| Item { line, fate }).collect() }
         }
         Err(reason) => {
@@ -152,14 +154,14 @@ pub(super) fn read_delivered(data: &[u8], context: &Context) -> Vec<Fate> {
         Err(reason) => return vec![Fate::Rejected(Reject::new(reason, "a compressed record"))],
     };
     match messages_of_json(&text) {
-        Ok(messages) if text.trim_ascii().starts_with(b"{") => messages.into_iter().flat_map(|message| read(message, context)).collect(),
+        Ok(messages) if text.trim_ascii().starts_with(b"{") => messages.into_iter().flat_map(|message| read(&message, context)).collect(),
         _ => events::parse(Format::Auto, &text, context).items.into_iter().map(|item| item.fate).collect(),
     }
 }
 
-fn read(message: Message, context: &Context) -> Vec<Fate> {
-    if message.message_type != "DATA_MESSAGE" {
-        let claim = Claim::new(Kind::Other, FORMAT, "").with("message_type", message.message_type.as_str());
+fn read(message: &Message, context: &Context) -> Vec<Fate> {
+    if message.kind != "DATA_MESSAGE" {
+        let claim = Claim::new(Kind::Other, FORMAT, "").with("message_type", message.kind.as_str());
         return vec![Fate::Ignored(Box::new(claim))];
     }
     let (group, stream) = (&message.log_group, &message.log_stream);
@@ -173,7 +175,7 @@ fn read(message: Message, context: &Context) -> Vec<Fate> {
             ..Envelope::default()
         };
         let fates = events::wrapped(Format::Auto, &event.message, &envelope, context);
-        fates.into_iter().map(|fate| about(fate, &message, event)).collect::<Vec<_>>()
+        fates.into_iter().map(|fate| about(fate, message, event)).collect::<Vec<_>>()
     };
     message.log_events.iter().flat_map(read).collect()
 }

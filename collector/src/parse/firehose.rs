@@ -53,6 +53,7 @@ impl Delivery {
 }
 
 /// Reads a body.
+#[must_use]
 pub fn parse(input: &[u8], context: &Context) -> Parsed {
     match Delivery::read(input) {
         Ok(delivery) => delivery.parse(context),

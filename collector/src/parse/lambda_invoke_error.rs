@@ -72,8 +72,8 @@ mod tests {
                 }
             })
             .collect();
-        use ClaimedOutcome::{Error, OutOfMemory, Timeout};
-        assert_eq!(outcomes, [(true, Timeout), (true, Timeout), (true, OutOfMemory), (true, Error)]);
+        let [timeout, memory, error] = [ClaimedOutcome::Timeout, ClaimedOutcome::OutOfMemory, ClaimedOutcome::Error];
+        assert_eq!(outcomes, [(true, timeout), (true, timeout), (true, memory), (true, error)]);
     }
 
     #[test]

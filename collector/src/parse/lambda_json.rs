@@ -25,7 +25,7 @@ struct Event {
     time: String,
     /// `platform.…`, `function` or `extension`.
     #[serde(rename = "type")]
-    event_type: String,
+    name: String,
     /// An object; for lines of functions and extensions, and for faults, a text.
     record: serde_json::Value,
 }
@@ -110,7 +110,7 @@ pub fn parse(object: &Map<String, serde_json::Value>, raw: &str) -> Option<Fate>
         cut(raw, RAW_BYTES_MAX).clone_into(&mut claim.raw);
         claim
     };
-    Some(match (event.event_type.as_str(), event.record) {
+    Some(match (event.name.as_str(), event.record) {
         ("function", serde_json::Value::Object(record)) => map(application(&record, raw), placed),
         ("function", serde_json::Value::String(text)) => map(application_text(&text), placed),
         ("extension", record) => {
@@ -123,7 +123,7 @@ pub fn parse(object: &Map<String, serde_json::Value>, raw: &str) -> Option<Fate>
             None => Fate::Ignored(Box::new(placed(Claim::new(Kind::Fault, FORMAT, "").with("message", text)))),
         },
         (name, record) => match Record::deserialize(&record) {
-            Ok(record) => platform(name, record, placed),
+            Ok(record) => platform(name, &record, placed),
             Err(_) => Fate::Ignored(Box::new(placed(Claim::new(Kind::UnknownPlatformEvent, FORMAT, "").with("type", name)))),
         },
     })
@@ -147,7 +147,7 @@ fn application_text(text: &str) -> Fate {
     (lambda_text::LINES.read)(text).unwrap_or_else(|| Fate::Ignored(Box::new(super::app_log(FORMAT, text))))
 }
 
-fn platform(name: &str, record: Record, placed: impl Fn(Claim) -> Claim) -> Fate {
+fn platform(name: &str, record: &Record, placed: impl Fn(Claim) -> Claim) -> Fate {
     let kind = match name {
         "platform.start" => Kind::InvocationStart,
         "platform.end" => Kind::InvocationEnd,
@@ -164,10 +164,10 @@ fn platform(name: &str, record: Record, placed: impl Fn(Claim) -> Claim) -> Fate
         "platform.logsDropped" => Kind::LogsDropped,
         _ => Kind::UnknownPlatformEvent,
     };
-    let mut claim = common(Claim::new(kind, FORMAT, ""), &record);
-    claim = durations(claim, &record);
+    let mut claim = common(Claim::new(kind, FORMAT, ""), record);
+    claim = durations(claim, record);
     let elapsed = claim.elapsed_ms;
-    (claim.outcome, claim.limit) = outcome(kind, &record, elapsed);
+    (claim.outcome, claim.limit) = outcome(kind, record, elapsed);
     claim = match kind {
         Kind::UnknownPlatformEvent => claim.with("type", name),
         Kind::Subscription => claim.with("api", if name == "platform.logsSubscription" { "logs" } else { "telemetry" }),
@@ -297,7 +297,6 @@ fn outcome(kind: Kind, record: &Record, elapsed: Option<Millis>) -> (Option<Clai
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::parse::{Context, Format, facts};
 
     fn read(text: &str) -> Vec<serde_json::Value> {

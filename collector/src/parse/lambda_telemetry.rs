@@ -11,6 +11,7 @@ use super::{Context, Fate, Format, Item, Parsed, Reject, events};
 pub const FORMAT: &str = "lambda_telemetry";
 
 /// Reads a batch.
+#[must_use]
 pub fn parse(input: &[u8], context: &Context) -> Parsed {
     let text = String::from_utf8_lossy(input);
     let records = match serde_json::from_str::<Value>(&text) {

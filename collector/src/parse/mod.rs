@@ -67,7 +67,7 @@ use std::collections::BTreeMap;
 use domain::{Claim, FunctionName, Instance, Kind};
 use jiff::Timestamp;
 
-pub use pieces::items;
+pub use pieces::{items, pieces};
 
 pub use formats::Format;
 pub(crate) use formats::Lines;

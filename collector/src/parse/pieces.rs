@@ -11,10 +11,16 @@ const PIECE_BYTES: usize = 256 << 10;
 /// The items of an input in their order, read while they are taken.
 #[must_use]
 pub fn items(format: Format, input: Vec<u8>, context: Context) -> Box<dyn Iterator<Item = Item> + Send> {
+    Box::new(pieces(format, input, context).flat_map(|piece| piece.items))
+}
+
+/// An input piece by piece, read while they are taken.
+#[must_use]
+pub fn pieces(format: Format, input: Vec<u8>, context: Context) -> Box<dyn Iterator<Item = Parsed> + Send> {
     if input.len() <= PIECE_BYTES || !is_one_event_a_line(format, &input) {
-        return Box::new(format.parse(&input, &context).items.into_iter());
+        return Box::new(std::iter::once(format.parse(&input, &context)));
     }
-    Box::new(Pieces { format, input, context, at: 0, lines: 0 }.flatten())
+    Box::new(Pieces { format, input, context, at: 0, lines: 0 })
 }
 
 /// Whether lines can be read for themselves: the format has lines, and this input is no document that spans them.
@@ -40,21 +46,21 @@ struct Pieces {
 }
 
 impl Iterator for Pieces {
-    type Item = Vec<Item>;
+    type Item = Parsed;
 
-    fn next(&mut self) -> Option<Vec<Item>> {
+    fn next(&mut self) -> Option<Parsed> {
         let rest = &self.input[self.at..];
         if rest.is_empty() {
             return None;
         }
         let piece = &rest[..self.piece_bytes(rest)];
-        let Parsed { mut items, .. } = self.format.parse(piece, &self.context);
-        for item in &mut items {
+        let mut parsed = self.format.parse(piece, &self.context);
+        for item in &mut parsed.items {
             item.line += self.lines;
         }
         self.lines += memchr::memchr_iter(b'\n', piece).count() as u64;
         self.at += piece.len();
-        Some(items)
+        Some(parsed)
     }
 }
 
@@ -62,14 +68,22 @@ impl Pieces {
     /// How long the piece at the beginning of `rest` is.
     fn piece_bytes(&self, rest: &[u8]) -> usize {
         let Some(beyond) = rest.get(PIECE_BYTES..) else { return rest.len() };
-        let mut starts = memchr::memchr_iter(b'\n', beyond).map(|newline| newline + 1);
+        let starts = || memchr::memchr_iter(b'\n', beyond).map(|newline| newline + 1);
+        let line_at = |start: usize| beyond[start..].split(|b| *b == b'\n').next().unwrap_or_default();
         let begins = |start: &usize| {
-            let line = beyond[*start..].split(|b| *b == b'\n').next().unwrap_or_default();
-            let line = String::from_utf8_lossy(line);
-            line.starts_with('{') || self.format.line_readers().any(|reader| (reader.begins)(&line) == Some(0))
+            let line = String::from_utf8_lossy(line_at(*start));
+            line.starts_with('{') || self.format.line_readers().any(|reader| (reader.begins)(&line).is_some())
         };
-        starts.find(begins).map_or(rest.len(), |start| PIECE_BYTES + start)
+        let known = starts().take_while(|start| *start < PIECE_BYTES).find(begins);
+        // Where nobody's events begin, nothing is continued but by what is indented, or ends what was.
+        let ordinary = || starts().zip(starts().skip(1)).find(|(one, next)| !is_indented(line_at(*one)) && !is_indented(line_at(*next)));
+        let end = known.or_else(|| ordinary().map(|(_, next)| next));
+        end.map_or(rest.len(), |start| PIECE_BYTES + start)
     }
+}
+
+fn is_indented(line: &[u8]) -> bool {
+    line.first().is_none_or(u8::is_ascii_whitespace)
 }
 
 #[cfg(test)]
@@ -96,6 +110,18 @@ mod tests {
         }
         let pieces = Pieces { format: Format::Auto, input, context: Context::default(), at: 0, lines: 0 };
         assert!(pieces.count() > 1);
+    }
+
+    #[test]
+    fn lines_that_are_nobodys_and_lines_behind_prefixes_are_cut_too() {
+        let plain = "an application's own words\n  with more of them\n\n".repeat(PIECE_BYTES / 40 * 3);
+        let prefixed = "web-1  | [2023-12-28 11:04:25 +0000] [306] [INFO] Booting worker with pid: 7\n".repeat(PIECE_BYTES / 70 * 3);
+        for input in [plain, prefixed] {
+            let whole = said(Format::Auto.parse(input.as_bytes(), &Context::default()).items.into_iter());
+            let parts: Vec<Parsed> = pieces(Format::Auto, input.clone().into_bytes(), Context::default()).collect();
+            assert!(parts.len() > 2 && parts.iter().map(|part| part.lines).sum::<u64>() == input.lines().count() as u64);
+            assert_eq!(said(parts.into_iter().flat_map(|part| part.items)), whole);
+        }
     }
 
     #[test]

@@ -110,9 +110,10 @@ pub(super) fn ranges(batches: &[Batch], rows_max: usize) -> Vec<Range<usize>> {
 async fn append(shared: &Shared, batches: &[Batch]) -> Result<(), NotTaken> {
     let metrics = &shared.metrics;
     let started = Instant::now();
-    let mut result = shared.store.append(batches).await;
+    let append = || store::in_time(shared.options.commit_time_max(), shared.store.append(batches));
+    let mut result = append().await;
     if result.as_ref().is_err_and(StoreError::is_unavailable) && started.elapsed() < RETRY_WITHIN {
-        result = shared.store.append(batches).await;
+        result = append().await;
     }
     metrics.commit_duration.observe(started.elapsed().as_secs_f64());
     let (outcome, answer) = match &result {

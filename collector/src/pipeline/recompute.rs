@@ -42,6 +42,7 @@ async fn all_due(shared: &Shared, fold: Fold, was_away: bool) -> bool {
         let round = shared.store.recompute(shared.clock.now(), shared.options.recompute_groups_max.max(1), |evidence: &[Evidence], at| {
             guarded(shared, fold, evidence, at)
         });
+        let round = store::in_time(shared.options.recompute_time_max(), round);
         let round = AssertUnwindSafe(round.instrument(tracing::info_span!("recompute"))).catch_unwind().await;
         match round {
             Ok(Ok(0)) => return false,

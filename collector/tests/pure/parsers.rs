@@ -178,7 +178,7 @@ proptest! {
 
     #[test]
     fn every_line_is_in_exactly_one_item(lines in vec("[a-z {}\":0-9]{1,40}", 0..30)) {
-        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        let text: String = lines.iter().flat_map(|line| [&line[..], "\n"]).collect();
         let parsed = Format::Auto.parse(text.as_bytes(), &Context::default());
         prop_assert_eq!(parsed.lines, lines.len() as u64);
         let begun: Vec<u64> = parsed.items.iter().map(|item| item.line).collect();

@@ -240,8 +240,7 @@ fn which_arrival_of_a_claim_was_first_changes_nothing() {
     let (mut one, mut other) = (evidence_of(&bytes, Some("a.log")), evidence_of(&bytes, Some("b.log")));
     let text = said(&[one.clone(), other.clone()].concat(), at(LATER));
     for evidence in one.iter_mut().chain(&mut other) {
-        evidence.received_at = evidence.received_at
-            - SignedDuration::from_secs(evidence.origin.as_ref().map_or(0, |origin| i64::from(origin.file == "b.log")));
+        evidence.received_at -= SignedDuration::from_secs(evidence.origin.as_ref().map_or(0, |origin| i64::from(origin.file == "b.log")));
     }
     assert_eq!(said(&[other, one].concat(), at(LATER)), text);
     assert!(text.contains("a.log") && !text.contains("b.log"));

@@ -39,7 +39,7 @@ fn without_a_connection_two_equal_requests_in_one_second_are_told_once_each() {
 #[test]
 fn error_lines_alone_are_incidents_without_an_id() {
     let text = String::from_utf8(fixture("nginx/read-timeout.log")).expect("text");
-    let errors: String = text.lines().filter(|line| line.contains("[error]")).map(|line| format!("{line}\n")).collect();
+    let errors: String = text.lines().filter(|line| line.contains("[error]")).flat_map(|line| [line, "\n"]).collect();
     let incidents = explained_text(&errors);
     assert_eq!(verdicts(&incidents), ["timeout confirmed certain router nginx proxy_read_timeout -"; 2]);
     assert_eq!(incidents.iter().map(named).collect::<Vec<_>>(), ["-", "-"]);

@@ -149,7 +149,7 @@ fn a_prefix_on_every_line_changes_nothing_but_the_instance() {
             if text.starts_with('{') && prefix.starts_with("Nov") {
                 continue;
             }
-            let prefixed: String = text.lines().map(|line| format!("{prefix}{line}\n")).collect();
+            let prefixed: String = text.lines().flat_map(|line| [prefix, line, "\n"]).collect();
             let incidents = explained(&name, prefixed.as_bytes(), &gunicorn_with(options)).incidents;
             assert_eq!(incidents.iter().map(spoken).collect::<Vec<_>>().join(", "), truth, "{run} behind `{prefix}`");
             assert!(incidents.iter().all(|incident| incident.instance.is_some()), "{run} behind `{prefix}`");

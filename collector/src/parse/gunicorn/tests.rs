@@ -173,7 +173,7 @@ fn continuation_lines_have_the_same_prefix() {
     let plain = include_str!("../../../../tests/fixtures/gunicorn/23.0.0-sync.log");
     let bare: Vec<String> = read(Format::Auto, plain);
     for prefix in ["shop-host gunicorn: ", "Nov 22 12:04:30 shop-host gunicorn[8901]: ", "[pod/shop-5d9f/gunicorn] ", "web-1  | "] {
-        let prefixed: String = plain.lines().map(|line| format!("{prefix}{line}\n")).collect();
+        let prefixed: String = plain.lines().flat_map(|line| [prefix, line, "\n"]).collect();
         let read = read(Format::Auto, &prefixed);
         let kinds = |items: &[String]| {
             items

@@ -99,7 +99,8 @@ fn the_x_ray_part_stands_on_a_line_of_its_own_or_not() {
     let expected = expected.replace("xray_trace_id=X", &format!("xray_trace_id={XRAY}"));
     check("REPORT RequestId: ID\tDuration: 1.00 ms\t\nXRAY TraceId: X\tSegmentId: 7f644b92a5eff858\tSampled: true\t\n", &expected);
     check("REPORT RequestId: ID\tDuration: 1.00 ms\tXRAY TraceId: X\tSegmentId: 7f644b92a5eff858\tSampled: true\n", &expected);
-    let alone = format!("evidence xray trace_id_w3c=6a3f1c203eb34191e0d1a317b3829668 xray_segment_id=1e2514536f8c4d91 xray_trace_id={XRAY}");
+    let alone =
+        format!("evidence xray trace_id_w3c=6a3f1c203eb34191e0d1a317b3829668 xray_segment_id=1e2514536f8c4d91 xray_trace_id={XRAY}");
     check("XRAY TraceId: X       SegmentId: 1e2514536f8c4d91\n", &alone);
 }
 

@@ -220,6 +220,6 @@ proptest! {
 #[test]
 fn blank_lines_count_as_lines() {
     let line = r#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174","name":"a"}]}]}]}"#;
-    let parsed = super::parse(format!("{line}\n\n\n{line}\n").as_bytes());
+    let parsed = parse(format!("{line}\n\n\n{line}\n").as_bytes());
     assert_eq!((parsed.lines, parsed.items.iter().map(|item| item.line).collect::<Vec<_>>()), (4, vec![1, 4]));
 }
