@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn lines_that_are_nobodys_and_lines_behind_prefixes_are_cut_too() {
-        let plain = "an application's own words\n  with more of them\n\n".repeat(PIECE_BYTES / 40 * 3);
+        let plain = "an application's own words\nand others\n  with more of them\n\n".repeat(PIECE_BYTES / 40 * 3);
         let prefixed = "web-1  | [2023-12-28 11:04:25 +0000] [306] [INFO] Booting worker with pid: 7\n".repeat(PIECE_BYTES / 70 * 3);
         for input in [plain, prefixed] {
             let whole = said(Format::Auto.parse(input.as_bytes(), &Context::default()).items.into_iter());
