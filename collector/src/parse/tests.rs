@@ -179,3 +179,23 @@ fn what_the_input_as_a_whole_says_fills_gaps_only() {
     assert_eq!(claims[1].observed_at.map(|at| at.to_string()).as_deref(), Some("2026-11-22T12:00:00Z"));
     assert!(claims.iter().all(|claim| claim.instance.as_ref().is_some_and(|name| name.as_str() == "web-1")));
 }
+
+#[test]
+fn facts_are_one_flat_object_under_the_names_of_the_vocabulary() {
+    let report = "REPORT RequestId: r1\tDuration: 3016.78 ms\tMemory Size: 128 MB\tStatus: timeout\n";
+    let parsed = Format::Auto.parse(report.as_bytes(), &Context::default());
+    let expected = serde_json::json!({
+        "fate": "evidence", "kind": "invocation_report", "line": 1, "format": "lambda_text", "platform": "aws_lambda", "request_id": "r1",
+        "duration_ms": 3016.78, "elapsed_ms": 3016.78, "memory_size_mb": 128, "status": "timeout", "outcome": "timeout", "cold_start": false,
+        "limit_ms": 3000, "limit_setting": "Timeout", "raw": report.trim_end(),
+    });
+    assert_eq!(facts::of(&parsed.items[0]), expected);
+}
+
+#[test]
+fn a_rejected_item_says_why() {
+    let rejected = Format::Watchdog.parse(b"{\"kind\":\"fired\"}", &Context::default());
+    let facts = facts::of(&rejected.items[0]);
+    assert_eq!((facts["fate"].as_str(), facts["kind"].as_str(), facts["line"].as_u64()), (Some("rejected"), Some("unparsed"), Some(1)));
+    assert!(facts["reason"].as_str().is_some_and(|reason| reason.starts_with("expected ")), "{facts}");
+}
