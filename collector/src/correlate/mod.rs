@@ -71,9 +71,10 @@ pub fn cases<'a>(evidence: &'a [Evidence], knowledge: &'a Knowledge, as_of: Time
         let unnamed = notices::join(&set.notices, &mut attempts);
         let servers = servers::of(&set);
         let told = processes::cases(&set.processes, &mut attempts, set.stack, knowledge, as_of);
-        let ends = workers::ends(&set, &servers, knowledge).into_iter().chain(shutdown::ends(&set, &servers, knowledge));
+        let mut ends = workers::ends(&set, &servers, knowledge);
+        ends.extend(shutdown::ends(&set, &servers, knowledge, &ends));
         let served = workers::served(&attempts);
-        let unclaimed: Vec<_> = ends.filter(|end| !workers::claim(end, &served, &mut attempts)).collect();
+        let unclaimed: Vec<_> = ends.into_iter().filter(|end| !workers::claim(end, &served, &mut attempts)).collect();
         let unclaimed = proxies::claim(unclaimed, &mut attempts, &mut proxied, knowledge);
         cases.extend(attempts);
         cases.extend(told);

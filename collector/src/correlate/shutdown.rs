@@ -1,5 +1,7 @@
 //! Workers that were still busy when the server stopped: gunicorn prints little or nothing about them, so silence is the sign.
 
+use std::collections::BTreeSet;
+
 use domain::{Evidence, Instance, Kind, Millis, Product};
 use jiff::Timestamp;
 
@@ -8,10 +10,13 @@ use super::set::Set;
 use super::workers::{lives, worker_class};
 use super::{Ending, Knowledge, WorkerEnd};
 
-/// The ends of workers that did not leave by themselves between the order to stop and the stop.
-pub fn ends<'a>(set: &Set<'a>, servers: &[Server<'a>], knowledge: &Knowledge) -> Vec<WorkerEnd<'a>> {
+/// The ends of workers that did not leave by themselves between the order to stop and the stop. Those whose end is `told`
+/// already are none of them.
+pub fn ends<'a>(set: &Set<'a>, servers: &[Server<'a>], knowledge: &Knowledge, told: &[WorkerEnd<'a>]) -> Vec<WorkerEnd<'a>> {
     let grace = knowledge.limit(&Product::GUNICORN, "--graceful-timeout").and_then(|limit| limit.value_ms);
-    servers.iter().filter_map(Stop::of).flat_map(|stop| stop.ends(set, servers, grace)).collect()
+    let told: BTreeSet<_> = told.iter().map(|end| (end.instance, end.pid, end.life)).collect();
+    let is_told = |end: &WorkerEnd<'a>| told.contains(&(end.instance, end.pid, end.life));
+    servers.iter().filter_map(Stop::of).flat_map(|stop| stop.ends(set, servers, grace)).filter(|end| !is_told(end)).collect()
 }
 
 /// A server's stop, from the order to the end.
@@ -66,8 +71,10 @@ impl<'s, 'a> Stop<'s, 'a> {
             });
             let (life, number, booted_at) = lives.last()?;
             let own = running(servers, *instance, booted_at).is_some_and(|server| std::ptr::eq(server, self.server));
-            // The signal that ends the grace period says more than the worker's own leave-taking at that moment.
-            let told = life.iter().copied().find(|one| is_sigkill(one)).or_else(|| life.iter().copied().find(|one| leaves(one)));
+            // Who had been given up on before is told of as that. Else the signal that ends the grace period says more than the
+            // worker's own leave-taking at that moment.
+            let first = |tells: fn(&Evidence) -> bool| life.iter().copied().find(|one| tells(one));
+            let told = first(|one| one.claim.kind == Kind::WorkerTimeout).or_else(|| first(is_sigkill)).or_else(|| first(leaves));
             let left = told.and_then(|one| Some((one, one.claim.observed_at?)));
             let last_at = life.iter().filter_map(|one| one.claim.at()).max().unwrap_or(booted_at);
             own.then_some(Worker { pid: *pid, life: number, booted_at, left, last_at })

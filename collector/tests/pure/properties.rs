@@ -24,7 +24,7 @@ fn any_line() -> impl Strategy<Value = String> {
     let time = (0_u32..3, 0_u32..60, select(vec![0, 0, 500]))
         .prop_map(|(minute, second, ms)| format!("2026-11-22T12:0{minute}:{second:02}.{ms:03}"));
     let short = (id, time, 0_u32..3, 0_u32..2);
-    let kind = 0_usize..30;
+    let kind = 0_usize..34;
     (short, kind).prop_map(|((id, time, pid, place), kind)| line(kind, id, &time, pid + 7, place))
 }
 
@@ -95,6 +95,13 @@ fn line(kind: usize, id: &str, time: &str, pid: u32, place: u32) -> String {
         24 => watchdog("fired", 500),
         25 => watchdog("fired", -500),
         26 => watchdog("closed", 200),
+        // A whole stop, with a worker that does not leave.
+        30..=33 => {
+            let later = at(&format!("{time}Z")) + SignedDuration::from_secs(4);
+            let later = jiff::fmt::strtime::format("%Y-%m-%dT%H:%M:%S.000", later).expect("a time");
+            let boot = line(16, id, time, pid, place);
+            format!("{}{boot}{}{}", line(13, id, time, pid, place), line(14, id, time, pid, place), line(15, id, &later, pid, place))
+        }
         27 => span(2, true),
         28 => span(3, false),
         _ => span(3, true),

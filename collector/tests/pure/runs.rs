@@ -10,7 +10,11 @@ use crate::support::{explained, fixture, gunicorn_with};
 
 /// The run (version and situation), the limits it ran under, and the workers whose requests came to harm: process ID, how,
 /// and the request's ID where the log holds one. `perhaps`: the lines do not prove it.
-const RUNS: [(&str, &str, &str); 83] = [
+const RUNS: [(&str, &str, &str); 87] = [
+    ("19.10.0-killed", "--timeout 30", ""),
+    ("24.0.0-abort-swallowed", "--timeout 2", "29535 timed out"),
+    ("24.0.0-killed", "--timeout 30", "29613 crashed"),
+    ("26.2.0-sync", "--timeout 2", "30844 timed out"),
     ("21.2.0-gevent-graceful", "--timeout 30 --graceful-timeout 3", "21939 dropped"),
     ("21.2.0-sync-with-access", "--timeout 2", "22011 timed out"),
     ("24.1.1-gevent-block-others-finish", "--timeout 2", "22155 timed out"),

@@ -170,7 +170,7 @@ fn failed_to_start(end: &WorkerEnd<'_>) -> Firing {
     let mut firing = Firing::new(Outcome::Crash, IncidentState::Confirmed, Confidence::Certain);
     let error = decisive.claim.text("message").map_or(String::new(), |error| format!(" with `{error}`"));
     let text = format!("the worker failed{error} while it loaded the application: it never served a request");
-    firing.reasons.push(Reason { text, evidence: vec![cite(decisive)] });
+    firing.reasons.push(Reason { text, evidence: cite_all(end.evidence.iter().copied()) });
     firing.refuted_by = "an access line of this process".into();
     firing
 }
