@@ -5,6 +5,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
@@ -25,6 +26,9 @@ use crate::maintenance;
 use crate::reload;
 use crate::shutdown::{self, STOP_MAX};
 use crate::telemetry;
+
+/// How long connections may take to close: to a database that has vanished they never do.
+const CLOSE_MAX: Duration = Duration::from_secs(5);
 
 /// Where the daemon can be reached once it is ready.
 #[derive(Clone, Debug)]
@@ -169,7 +173,9 @@ impl Database {
 
     /// Closes the connections, and stops the private Postgres.
     pub async fn close(self) -> anyhow::Result<()> {
-        self.store.pool().close().await;
+        if tokio::time::timeout(CLOSE_MAX, self.store.pool().close()).await.is_err() {
+            tracing::warn!("connections to the database did not close in time; it notices by itself");
+        }
         stop_cluster(self.cluster).await
     }
 }

@@ -100,7 +100,9 @@ impl Worker {
     async fn run(mut self, wake: Wake, stop: CancellationToken) {
         let mut answered = true;
         while !stop.is_cancelled() {
-            let pause = match self.turn().await {
+            // What was claimed is free for others when the lease ends, so no turn is worth more time than that.
+            let lease = self.options.lease();
+            let pause = match store::in_time(lease, self.turn()).await {
                 Ok(pause) => {
                     if !answered {
                         tracing::info!("alerts go on");

@@ -2,6 +2,8 @@
 //!
 //! SQLSTATE classes: <https://www.postgresql.org/docs/current/errcodes-appendix.html>, read 2026-11-23.
 
+use std::time::Duration;
+
 use sqlx::error::DatabaseError;
 
 /// A query that did not succeed.
@@ -13,6 +15,12 @@ pub enum StoreError {
     /// The schema could not be brought up to date.
     #[error("the schema could not be brought up to date")]
     Migrate(#[from] sqlx::migrate::MigrateError),
+    /// No word came from the database in the time that there was for it: it hangs, or the way to it is cut.
+    #[error("expected the database to answer within {} ms, found no answer", limit.as_millis())]
+    Silent {
+        /// The time there was.
+        limit: Duration,
+    },
     /// A stored document cannot be read by this version of the program.
     #[error("expected `{table}` to hold JSON of this version, found something else")]
     Unreadable {
@@ -37,7 +45,11 @@ impl StoreError {
     /// had to break a tie between transactions.
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
-        let (Self::Database(cause) | Self::Migrate(sqlx::migrate::MigrateError::Execute(cause))) = self else { return false };
+        let cause = match self {
+            Self::Database(cause) | Self::Migrate(sqlx::migrate::MigrateError::Execute(cause)) => cause,
+            Self::Silent { .. } => return true,
+            _ => return false,
+        };
         match cause {
             sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
                 true
@@ -46,6 +58,14 @@ impl StoreError {
             _ => false,
         }
     }
+}
+
+/// Waits for the database, but not for ever: a machine that vanishes closes no connection, and nobody is told.
+///
+/// # Errors
+/// Those of `work`, and [`StoreError::Silent`] when the time is up. What became of `work` is not known then.
+pub async fn in_time<T>(limit: Duration, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    tokio::time::timeout(limit, work).await.unwrap_or(Err(StoreError::Silent { limit }))
 }
 
 /// Whether the server's answer is about its present state and not about the query.

@@ -108,7 +108,7 @@ impl Store {
 
 /// The transaction. Also returns the groups that it made due.
 async fn write(connection: &mut PgConnection, batches: &[Batch], encoded: &Encoded) -> sqlx::Result<(Appended, Roots)> {
-    let mut transaction = connection.begin().await?;
+    let mut transaction = connection.begin_with(BEGIN).await?;
     let new = remember(&mut transaction, batches).await?;
     let evidence = encoded.evidence.send(&mut transaction, &EVIDENCE, &encoded.stretches(&new, |end| end.evidence)).await?;
     encoded.links.send(&mut transaction, &LINKS, &encoded.stretches(&new, |end| end.links)).await?;
@@ -121,6 +121,9 @@ async fn write(connection: &mut PgConnection, batches: &[Batch], encoded: &Encod
     transaction.commit().await?;
     Ok((Appended { evidence, repeated_batches: (batches.len() - new.len()) as u64, groups_due: 0 }, anomalies.into_roots()))
 }
+
+/// Whoever locks our tables, senders are soon told to come again, and no server process is left waiting for each of them.
+const BEGIN: &str = "begin; set local lock_timeout = '5s'";
 
 /// Writes down the digests and returns the indexes of the batches that were not known, each digest once.
 async fn remember(connection: &mut PgConnection, batches: &[Batch]) -> sqlx::Result<Vec<usize>> {

@@ -53,7 +53,7 @@ use sqlx::{Connection, PgConnection, PgPool};
 
 pub use changes::{Change, ChangeKind, Listener, NewDelivery, Quiet};
 pub use deliveries::{AttemptOutcome, AttemptRow, Delivery, DeliveryState};
-pub use error::StoreError;
+pub use error::{StoreError, in_time};
 pub use evidence::{Appended, Batch, Rejected};
 pub use incidents::{IncidentFilter, StoredIncident};
 pub use overview::{FunctionRow, LayerCount, ProblemRow};
@@ -61,6 +61,9 @@ pub use private_cluster::{ClusterError, PrivateCluster};
 pub use raw_copy::RawRows;
 pub use requests::RequestRecord;
 pub use sources::{RejectRow, SourceRow};
+
+/// How long a connection that was used may take to say that it lives; else it is dropped and makes room for another.
+const RETURN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The schema, embedded; for `#[sqlx::test(migrator = "store::MIGRATOR")]`.
 pub static MIGRATOR: Migrator = sqlx::migrate!("../migrations");
@@ -109,6 +112,13 @@ impl Store {
                         connection.ping().await?;
                     }
                     Ok(true)
+                })
+            })
+            // The pool asks as well, but would wait for ever, and its room for connections is used up by those who wait.
+            .after_release(|connection, _| {
+                Box::pin(async {
+                    let lives = tokio::time::timeout(RETURN_TIMEOUT, connection.ping()).await;
+                    lives.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map(|()| true)
                 })
             })
             .connect_with(connection)

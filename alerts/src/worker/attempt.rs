@@ -109,7 +109,8 @@ impl Attempts {
     /// the same identity.
     async fn write_down(&self, id: &str, number: u32, started_at: jiff::Timestamp, took: Millis, outcome: AttemptOutcome) {
         for written in 1..=WRITES_MAX {
-            let Err(error) = self.store.finish_attempt(id, number, started_at, took, outcome.clone()).await else { return };
+            let finish = self.store.finish_attempt(id, number, started_at, took, outcome.clone());
+            let Err(error) = store::in_time(self.options.lease(), finish).await else { return };
             if written == WRITES_MAX || !error.is_unavailable() {
                 let cause = &error as &(dyn std::error::Error + 'static);
                 tracing::error!(error = cause, "the end of an attempt could not be written down; it is made again after its lease");

@@ -147,7 +147,7 @@ const REGISTRY: &[(Format, &str, Readers)] = &[
     (Format::LambdaInvokeError, lambda_invoke_error::FORMAT, Readers::NONE.records(lambda_invoke_error::read_record)),
     (Format::LambdaAsync, lambda_async::FORMAT, Readers::NONE.records(lambda_async::read_record)),
     (Format::Cloudwatch, cloudwatch::FORMAT, Readers::body(cloudwatch::parse).records(cloudwatch::read_record)),
-    (Format::Firehose, firehose::FORMAT, Readers::body(firehose::parse)),
+    (Format::Firehose, firehose::FORMAT, Readers::body(firehose::parse).records(firehose::read_record)),
     (Format::Heroku, heroku::FORMAT, Readers::lines(heroku::LINES)),
     (Format::Fly, fly::FORMAT, Readers::lines(fly::LINES).records(fly::read_record)),
     (Format::Gcp, gcp::FORMAT, Readers::NONE.records(gcp::read_record)),

@@ -58,7 +58,9 @@ mod tests {
 
     #[test]
     fn the_entry_inside_is_read_and_what_is_none_is_rejected() {
-        let log = include_str!("../../../tests/fixtures/gcp_pubsub/deliveries.jsonl");
+        let broken = r#"{"message": {"data": "@@", "messageId": "9003"}, "subscription": "s"}
+{"message": {"data": "eyJhIjoxfQ==", "messageId": "9004"}, "subscription": "s"}"#;
+        let log = include_str!("../../../tests/fixtures/gcp_pubsub/deliveries.jsonl").to_owned() + broken;
         for format in [Format::GcpPubsub, Format::Auto] {
             let items: Vec<_> = format.parse(log.as_bytes(), &Context::default()).items.iter().map(facts::of).collect();
             let fates: Vec<_> = items.iter().map(|item| item["fate"].as_str().unwrap_or_default()).collect();

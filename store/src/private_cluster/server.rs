@@ -20,6 +20,8 @@ pub(super) const PORT: u16 = 5432;
 
 /// Recovery after a crash replays up to `max_wal_size`.
 const START_TIMEOUT: Duration = Duration::from_mins(5);
+/// How long a server may take to end once it has said that it stopped.
+const END_TIMEOUT: Duration = Duration::from_secs(5);
 const STOP_TIMEOUT_SECONDS: u32 = 60;
 const POLL: Duration = Duration::from_millis(20);
 
@@ -96,8 +98,13 @@ impl Server {
     pub(super) async fn stop(&mut self) -> Result<(), ClusterError> {
         let output = self.pg_ctl(&["stop", "-m", "fast", "-w", "-t", &STOP_TIMEOUT_SECONDS.to_string()]).output().await;
         let output = output.map_err(at(&self.binaries.program("pg_ctl")))?;
-        if self.is_running().await? {
-            return Err(ClusterError::Program { program: "pg_ctl stop", said: end_of(&output.stderr) });
+        // `pg_ctl` waits for the server's pid file to go, which the server removes shortly before it ends.
+        let deadline = Instant::now() + END_TIMEOUT;
+        while self.is_running().await? {
+            if Instant::now() > deadline {
+                return Err(ClusterError::Program { program: "pg_ctl stop", said: end_of(&output.stderr) });
+            }
+            sleep(POLL).await;
         }
         if let Some(mut child) = self.child.take() {
             // Its end was seen already; this only clears it away.

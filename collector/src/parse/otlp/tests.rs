@@ -183,7 +183,7 @@ fn what_is_no_trace_request_is_refused_by_name() {
 fn a_file_of_one_document_a_line_is_read() {
     let one = document(&json!([]), &json!({"traceId": TRACE, "spanId": "eee19b7ec3c1b174", "name": "a"})).to_string();
     let parsed = parse(format!("{one}\n\n{one}\nnonsense\n").as_bytes());
-    assert_eq!((parsed.lines, parsed.items.iter().map(|item| item.line).collect::<Vec<_>>()), (3, vec![1, 3, 4]));
+    assert_eq!((parsed.lines, parsed.items.iter().map(|item| item.line).collect::<Vec<_>>()), (4, vec![1, 3, 4]));
 }
 
 #[test]

@@ -1,0 +1,20 @@
+//! Stories through the whole program: the built binary, a real Postgres, and the programs that people really use with it.
+//!
+//! Every story starts its own daemon on ports that the system picks, with a database of its own. They need `DATABASE_URL`
+//! and what `scripts/test-peers` installs; `make test` sees to both.
+
+mod support;
+
+mod alerts;
+mod bad_input;
+mod checks;
+mod crash;
+mod dashboard;
+mod database_away;
+mod explain;
+mod opentelemetry;
+mod own_spans;
+mod private_postgres;
+mod replicas;
+mod ship;
+mod stop;

@@ -1,0 +1,111 @@
+//! Spans from real OpenTelemetry SDKs join what the platform says of the same request.
+
+use serde_json::{Value, json};
+
+use crate::support::{Daemon, Database, Peer, ago, eventually, report, request_id};
+
+/// How an SDK sends.
+struct Way {
+    protocol: &'static str,
+    number: u32,
+}
+
+/// Trace IDs that differ per way and per request, in OpenTelemetry's form and in X-Ray's.
+fn trace_id(number: u32) -> (String, String) {
+    let (time, rest) = ("5759e988", format!("bd862e3fe1be46a9{number:08x}"));
+    (format!("{time}{rest}"), format!("1-{time}-{rest}"))
+}
+
+/// The lines of a request that timed out while X-Ray traced it.
+fn traced_report(request_id: &str, xray: &str) -> String {
+    let (report, notice) = (report(request_id), format!("{} {request_id} Task timed out after 3.00 seconds", ago(1000)));
+    format!("{}\tXRAY TraceId: {xray}\tSegmentId: 07f022a1ffe34a3b\tSampled: true\t\n{notice}\n", report.trim_end())
+}
+
+/// What the instrumented function and its caller would record: one invocation whose span names the request, and one of
+/// which only a call within the trace is known, since the function was killed before its own span ended.
+fn spans(way: &Way) -> Value {
+    let (trace, _) = trace_id(way.number + 1);
+    json!([
+        {
+            "name": "checkout", "kind": "server", "started_ms_ago": 5000, "lasted_ms": 2990,
+            "attributes": { "faas.invocation_id": request_id(way.number), "faas.name": "checkout" },
+            "children": [{
+                "name": "POST", "kind": "client", "started_ms_ago": 4900, "lasted_ms": 2800,
+                "attributes": { "http.request.method": "POST", "url.full": "http://payments.internal/charge", "server.address": "payments.internal" },
+            }],
+        },
+        {
+            "name": "POST", "kind": "client", "started_ms_ago": 4000, "lasted_ms": 2900, "trace_id": trace,
+            "attributes": { "http.request.method": "POST", "url.full": "http://stock.internal/reserve", "server.address": "stock.internal" },
+        },
+    ])
+}
+
+/// Tells the daemon of the requests, then has an SDK export spans of them.
+async fn export(daemon: &Daemon, way: &Way, start: fn(&str, &Value) -> Peer, script: &str) {
+    let (_, xray) = trace_id(way.number + 1);
+    daemon.push("lambda_text", &report(&request_id(way.number))).await;
+    daemon.push("lambda_text", &traced_report(&request_id(way.number + 1), &xray)).await;
+    let endpoint = if way.protocol == "grpc" { &daemon.grpc } else { &daemon.ingest };
+    let settings = json!({ "protocol": way.protocol, "endpoint": endpoint, "spans": spans(way) });
+    start(script, &settings).succeeded().await;
+}
+
+/// The request's REPORT line and its spans, seen together, and the verdict that follows.
+async fn check(daemon: &Daemon, way: &Way) {
+    let joined = [(request_id(way.number), 2, "POST payments.internal"), (request_id(way.number + 1), 1, "POST stock.internal")];
+    for (id, count, operation) in joined {
+        let what = format!("REPORT and {count} spans of {id}, sent by {}", way.protocol);
+        eventually(&what, async || {
+            let request = daemon.request(&id).await?;
+            let of = |kind: &str| request["evidence"].as_array().expect("a list").iter().filter(|one| one["claim"]["kind"] == kind).count();
+            (of("invocation_report") == 1 && of("span") == count).then_some(())
+        })
+        .await;
+        let incident = daemon.incident(&id, |incident| incident["diagnosis"]["cause"]["id"] == "waiting_on_downstream").await;
+        assert_eq!(incident["state"], "confirmed");
+        assert_eq!(incident["diagnosis"]["product"], "aws_lambda", "Lambda's limit fired; the call is why");
+        assert!(incident["diagnosis"]["cause"]["operation"].as_str().is_some_and(|text| text.starts_with(operation)), "{incident:#}");
+        let lanes = incident["timeline"]["lanes"].as_array().expect("a list");
+        assert!(lanes.iter().any(|lane| lane["layer"] == "downstream"), "the call has a lane: {lanes:#?}");
+    }
+}
+
+async fn every_way(ways: &[Way], start: fn(&str, &Value) -> Peer, script: &str) {
+    let database = Database::create().await;
+    let daemon = Daemon::start(&database).await;
+    futures_util::future::join_all(ways.iter().map(|way| export(&daemon, way, start, script))).await;
+    for way in ways {
+        check(&daemon, way).await;
+    }
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn the_python_sdk_delivers_over_http_and_grpc() {
+    let ways = [Way { protocol: "http_protobuf", number: 0x510 }, Way { protocol: "grpc", number: 0x520 }];
+    every_way(&ways, Peer::python, "spans.py").await;
+}
+
+#[tokio::test]
+async fn the_javascript_sdk_delivers_over_http_in_json_and_protobuf_and_over_grpc() {
+    let ways = [
+        Way { protocol: "http_json", number: 0x530 },
+        Way { protocol: "http_protobuf", number: 0x540 },
+        Way { protocol: "grpc", number: 0x550 },
+    ];
+    every_way(&ways, Peer::node, "spans.mjs").await;
+}
+
+#[tokio::test]
+async fn spans_that_come_before_anybody_knows_their_request_are_found_later() {
+    let (database, way) = (Database::create().await, Way { protocol: "http_protobuf", number: 0x560 });
+    let daemon = Daemon::start(&database).await;
+    let settings = json!({ "protocol": way.protocol, "endpoint": daemon.ingest, "spans": spans(&way) });
+    Peer::python("spans.py", &settings).succeeded().await;
+    let (_, xray) = trace_id(way.number + 1);
+    daemon.push("lambda_text", &traced_report(&request_id(way.number + 1), &xray)).await;
+    daemon.push("lambda_text", &report(&request_id(way.number))).await;
+    check(&daemon, &way).await;
+}

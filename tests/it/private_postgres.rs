@@ -1,0 +1,67 @@
+//! Without a database of one's own: the daemon runs a private Postgres, and leaves no process behind.
+
+use std::path::Path;
+
+use crate::support::{DataDir, Launch, eventually, overrun, report, request_id, run};
+
+fn is_running(pid: u32) -> bool {
+    Path::new("/proc").join(pid.to_string()).exists()
+}
+
+/// Clusters that lie elsewhere, since their user could not reach the data directory.
+fn clusters_elsewhere() -> Vec<String> {
+    let entries = std::fs::read_dir("/var/lib/overrun").into_iter().flatten();
+    entries.map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned()).collect()
+}
+
+#[tokio::test]
+async fn data_outlives_a_killed_daemon_and_a_stop_stops_postgres() {
+    let dir = DataDir::create();
+    let daemon = Launch::in_directory(dir.path()).start().await;
+    let postgres = dir.postgres().expect("a private Postgres");
+    let said = Launch::in_directory(dir.path()).refused().await;
+    assert!(said.contains("postgres.lock") && said.contains("another overrun is running with this data directory"), "{said}");
+    let id = request_id(91);
+    daemon.push("lambda_text", &report(&id)).await;
+    let incident = daemon.incident(&id, |_| true).await;
+
+    daemon.kill();
+    assert_eq!(dir.postgres(), Some(postgres), "a killed daemon takes nothing with it");
+    let daemon = Launch::in_directory(dir.path()).start().await;
+    assert_eq!(dir.postgres(), Some(postgres), "it was taken over, not started anew");
+    assert_eq!(daemon.incident(&id, |_| true).await, incident);
+    daemon.stop().await;
+    eventually("Postgres has ended", async || (!is_running(postgres)).then_some(())).await;
+
+    // It starts again on what is there.
+    let daemon = Launch::in_directory(dir.path()).start().await;
+    let postgres = dir.postgres().expect("a private Postgres");
+    assert_eq!(daemon.incident(&id, |_| true).await, incident);
+    daemon.stop().await;
+    assert!(!is_running(postgres), "the daemon's end is Postgres's end");
+}
+
+#[test]
+fn the_demo_shows_verdicts_and_leaves_nothing_behind() {
+    let (dir, elsewhere) = (tempfile::tempdir().expect("a directory"), clusters_elsewhere());
+    let began = std::time::Instant::now();
+    let mut command = overrun(&["demo", "--once"]);
+    for key in ["OVERRUN__INGEST__HTTP", "OVERRUN__INGEST__GRPC", "OVERRUN__DASHBOARD__HTTP"] {
+        command.env(key, "127.0.0.1:0");
+    }
+    let finished = run(command.env("TMPDIR", dir.path()), b"");
+    assert_eq!((finished.code, finished.stderr.as_str()), (0, ""), "{}", finished.stdout);
+    for expected in [
+        "  - AWS Lambda's function timeout (3 s) fired (seed)\n",
+        "  - AWS Lambda's function timeout (3 s) fired; 2.52 s went into POST payments.internal/charge, which has no client timeout",
+        "gunicorn's worker timeout",
+        "\nOpen   http://127.0.0.1:",
+        "\nSend   http://127.0.0.1:",
+    ] {
+        assert!(finished.stdout.contains(expected), "{expected}\n---\n{}", finished.stdout);
+    }
+    let left: Vec<_> = std::fs::read_dir(dir.path()).expect("readable").map(|entry| entry.expect("readable").path()).collect();
+    assert!(left.is_empty(), "{left:?}");
+    assert_eq!(clusters_elsewhere(), elsewhere);
+    assert!(began.elapsed() < std::time::Duration::from_mins(1));
+}

@@ -1,0 +1,81 @@
+//! Who is told: a webhook receiver and a mail server, and the rules that name them.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::{Certificates, Peer, closed_port};
+
+/// A secret between the daemon and the receiver.
+const SECRET: &str = "whsec_b3ZlcnJ1bi1zdG9yeS1zZWNyZXQtMzItYnl0ZXMhIQ==";
+
+/// A webhook and a mailbox, each at an address that stays while nobody listens there.
+pub struct Receivers {
+    webhook_port: u16,
+    mail_port: u16,
+    certificates: Option<Certificates>,
+    dir: TempDir,
+}
+
+impl Receivers {
+    /// The mail server wants STARTTLS and a login.
+    pub fn with_tls() -> Self {
+        Self::new(Some(Certificates::create()))
+    }
+
+    /// The mail server takes what comes.
+    pub fn plain() -> Self {
+        Self::new(None)
+    }
+
+    fn new(certificates: Option<Certificates>) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        Self { webhook_port: closed_port(), mail_port: closed_port(), certificates, dir }
+    }
+
+    /// Rules that tell both of everything.
+    pub fn rules(&self) -> PathBuf {
+        let smtp = self.certificates.as_ref().map_or_else(
+            || "host = '127.0.0.1'\ntls = 'none'".to_owned(),
+            |made| {
+                let authority = made.authority();
+                format!(
+                    "host = 'localhost'\ntls = 'starttls'\nusername = 'overrun'\npassword = 's3cret'\nca_file = '{}'",
+                    authority.display()
+                )
+            },
+        );
+        let rules = format!(
+            "[[rule]]\nname = 'everything that overran'\nactions = ['inbox', 'oncall']\n\
+             [[action]]\nname = 'inbox'\nkind = 'webhook'\nurl = 'http://127.0.0.1:{}/hook'\nsecret = '{SECRET}'\nallow_private = true\n\
+             [[action]]\nname = 'oncall'\nkind = 'email'\nto = ['On call <oncall@example.com>']\n\
+             [smtp]\nport = {}\nfrom = 'Overrun <overrun@example.com>'\n{smtp}\n",
+            self.webhook_port, self.mail_port
+        );
+        let file = self.dir.path().join("rules.toml");
+        std::fs::write(&file, rules).expect("written");
+        file
+    }
+
+    /// Opens the webhook. `answers` are those to the first requests; later ones are accepted.
+    pub async fn open_webhook(&self, answers: &Value) -> Peer {
+        let settings = json!({ "port": self.webhook_port, "secret": SECRET, "answers": answers });
+        listening(Peer::python("webhook_receiver.py", &settings)).await
+    }
+
+    /// Opens the mailbox.
+    pub async fn open_mailbox(&self) -> Peer {
+        let mut settings = json!({ "port": self.mail_port, "username": "overrun", "password": "s3cret" });
+        if let Some(certificates) = &self.certificates {
+            let (certificate, key) = certificates.server();
+            (settings["certificate"], settings["key"]) = (json!(certificate), json!(key));
+        }
+        listening(Peer::python("mail_server.py", &settings)).await
+    }
+}
+
+async fn listening(mut peer: Peer) -> Peer {
+    assert_eq!(peer.next().await, json!({ "listening": true }));
+    peer
+}
