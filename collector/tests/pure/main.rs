@@ -9,3 +9,4 @@ mod runs;
 mod stories;
 mod support;
 mod watchdogs;
+mod zz_store;
