@@ -31,7 +31,7 @@ use tokio_util::task::TaskTracker;
 pub use metrics::Metrics;
 pub use options::PipelineOptions;
 
-/// The fold over the evidence of one group, [`crate::fold`]: pure, the same on every replica.
+/// The fold over the evidence of one group, [`fn@crate::fold`]: pure, the same on every replica.
 pub type Fold = fn(&[Evidence], Timestamp) -> Folded;
 
 /// Why evidence was not taken.

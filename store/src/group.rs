@@ -18,7 +18,7 @@ use crate::{Store, StoreError};
 /// Pieces of evidence in one group at most.
 const EVIDENCE_MAX: usize = 20_000;
 
-/// Kinds that say nothing beyond their own moment; the same names as in [`MOMENTARY_SQL`].
+/// Kinds that say nothing beyond their own moment; the same names as in `momentary_sql`.
 const MOMENTARY: [Kind; 11] = [
     Kind::AppLog,
     Kind::ExtensionLog,
