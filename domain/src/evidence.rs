@@ -389,7 +389,10 @@ impl Claim {
                 | Kind::WatchdogArmed
                 | Kind::WatchdogNearMiss
         );
-        by_kind || self.outcome.is_some_and(ClaimedOutcome::is_anomalous)
+        // A process that ended with a code that is no success, a request that an order to stop cut off.
+        let by_words = self.kind == Kind::ProcessExit && self.number("exit_status").is_some_and(|code| code != 0.0)
+            || self.kind == Kind::RequestError && self.attributes.contains_key("told_to_quit");
+        by_kind || by_words || self.outcome.is_some_and(ClaimedOutcome::is_anomalous)
     }
 
     /// Whether it is a platform's account of an invocation that tells of no failure. Where a limit was reached all the same,

@@ -3,6 +3,7 @@
 //! - A request leads to its traces, its worker, its instance.
 //! - A trace leads to the requests linked to it, at most [`REQUESTS_PER_TRACE_MAX`].
 //! - A worker or instance leads to what is linked to it near each of its own anomalies, the nearest first.
+//! - A worker leads to its instance: what a server says of itself, that it is being stopped above all, concerns its workers.
 //!
 //! One statement for each of these, and only where there is such a key: with a month of partitions, a table that is named in a
 //! statement costs something even if nothing of it is read.
@@ -60,6 +61,7 @@ impl Walk {
         if !wide.is_empty() {
             let found = self.follow_wide(connection, stack, &wide).await?;
             self.take(found);
+            self.take(wide.iter().filter_map(|key| Some((0, instance_of(key)?))).collect());
         }
         Ok(())
     }
@@ -147,6 +149,12 @@ impl Walk {
             self.frontier.push(key);
         }
     }
+}
+
+/// The instance of a worker: `worker/322/web-1` → `instance/web-1`.
+fn instance_of(worker: &str) -> Option<String> {
+    let (_, instance) = worker.strip_prefix("worker/")?.split_once('/')?;
+    (!instance.is_empty()).then(|| format!("instance/{instance}"))
 }
 
 async fn follow_requests(connection: &mut PgConnection, stack: &str, requests: &[&str]) -> Result<Found, StoreError> {

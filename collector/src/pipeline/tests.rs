@@ -1,3 +1,5 @@
+mod equivalence;
+
 use domain::{Claim, Instance, Kind, ManualClock, RequestId, SourceName, StackName};
 use sqlx::PgPool;
 
