@@ -9,4 +9,3 @@ mod runs;
 mod stories;
 mod support;
 mod watchdogs;
-mod zz_store;
