@@ -15,23 +15,34 @@ impl Millis {
     /// No time at all.
     pub const ZERO: Self = Self(0);
 
+    /// The longest duration, some 35 years; longer ones saturate. Up to here a number of milliseconds with a fraction, as
+    /// JSON holds it, gives back the very microsecond.
+    const US_MAX: i64 = 1 << 50;
+
     /// Whole milliseconds.
     #[must_use]
     pub const fn from_ms(ms: i64) -> Self {
-        Self(ms.saturating_mul(1000))
+        Self::from_us(ms.saturating_mul(1000))
     }
 
     /// Microseconds.
     #[must_use]
     pub const fn from_us(us: i64) -> Self {
-        Self(us)
+        if us > Self::US_MAX {
+            Self(Self::US_MAX)
+        } else if us < -Self::US_MAX {
+            Self(-Self::US_MAX)
+        } else {
+            Self(us)
+        }
     }
 
     /// Fractional milliseconds, rounded to the microsecond; out-of-range values saturate, `NaN` is zero.
     #[must_use]
     pub fn from_ms_f64(ms: f64) -> Self {
         #[expect(clippy::cast_possible_truncation, reason = "float-to-int casts saturate, which is what is wanted")]
-        Self((ms * 1000.0).round() as i64)
+        let us = (ms * 1000.0).round() as i64;
+        Self::from_us(us)
     }
 
     /// A decimal number of milliseconds as text, such as `3001.52`. Digits beyond the microsecond are cut.
@@ -59,7 +70,7 @@ impl Millis {
             let digit = fraction.as_bytes().get(place).map_or(0, |b| i64::from(b - b'0'));
             value = value.checked_mul(10)?.checked_add(digit)?;
         }
-        Some(Self(if negative { -value } else { value }))
+        Some(Self::from_us(if negative { -value } else { value }))
     }
 
     /// Whole microseconds.
@@ -71,7 +82,7 @@ impl Millis {
     /// Milliseconds with a fraction.
     #[must_use]
     pub fn as_ms_f64(self) -> f64 {
-        #[expect(clippy::cast_precision_loss, reason = "exact up to 285 years")]
+        #[expect(clippy::cast_precision_loss, reason = "exact: durations are bounded")]
         let us = self.0 as f64;
         us / 1000.0
     }
@@ -85,13 +96,13 @@ impl Millis {
     /// The sum; saturates.
     #[must_use]
     pub const fn plus(self, other: Self) -> Self {
-        Self(self.0.saturating_add(other.0))
+        Self::from_us(self.0.saturating_add(other.0))
     }
 
     /// The difference; saturates, may be negative.
     #[must_use]
     pub const fn minus(self, other: Self) -> Self {
-        Self(self.0.saturating_sub(other.0))
+        Self::from_us(self.0.saturating_sub(other.0))
     }
 
     /// Rounded down to whole seconds, as Lambda's limits are.
@@ -103,7 +114,7 @@ impl Millis {
     /// The time from `start` to `end`; negative when `end` is earlier.
     #[must_use]
     pub fn between(start: jiff::Timestamp, end: jiff::Timestamp) -> Self {
-        Self(end.as_microsecond().saturating_sub(start.as_microsecond()))
+        Self::from_us(end.as_microsecond().saturating_sub(start.as_microsecond()))
     }
 
     /// The moment this long after `start`.
@@ -176,6 +187,16 @@ mod tests {
         assert_eq!(said(29_130_000), "29.13 s");
         assert_eq!(said(900_000_000), "15 min");
         assert_eq!(said(5_400_000_000), "1 h 30 min");
+    }
+
+    #[test]
+    fn whatever_is_written_is_read_back_to_the_microsecond() {
+        for us in [0, 1, -1, 999, 1_000_001, Millis::US_MAX - 1, Millis::US_MAX / 3, i64::MAX, i64::MIN] {
+            let duration = Millis::from_us(us);
+            let written = serde_json::to_string(&duration).expect("number");
+            assert_eq!(serde_json::from_str::<Millis>(&written).expect("number"), duration, "{written}");
+        }
+        assert_eq!(Millis::from_ms_f64(f64::INFINITY), Millis::from_us(i64::MAX));
     }
 
     #[test]
