@@ -4,18 +4,20 @@
 //! collector is away longer than the buffer lasts, lines are dropped and counted rather than the writer held up. A file can
 //! wait, so from a file nothing is dropped.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Write as _};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+mod hold;
+mod read;
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
 use collector::parse::Format;
 use reqwest::StatusCode;
-use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::shutdown;
 
 #[derive(Debug, Args)]
 pub struct ShipArgs {
@@ -41,72 +43,43 @@ pub struct ShipArgs {
     quiet: bool,
 }
 
-/// Lines held while the collector is away: about 10 MB of ordinary lines.
-const BUFFERED_LINES_MAX: usize = 65_536;
-/// A batch is sent when it is this large, or when nothing more has come for [`LINGER`].
+/// A batch is sent when it is this large, or this long after its first line.
 const BATCH_BYTES_MAX: usize = 512 * 1024;
 const LINGER: Duration = Duration::from_millis(100);
-/// How often a followed file is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How long the program in front may go on after the signal to stop, and delivery may take: what orchestrators allow.
+const LAST_WORDS_MAX: Duration = Duration::from_secs(30);
 /// Waits between tries, the last one for ever after.
 const BACKOFF: [Duration; 5] =
     [Duration::from_millis(200), Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(5), Duration::from_secs(10)];
 
 pub async fn run(args: ShipArgs) -> anyhow::Result<()> {
     let target = Target::new(&args)?;
-    let dropped = Arc::new(AtomicU64::new(0));
-    let (sender, receiver) = mpsc::channel(BUFFERED_LINES_MAX);
-    let reader = match args.file.as_deref().filter(|file| file.as_os_str() != "-") {
+    let file = args.file.as_deref().filter(|file| file.as_os_str() != "-");
+    // Ctrl-C reaches every program of a pipe, and the one in front of us may have something to say yet: its end is ours. At a
+    // terminal there is nobody in front.
+    let stop = if file.is_none() && std::io::stdin().is_terminal() { CancellationToken::new() } else { shutdown::on_signal()? };
+    let (sender, receiver) = hold::channel();
+    let reader = match file {
         Some(file) => {
-            let (file, follow) = (file.to_owned(), args.follow);
-            std::thread::spawn(move || read_file(&file, follow, &sender))
+            let (file, follow, stop) = (file.to_owned(), args.follow, stop.clone());
+            std::thread::spawn(move || read::file(&file, follow, &sender, &stop))
         }
         None => {
-            let (quiet, dropped) = (args.quiet, Arc::clone(&dropped));
-            std::thread::spawn(move || read_pipe(quiet, &sender, &dropped))
+            let quiet = args.quiet;
+            std::thread::spawn(move || read::pipe(quiet, &sender))
         }
     };
-    send_all(&target, receiver, &dropped).await?;
+    tokio::select! {
+        sent = send_all(&target, receiver) => sent?,
+        () = last_words(&stop) => bail!("stopped {} s after the signal, before everything was delivered", LAST_WORDS_MAX.as_secs()),
+    }
     reader.join().map_err(|_| anyhow::anyhow!("the reader panicked"))?
 }
 
-/// Standard input, passed on line by line.
-fn read_pipe(quiet: bool, sender: &mpsc::Sender<Vec<u8>>, dropped: &AtomicU64) -> anyhow::Result<()> {
-    let mut input = std::io::stdin().lock();
-    let mut output = std::io::stdout().lock();
-    loop {
-        let mut line = Vec::new();
-        if input.read_until(b'\n', &mut line).context("standard input cannot be read")? == 0 {
-            return Ok(());
-        }
-        if !quiet {
-            // A reader that has gone away is no reason to stop shipping.
-            let _ = output.write_all(&line).and_then(|()| output.flush());
-        }
-        if sender.try_send(line).is_err() {
-            dropped.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-}
-
-/// A file from its beginning, and what is appended to it if it is followed.
-fn read_file(path: &Path, follow: bool, sender: &mpsc::Sender<Vec<u8>>) -> anyhow::Result<()> {
-    let open = || File::open(path).with_context(|| format!("`{}` cannot be read", path.display()));
-    let mut input = BufReader::new(open()?);
-    let mut line = Vec::new();
-    loop {
-        let read = input.read_until(b'\n', &mut line).with_context(|| format!("`{}` cannot be read", path.display()))?;
-        if line.ends_with(b"\n") || read == 0 && !follow && !line.is_empty() {
-            if sender.blocking_send(std::mem::take(&mut line)).is_err() {
-                return Ok(());
-            }
-        } else if read == 0 {
-            if !follow {
-                return Ok(());
-            }
-            std::thread::sleep(LOOK_EVERY);
-        }
-    }
+/// Ends some time after the signal to stop.
+async fn last_words(stop: &CancellationToken) {
+    stop.cancelled().await;
+    tokio::time::sleep(LAST_WORDS_MAX).await;
 }
 
 /// Where batches go.
@@ -165,12 +138,13 @@ fn is_final(status: StatusCode) -> bool {
     status.is_client_error() && !matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS)
 }
 
-async fn send_all(target: &Target, mut lines: mpsc::Receiver<Vec<u8>>, dropped: &AtomicU64) -> anyhow::Result<()> {
+async fn send_all(target: &Target, mut lines: hold::Receiver) -> anyhow::Result<()> {
     let mut refused = None;
-    while let Some(first) = lines.recv().await {
+    while let Some(first) = lines.next().await {
         let mut batch = first;
+        let until = tokio::time::Instant::now() + LINGER;
         while batch.len() < BATCH_BYTES_MAX {
-            match tokio::time::timeout(LINGER, lines.recv()).await {
+            match tokio::time::timeout_at(until, lines.next()).await {
                 Ok(Some(line)) => batch.extend_from_slice(&line),
                 Ok(None) | Err(_) => break,
             }
@@ -179,7 +153,7 @@ async fn send_all(target: &Target, mut lines: mpsc::Receiver<Vec<u8>>, dropped: 
             eprintln!("overrun: {error:#}");
             refused = Some(error);
         }
-        let lost = dropped.swap(0, Ordering::Relaxed);
+        let lost = lines.dropped();
         if lost > 0 {
             eprintln!("overrun: {lost} lines were dropped: the collector was away for longer than the buffer lasts");
         }

@@ -22,10 +22,10 @@ pub use daemon::{Daemon, DataDir, Launch};
 pub use database::Database;
 pub use http::{Answer, client, post_chunked, send};
 pub use peer::Peer;
-pub use process::{Finished, Process, overrun, run};
+pub use process::{Finished, Process, overrun, peak_memory_mib, run};
 pub use proxy::Proxy;
 pub use receivers::Receivers;
-pub use text::{ago, fired, report, request_id};
+pub use text::{fired, report, request_id};
 
 /// How long anything may take that is going to happen. Never waited for when all is well.
 pub const PATIENCE: Duration = Duration::from_secs(40);

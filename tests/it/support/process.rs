@@ -26,21 +26,33 @@ impl Process {
     pub fn spawn(name: &str, command: &mut Command) -> Self {
         let stderr = tempfile::tempfile().expect("a temporary file");
         let handle = stderr.try_clone().expect("a second handle");
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(handle)
-            .spawn()
-            .unwrap_or_else(|error| panic!("`{name}` cannot be started: {error}"));
-        let stdout = BufReader::new(child.stdout.take().expect("piped"));
+        Self::start(name, command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(handle), stderr)
+    }
+
+    /// Two programs, as in `first 2>&1 | second`.
+    pub fn pipe(first: (&str, Command), second: (&str, Command)) -> [Self; 2] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        let also = writer.try_clone().expect("a second handle");
+        let stderr = tempfile::tempfile().expect("a temporary file");
+        let handle = stderr.try_clone().expect("a second handle");
+        let ((name, mut command), nothing) = (first, tempfile::tempfile().expect("a temporary file"));
+        let first = Self::start(name, command.stdin(Stdio::null()).stdout(writer).stderr(also), nothing);
+        let (name, mut command) = second;
+        [first, Self::start(name, command.stdin(reader).stdout(Stdio::piped()).stderr(handle), stderr)]
+    }
+
+    fn start(name: &str, command: &mut Command, stderr: File) -> Self {
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("`{name}` cannot be started: {error}"));
         let (sender, lines) = mpsc::channel(LINES_MAX);
-        std::thread::spawn(move || {
-            for line in stdout.lines().map_while(Result::ok) {
-                if sender.blocking_send(line).is_err() {
-                    return;
+        if let Some(stdout) = child.stdout.take() {
+            std::thread::spawn(move || {
+                for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                    if sender.blocking_send(line).is_err() {
+                        return;
+                    }
                 }
-            }
-        });
+            });
+        }
         let stdin = child.stdin.take();
         Self { name: name.to_owned(), child, stdin, lines, stderr }
     }

@@ -10,7 +10,7 @@ pub fn request_id(number: u32) -> String {
 
 /// The moment so many milliseconds ago, in RFC 3339.
 #[expect(clippy::disallowed_methods, reason = "stories stand for senders, who have clocks of their own")]
-pub fn ago(ms: i64) -> String {
+fn ago(ms: i64) -> String {
     Timestamp::now().saturating_sub(SignedDuration::from_millis(ms)).expect("a time").to_string()
 }
 
