@@ -18,3 +18,4 @@ mod private_postgres;
 mod replicas;
 mod ship;
 mod stop;
+mod watchdog;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Daemon, Database, Peer, ago, eventually, report, request_id};
+use crate::support::{Daemon, Database, Peer, eventually, report, request_id};
 
 /// How an SDK sends.
 struct Way {
@@ -16,9 +16,12 @@ fn trace_id(number: u32) -> (String, String) {
     (format!("{time}{rest}"), format!("1-{time}-{rest}"))
 }
 
+/// When the requests began, in ms since 1970: 2026-11-20T12:00:00Z.
+const BEGAN_MS: u64 = 1_795_176_000_000;
+
 /// The lines of a request that timed out while X-Ray traced it.
 fn traced_report(request_id: &str, xray: &str) -> String {
-    let (report, notice) = (report(request_id), format!("{} {request_id} Task timed out after 3.00 seconds", ago(1000)));
+    let (report, notice) = (report(request_id), format!("2026-11-20T12:00:03.000Z {request_id} Task timed out after 3.00 seconds"));
     format!("{}\tXRAY TraceId: {xray}\tSegmentId: 07f022a1ffe34a3b\tSampled: true\t\n{notice}\n", report.trim_end())
 }
 
@@ -28,15 +31,15 @@ fn spans(way: &Way) -> Value {
     let (trace, _) = trace_id(way.number + 1);
     json!([
         {
-            "name": "checkout", "kind": "server", "started_ms_ago": 5000, "lasted_ms": 2990,
+            "name": "checkout", "kind": "server", "started_ms": BEGAN_MS, "lasted_ms": 2990,
             "attributes": { "faas.invocation_id": request_id(way.number), "faas.name": "checkout" },
             "children": [{
-                "name": "POST", "kind": "client", "started_ms_ago": 4900, "lasted_ms": 2800,
+                "name": "POST", "kind": "client", "started_ms": BEGAN_MS + 100, "lasted_ms": 2800,
                 "attributes": { "http.request.method": "POST", "url.full": "http://payments.internal/charge", "server.address": "payments.internal" },
             }],
         },
         {
-            "name": "POST", "kind": "client", "started_ms_ago": 4000, "lasted_ms": 2900, "trace_id": trace,
+            "name": "POST", "kind": "client", "started_ms": BEGAN_MS + 50, "lasted_ms": 2900, "trace_id": trace,
             "attributes": { "http.request.method": "POST", "url.full": "http://stock.internal/reserve", "server.address": "stock.internal" },
         },
     ])

@@ -17,7 +17,6 @@ const provider = new NodeTracerProvider({
   spanProcessors: [new BatchSpanProcessor(new OTLPTraceExporter({ url }))],
 });
 const tracer = provider.getTracer("stories");
-const now = Date.now();
 
 function record(span, context) {
   if (span.trace_id) {
@@ -25,11 +24,12 @@ function record(span, context) {
     const caller = { traceId: span.trace_id, spanId: "0000000000c0ffee", traceFlags: TraceFlags.SAMPLED, isRemote: true };
     context = trace.setSpanContext(ROOT_CONTEXT, caller);
   }
-  const startTime = now - span.started_ms_ago;
+  // A number would be taken for time since the process began.
+  const at = (ms) => new Date(span.started_ms + ms);
   const kind = { server: SpanKind.SERVER, client: SpanKind.CLIENT }[span.kind];
-  const recorded = tracer.startSpan(span.name, { kind, attributes: span.attributes, startTime }, context);
+  const recorded = tracer.startSpan(span.name, { kind, attributes: span.attributes, startTime: at(0) }, context);
   for (const child of span.children ?? []) record(child, trace.setSpan(context, recorded));
-  recorded.end(startTime + span.lasted_ms);
+  recorded.end(at(span.lasted_ms));
 }
 
 for (const span of settings.spans) record(span, ROOT_CONTEXT);

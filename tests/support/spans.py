@@ -1,13 +1,12 @@
 """Exports spans with the OpenTelemetry SDK for Python.
 
 Settings (JSON, the first argument): `protocol`: `http_protobuf` or `grpc`; `endpoint`; `spans`, each with `name`, `kind`
-(`server` or `client`), `trace_id` (hex) of a caller that propagated it, else none; `attributes`; `started_ms_ago`;
+(`server` or `client`), `trace_id` (hex) of a caller that propagated it, else none; `attributes`; `started_ms`, since 1970;
 `lasted_ms`; `children`, of the same shape. Ends once everything is flushed.
 """
 
 import json
 import sys
-import time
 
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
@@ -28,7 +27,6 @@ else:
 provider = TracerProvider(resource=Resource.create({"service.name": "checkout"}))
 provider.add_span_processor(BatchSpanProcessor(exporter))
 tracer = provider.get_tracer("stories")
-now_ns = time.time_ns()
 
 
 def record(span, context=None):
@@ -36,7 +34,7 @@ def record(span, context=None):
         # As if its caller's headers had been read.
         caller = SpanContext(int(span["trace_id"], 16), 0xC0FFEE, is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED))
         context = trace.set_span_in_context(NonRecordingSpan(caller))
-    start = now_ns - span["started_ms_ago"] * 1_000_000
+    start = span["started_ms"] * 1_000_000
     kind = {"server": SpanKind.SERVER, "client": SpanKind.CLIENT}[span["kind"]]
     recorded = tracer.start_span(span["name"], context, kind, span.get("attributes"), start_time=start)
     for child in span.get("children", []):
