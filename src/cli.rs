@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::Config;
-use crate::{bench, check_config, demo, explain, migrate, parse, rules, serve, ship};
+use crate::{bench, check_config, demo, explain, lint, migrate, parse, rules, serve, ship};
 
 /// Which layer's limit fired, what was in flight, and what to change.
 #[derive(Debug, Parser)]
@@ -26,6 +26,8 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Print what the parsers read in each item
     Parse(parse::ParseArgs),
+    /// Read a folder's configuration files and report limits in the wrong order
+    Lint(lint::LintArgs),
     /// Forward standard input or a file to a collector
     Ship(ship::ShipArgs),
     /// Alert rules
@@ -72,6 +74,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Explain(args) => explain::run(&args),
         Command::Parse(args) => parse::run(&args),
+        Command::Lint(args) => lint::run(&args),
         Command::Rules(command) => rules::run(&command),
         Command::CheckConfig(args) => check_config::run(&args),
         Command::Serve(args) => block_on(serve::run(args.load()?)),

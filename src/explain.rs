@@ -25,7 +25,7 @@ pub struct ExplainArgs {
     /// Read every file as this format instead of deciding line by line
     #[arg(long, default_value = "auto", value_parser = format)]
     format: Format,
-    /// A configuration file that names limits: a Procfile or gunicorn.conf.py. May be given several times
+    /// A configuration file that names limits: a Procfile, nginx.conf, template.yaml, … May be given several times
     #[arg(long, value_name = "FILE")]
     limits: Vec<PathBuf>,
     /// Exit with 1 when a request overran
@@ -92,10 +92,11 @@ fn knowledge(files: &[PathBuf]) -> anyhow::Result<Knowledge> {
     for file in files {
         let name = file.display().to_string();
         let text = std::fs::read_to_string(file).with_context(|| format!("`{name}` cannot be read"))?;
-        match collector::limits::read(&name, &text) {
-            Ok(limits) => knowledge.limits.extend(limits),
+        let base = file.file_name().map_or_else(|| name.clone(), |base| base.to_string_lossy().into_owned());
+        match collector::limits::parts(&base, &text) {
+            Ok(parts) => knowledge.learn(parts),
             // A folder of configuration files may hold kinds that are not read yet; the verdicts stand without them.
-            Err(error) => eprintln!("overrun: {error}; it is left out"),
+            Err(error) => eprintln!("overrun: `{name}`: {error}; it is left out"),
         }
     }
     Ok(knowledge)

@@ -1,11 +1,14 @@
 //! House rules that the compiler cannot check. Each test names every offender at once.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use collector::diagnose::CAUSES;
+use collector::documented::{all, spoken};
 use collector::parse::Format;
+use domain::Product;
 
 /// The longest file: what does not fit is two things.
 const LINES_MAX: usize = 500;
@@ -23,8 +26,15 @@ const IMPORTS: [(&str, &[&str]); 5] = [
 const DOMAIN_LIBRARIES: [&str; 4] = ["blake3", "jiff", "serde", "serde_json"];
 
 /// Same input, same output: what is in here reads no clock, does no I/O and logs nothing.
-const PURE: [&str; 5] =
-    ["collector/src/parse", "collector/src/correlate", "collector/src/diagnose", "collector/src/limits", "alerts/src/rules"];
+const PURE: [&str; 7] = [
+    "collector/src/parse",
+    "collector/src/correlate",
+    "collector/src/diagnose",
+    "collector/src/documented",
+    "collector/src/limits",
+    "collector/src/lint",
+    "alerts/src/rules",
+];
 const IMPURE_WORDS: [&str; 7] = ["Timestamp::now", "SystemTime", "Instant::now", "tokio", "tracing::", "std::fs", "std::net"];
 
 fn root() -> PathBuf {
@@ -252,6 +262,44 @@ fn links_in_documents_lead_somewhere() {
         }
     }
     none(&broken, "no such file");
+}
+
+#[test]
+fn the_page_of_limits_is_the_table() {
+    let page = limits_page();
+    let path = root().join("docs/limits.md");
+    if std::env::var_os("UPDATE_PAGES").is_some() {
+        fs::write(&path, &page).expect("it can be written to");
+    }
+    assert!(read(&path) == page, "docs/limits.md is not what the table says: `UPDATE_PAGES=1 cargo test --test tidy` writes it anew");
+}
+
+/// The table of limits as a page.
+fn limits_page() -> String {
+    const HEAD: &str =
+        "| setting | layer | default | least, most | its clock starts with | when it is reached | where it is set | source |";
+    let mut page = "# Limits\n\nEvery limit that Overrun knows, as its product documents it. `overrun lint` fills in defaults from here, and the daemon names them as \
+        `default`: nobody has said that they apply to your stack. Where a default is marked with `?`, nobody has looked it up yet; it is shown, and nothing is \
+        concluded from it. `–` is none.\n\nThis page is written by a test from `collector/src/documented/*.toml`: \
+        `UPDATE_PAGES=1 cargo test --test tidy`.\n"
+        .to_owned();
+    let mut product = "";
+    for entry in all() {
+        if entry.product != product {
+            product = &entry.product;
+            let title = Product::from(entry.product.clone()).title().to_owned();
+            let _ = write!(page, "\n## {title}\n\n{HEAD}\n| --- | --- | --- | --- | --- | --- | --- | --- |\n");
+        }
+        let value = |ms: Option<i64>| ms.map_or("–".to_owned(), spoken);
+        let names = std::iter::once(&entry.setting).chain(&entry.also).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let kind = entry.variant.as_ref().map_or(String::new(), |kind| format!(" ({kind})"));
+        let doubt = if entry.verified { "" } else { " ?" };
+        let (default, least, most) = (value(entry.default_ms), value(entry.min_ms), value(entry.max_ms));
+        let (layer, place) = (entry.layer.as_str(), entry.place());
+        let (starts, ends, source) = (&entry.starts, &entry.ends, &entry.source);
+        let _ = writeln!(page, "| {names}{kind} | {layer} | {default}{doubt} | {least}, {most} | {starts} | {ends} | {place} | {source} |");
+    }
+    page
 }
 
 #[test]

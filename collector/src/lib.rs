@@ -4,15 +4,17 @@
 //! receive → parse → Evidence → correlate → diagnose → Incident → store
 //! ```
 //!
-//! `parse`, `correlate` and `diagnose` are pure: same input, same output; no clock, no random numbers, no I/O, no
+//! `parse`, `correlate`, `diagnose`, `limits` and `documented` are pure: same input, same output; no clock, no random numbers, no I/O, no
 //! logging. To add a format: one file in `parse/` and a line in [`parse::Format`]. To add a cause: one file in
 //! `diagnose/causes/` and a line in its list. To add a transport: one file in `receive/` and a line in its router.
 
 pub mod correlate;
 pub mod diagnose;
+pub mod documented;
 pub mod explain;
 mod fold;
 pub mod limits;
+pub mod lint;
 pub mod parse;
 pub mod pipeline;
 pub mod receive;

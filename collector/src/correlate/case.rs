@@ -1,6 +1,6 @@
 //! A case: all that is known about one attempt at a request, or about a worker's end that no request is known for.
 
-use domain::{Evidence, Instance, Key, Kind, Limit, Millis, Product, RequestId, StackName, TraceId};
+use domain::{Evidence, FunctionName, Instance, Key, Kind, Limit, Millis, Product, RequestId, StackName, TraceId};
 use jiff::Timestamp;
 
 use super::Knowledge;
@@ -113,6 +113,12 @@ impl<'a> Case<'a> {
         self.evidence().find_map(|one| take(&one.claim))
     }
 
+    /// The function, by the first source that names it.
+    #[must_use]
+    pub fn function(&self) -> Option<&'a FunctionName> {
+        self.evidence().find_map(|one| one.claim.function.as_ref())
+    }
+
     /// The trace it belongs to.
     #[must_use]
     pub fn trace_id(&self) -> Option<&'a TraceId> {
@@ -198,7 +204,7 @@ impl<'a> Case<'a> {
     pub fn stated_limit(&self, product: &Product, setting: &str) -> Option<&Limit> {
         let fits = |limit: &&Limit| limit.product == *product && limit.setting == setting && limit.value_ms.is_some();
         let mut watchdogs = self.own.iter().filter(|one| is_watchdog(one.claim.kind)).filter_map(|one| one.claim.limit.as_ref());
-        self.knowledge.limit(product, setting).or_else(|| watchdogs.find(fits))
+        self.knowledge.limit_of(self.function(), product, setting).or_else(|| watchdogs.find(fits))
     }
 }
 

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use domain::{Advice, Cause, Limit, Millis, Outcome};
 
 use super::firing::Firing;
-use super::{proxy_settings, settings};
 use crate::correlate::{Case, Ending};
+use crate::documented::{self, Bounds};
 
 /// What to change, most useful first.
 pub fn for_case(case: &Case<'_>, firing: &Firing, why: &Cause) -> Vec<Advice> {
@@ -84,50 +84,23 @@ fn for_outcome(case: &Case<'_>, firing: &Firing) -> Option<Advice> {
     }
 }
 
-/// Where AWS Lambda's settings are set.
-const LAMBDA_PLACE: &str = "function configuration: `Timeout`/`MemorySize` in SAM and CloudFormation, `timeout`/`memorySize` in serverless.yml, `aws lambda update-function-configuration`";
-/// Where gunicorn's are.
-const GUNICORN_PLACE: &str =
-    "gunicorn's command line (Procfile, Dockerfile, fly.toml, systemd unit), `GUNICORN_CMD_ARGS`, or `gunicorn.conf.py`";
+/// Where a setting of AWS Lambda other than a limit is set.
+const LAMBDA_PLACE: &str = "function configuration: `MemorySize` in SAM and CloudFormation, `memorySize` in serverless.yml, `aws lambda update-function-configuration`";
 
 fn for_limit(limit: &Limit, cause: &Cause) -> Option<Advice> {
-    let from = limit.value_ms.map(as_written(limit));
-    let hides = cause.id == "waiting_on_downstream";
-    let (place, text) = match (limit.product.as_str(), limit.setting.as_str()) {
-        ("aws_lambda", "Timeout") => {
-            let mut text = "Raise `Timeout` (at most 900 s) only if the work is meant to take this long; whatever waits in front must wait longer still (API Gateway: 29 s unless raised).".to_owned();
-            if hides {
-                text.push_str(" Raising it alone hides the slow call.");
-            }
-            (LAMBDA_PLACE, text)
-        }
-        ("gunicorn", "--timeout") => {
-            let mut text = match limit.value_ms {
-                Some(_) => "Raise `--timeout` only if requests are meant to take this long, and keep the router in front above it.".to_owned(),
-                None => "`--timeout` is the setting; its value is not in the log (gunicorn's default is 30 s). Give `--limits Procfile` or `--limits gunicorn.conf.py` to have it checked.".to_owned(),
-            };
-            if hides {
-                text.push_str(" Raising it alone hides the slow call.");
-            }
-            (GUNICORN_PLACE, text)
-        }
-        ("gunicorn", "--graceful-timeout") => (
-            GUNICORN_PLACE,
-            "Make `--graceful-timeout` longer than the longest request, and the orchestrator's own grace period longer still.".to_owned(),
-        ),
-        (product, setting) => {
-            let (place, text) = settings::advice(product, setting).or_else(|| proxy_settings::advice(product, setting))?;
-            let mut text = text.to_owned();
-            if limit.value_ms.is_none() {
-                let _ = write!(text, " Its value is not in the log: give the configuration with `--limits` to have it checked.");
-            }
-            (place, text)
-        }
-    };
+    let documented = documented::limit(limit.product.as_str(), &limit.setting)?;
+    let mut text = documented.advice()?;
+    if limit.value_ms.is_none() {
+        let default = documented.default().map_or_else(String::new, |default| format!(" (by default {default})"));
+        let _ = write!(text, " Its value is not in the log{default}: give the configuration with `--limits` to have it checked.");
+    }
+    if cause.id == "waiting_on_downstream" && documented.bounds == Bounds::Request {
+        text.push_str(" Raising it alone hides the slow call.");
+    }
     Some(Advice {
         setting: Some(limit.setting.clone()),
-        place: Some(limit.place.clone().unwrap_or_else(|| place.to_owned())),
-        from,
+        place: Some(limit.place.clone().unwrap_or_else(|| documented.place())),
+        from: limit.value_ms.map(as_written(limit)),
         ..plain("change_setting", &text)
     })
 }

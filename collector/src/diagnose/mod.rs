@@ -7,9 +7,7 @@
 mod advice;
 mod causes;
 mod firing;
-mod proxy_settings;
 mod sentence;
-mod settings;
 mod timeline;
 
 use domain::{Citation, Diagnosis, Evidence, Fired, FunctionName, Incident, IncidentId, Outcome, ProblemId, Product};

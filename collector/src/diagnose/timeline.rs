@@ -150,5 +150,5 @@ fn limits(case: &Case<'_>, firing: &Firing, diagnosis: &Diagnosis, from: Option<
     let other = |limit: &&domain::Limit| {
         firing.limit.as_ref().is_none_or(|fired| (&fired.product, &fired.setting) != (&limit.product, &limit.setting))
     };
-    fired.into_iter().chain(case.knowledge.limits.iter().filter(other).map(|limit| line(limit, LimitMark::NotReached))).collect()
+    fired.into_iter().chain(case.knowledge.of(case.function()).filter(other).map(|limit| line(limit, LimitMark::NotReached))).collect()
 }

@@ -1,6 +1,8 @@
 //! php-fpm's configuration: `request_terminate_timeout = 30s` of a pool, and PHP's own `max_execution_time`.
 
-use domain::{KnownFrom, Layer, Limit, Millis, Product};
+use domain::Millis;
+
+use super::part::{Part, Role, listens};
 
 /// Whether a file of any name is one.
 pub fn is_one(name: &str, text: &str) -> bool {
@@ -8,25 +10,21 @@ pub fn is_one(name: &str, text: &str) -> bool {
 }
 
 /// The limits that it sets.
-pub fn read(name: &str, text: &str) -> Vec<Limit> {
-    let set = |(line, number): (&str, u32)| {
-        let (key, value) = line.split(';').next()?.split_once('=')?;
-        let (layer, product, setting) = match key.trim() {
-            "request_terminate_timeout" => (Layer::AppServer, "php_fpm", "request_terminate_timeout"),
-            "php_admin_value[max_execution_time]" | "php_value[max_execution_time]" => (Layer::Application, "php", "max_execution_time"),
-            _ => return None,
-        };
-        Some(Limit {
-            layer,
-            product: Product::from(product),
-            setting: setting.to_owned(),
-            // 0 switches the limit off.
-            value_ms: Some(duration(value.trim())?).filter(|value| *value > Millis::ZERO),
-            known_from: KnownFrom::Configured,
-            place: Some(format!("{name}:{number}")),
-        })
-    };
-    text.lines().zip(1..).filter_map(set).filter(|limit| limit.value_ms.is_some()).collect()
+pub fn read(name: &str, text: &str) -> Vec<Part> {
+    let mut part = Part::new(Role::Server, "php-fpm", format!("{name}:1"));
+    for (line, number) in text.lines().zip(1..) {
+        let Some((key, value)) = line.split(';').next().unwrap_or_default().split_once('=') else { continue };
+        let place = format!("{name}:{number}");
+        match key.trim() {
+            "request_terminate_timeout" => part.read("php_fpm", "request_terminate_timeout", value, duration, place),
+            "php_admin_value[max_execution_time]" | "php_value[max_execution_time]" => {
+                part.read("php", "max_execution_time", value, duration, place);
+            }
+            "listen" => part.known_as.extend(listens(value)),
+            _ => {}
+        }
+    }
+    vec![part]
 }
 
 /// Seconds, or with a unit: `30s`, `5m`, `1h`, `1d`.
@@ -50,7 +48,7 @@ mod tests {
     #[test]
     fn a_pools_limits_are_read_with_their_units() {
         let text = "[www]\npm = static\n;request_terminate_timeout = 9s\nrequest_terminate_timeout = 2m ; long reports\nphp_admin_value[max_execution_time] = 30\nrequest_slowlog_timeout = 1s\n";
-        let limits = read("www.conf", text);
+        let limits = &read("www.conf", text)[0].limits;
         let found: Vec<_> =
             limits.iter().map(|limit| (limit.setting.as_str(), limit.value_ms.map(Millis::as_ms), limit.place.as_deref())).collect();
         assert_eq!(
@@ -58,6 +56,6 @@ mod tests {
             [("request_terminate_timeout", Some(120_000), Some("www.conf:4")), ("max_execution_time", Some(30_000), Some("www.conf:5"))]
         );
         assert!(is_one("www.conf", text));
-        assert!(read("www.conf", "request_terminate_timeout = 0").is_empty());
+        assert!(read("www.conf", "request_terminate_timeout = 0")[0].limits.is_empty());
     }
 }

@@ -1,22 +1,41 @@
 //! A Procfile: `web: gunicorn app:app --timeout 30`, as Heroku, Fly and foreman read it.
 
-mod programs;
+use super::command::Command;
+use super::part::{Address, Part, Role, folder};
+use crate::documented;
 
-use domain::Limit;
-
-/// The limits that its command lines give.
-pub fn read(name: &str, text: &str) -> Vec<Limit> {
-    let mut limits = Vec::new();
+/// Its processes. Behind Heroku's router is the one called `web`.
+pub fn read(name: &str, text: &str) -> Vec<Part> {
+    let mut parts = Vec::new();
     for (line, number) in text.lines().zip(1..) {
-        let Some((_, command)) = line.split_once(':').filter(|_| !line.trim_start().starts_with('#')) else { continue };
-        // The options in the environment are read as if they stood before those on the command line.
-        let unquoted = command.replace(['"', '\''], " ").replace("GUNICORN_CMD_ARGS=", "GUNICORN_CMD_ARGS= ");
-        let words: Vec<&str> = unquoted.split_whitespace().collect();
-        for program in programs::PROGRAMS.iter().filter(|program| program.is_run_by(&words)) {
-            limits.extend(program.limits(&words, &format!("{name}:{number}")));
+        let Some((process, line)) = line.split_once(':').filter(|_| !line.trim_start().starts_with('#')) else { continue };
+        let process = process.trim();
+        let place = format!("{name}:{number}");
+        let id = Address::Resource { file: name.to_owned(), id: process.to_owned() };
+        let mut part = Part::new(Role::Server, process, place.clone());
+        let mut command = Command::default();
+        command.add_line(line, &place);
+        command.tell(&mut part, name);
+        part.known_as.push(id.clone());
+        if process == "web" {
+            part.known_as.push(Address::Folder { kind: "Procfile", folder: folder(name) });
+            // `Procfile.dev` and its like are for other hands.
+            if name.rsplit('/').next() == Some("Procfile") {
+                parts.push(heroku(place, id));
+            }
         }
+        parts.push(part);
     }
-    limits
+    parts
+}
+
+fn heroku(place: String, web: Address) -> Part {
+    let mut part = Part::new(Role::Heroku, "Heroku", place);
+    for setting in ["(fixed) request timeout", "(fixed) exit timeout"] {
+        part.else_default(documented::limit("heroku", setting));
+    }
+    part.behind.push(web);
+    part
 }
 
 #[cfg(test)]
@@ -24,8 +43,11 @@ mod tests {
     use super::*;
 
     fn check(text: &str, expected: &[(&str, i64)]) {
-        let read: Vec<_> =
-            read("Procfile", text).into_iter().map(|limit| (limit.setting, limit.value_ms.expect("configured").as_ms())).collect();
+        let read: Vec<_> = read("Procfile", text)
+            .into_iter()
+            .flat_map(|part| part.limits)
+            .map(|limit| (limit.setting, limit.value_ms.expect("configured").as_ms()))
+            .collect();
         let expected: Vec<_> = expected.iter().map(|(setting, ms)| ((*setting).to_owned(), *ms)).collect();
         assert_eq!(read, expected, "{text}");
     }
@@ -72,7 +94,10 @@ mod tests {
             &[("exec_timeout", 90_000), ("write_timeout", 95_000)],
         );
         check("f: fprocess=cat exec_timeout=10s fwatchdog", &[("exec_timeout", 10_000), ("exec_timeout", 10_000)]);
-        check("g: functions_provider_url=http://p/ upstream_timeout=2s write_timeout=35s gateway", &[("upstream_timeout", 2_000)]);
+        check(
+            "g: functions_provider_url=http://p/ upstream_timeout=2s write_timeout=35s gateway",
+            &[("upstream_timeout", 2_000), ("write_timeout", 35_000)],
+        );
         check("x: exec_timeout=10s ./mine", &[]);
     }
 
@@ -81,5 +106,14 @@ mod tests {
         check("web: uvicorn app:app --timeout-keep-alive 5", &[]);
         check("web: gunicorn app:app --timeout 0", &[]);
         check("# web: gunicorn app:app --timeout 30", &[]);
+        check("web: gunicorn app:app --timeout $TIMEOUT", &[]);
+    }
+
+    #[test]
+    fn only_the_process_called_web_is_behind_the_router() {
+        let parts = read("Procfile", "web: gunicorn app:app\nworker: celery -A shop worker\n");
+        let roles: Vec<_> = parts.iter().map(|part| (part.name.as_str(), part.role, part.behind.len())).collect();
+        assert_eq!(roles, [("Heroku", Role::Heroku, 1), ("web", Role::Server, 0), ("worker", Role::Server, 0)]);
+        assert_eq!(parts[1].defaults.len(), 2);
     }
 }

@@ -12,6 +12,7 @@ use domain::{Claim, ClaimedOutcome, Confidence, Kind, Layer, Limit, Millis};
 
 use super::gateway_facts::{self as gateways, present};
 use super::{Fate, Lines, RAW_BYTES_MAX, Reject, cut, times, trace_header};
+use crate::documented::default_of;
 
 /// The format's name.
 pub const FORMAT: &str = "alb";
@@ -133,7 +134,8 @@ fn judged(mut claim: Claim) -> Claim {
 fn gave_up(claim: &Claim) -> (ClaimedOutcome, Limit) {
     let limit = |setting: &str, value: Option<Millis>| gateways::limit(Layer::LoadBalancer, "alb", setting, value);
     let sent_after = claim.millis("request_processing_ms");
-    let connecting = claim.elapsed_ms.and_then(gateways::whole_seconds).filter(|value| *value == Millis::from_ms(10_000));
+    let fixed = default_of("alb", gateways::ALB_CONNECT_TIMEOUT);
+    let connecting = claim.elapsed_ms.and_then(gateways::whole_seconds).filter(|value| *value == fixed);
     if let (None, Some(value)) = (sent_after, connecting) {
         return (ClaimedOutcome::ConnectTimeout, limit(gateways::ALB_CONNECT_TIMEOUT, Some(value)));
     }

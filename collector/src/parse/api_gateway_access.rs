@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 
 use super::gateway_facts::{self as gateways, present};
 use super::{Fate, Lines, RAW_BYTES_MAX, Reject, api_gateway_execution, cut, times};
+use crate::documented::{self, Documented};
 
 /// The format's name.
 pub const FORMAT: &str = "api_gateway_access";
@@ -177,7 +178,9 @@ fn claim(facts: &Facts, raw: &str) -> Claim {
 }
 
 /// An HTTP API's integration timeout at most, and unless set.
-const HTTP_API_TIMEOUT: Millis = Millis::from_ms(30_000);
+fn http_api_timeout() -> Option<Millis> {
+    documented::variant("api_gateway", "HTTP", gateways::API_GATEWAY_TIMEOUT).and_then(Documented::max)
+}
 
 /// What status, response type and latency together say.
 fn judged(mut claim: Claim, is_rest: bool) -> Claim {
@@ -192,7 +195,7 @@ fn judged(mut claim: Claim, is_rest: bool) -> Claim {
     };
     let waited = claim.millis("integration_latency_ms").or(claim.elapsed_ms);
     // An HTTP API says 503 and no more; but nothing else of it lasts as long as its limit.
-    let all_of_it = !is_rest && status == 503 && waited.is_some_and(|waited| waited >= HTTP_API_TIMEOUT);
+    let all_of_it = !is_rest && status == 503 && waited.zip(http_api_timeout()).is_some_and(|(waited, limit)| waited >= limit);
     let gave_up = passed_through.is_none() && named.unwrap_or(status == 504 || all_of_it);
     if let Some(told) = api_gateway_execution::function_timeout(&message) {
         return api_gateway_execution::merged(claim, told);

@@ -14,12 +14,13 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::{Fate, RAW_BYTES_MAX, cut, times};
+use crate::documented::default_of;
 
 /// The format's name.
 pub const FORMAT: &str = "cloudflare";
 
 /// The wall time of cron triggers and queue consumers, which cannot be set.
-const WALL_LIMIT: Millis = Millis::from_ms(900_000);
+const WALL_SETTING: &str = "(fixed) wall time";
 /// How far a measured time is from the limit that it ran into.
 const SLACK_MS: i64 = 100;
 
@@ -86,8 +87,9 @@ fn ended(outcome: &str, cpu: Option<Millis>, wall: Option<Millis>) -> (Option<Cl
             (Some(C::CpuLimit), Some(limit(Layer::Platform, "limits.cpu_ms", cpu.and_then(whole_seconds), KnownFrom::Learned)))
         }
         "exceededWallTime" => {
-            let value = wall.filter(|wall| (wall.as_ms() - WALL_LIMIT.as_ms()).abs() <= SLACK_MS).map(|_| WALL_LIMIT);
-            (Some(C::Timeout), Some(limit(Layer::Platform, "(fixed) wall time", value, KnownFrom::Default)))
+            let fixed = default_of(FORMAT, WALL_SETTING);
+            let value = wall.filter(|wall| (wall.as_ms() - fixed.as_ms()).abs() <= SLACK_MS).map(|_| fixed);
+            (Some(C::Timeout), Some(limit(Layer::Platform, WALL_SETTING, value, KnownFrom::Default)))
         }
         "exceededMemory" => (Some(C::OutOfMemory), None),
         "canceled" | "responseStreamDisconnected" => (Some(C::ClientClosed), None),

@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 
 use super::gateway_facts::{self as gateways, present};
 use super::{Context, Fate, Format, Item, Lines, Parsed, RAW_BYTES_MAX, Reject, cut, events, times};
+use crate::documented::default_of;
 
 /// The format's name.
 pub const FORMAT: &str = "cloudfront";
@@ -162,8 +163,6 @@ fn claim<'a>(value: impl Fn(&str) -> Option<&'a str>, raw: &str) -> Claim {
 
 /// Every limit of an origin is a second or more: what was answered sooner is a cached error page or a refusal.
 const LIMIT_MIN: Millis = Millis::from_ms(1000);
-/// How long CloudFront waits for an origin unless told otherwise.
-const READ_TIMEOUT_DEFAULT: Millis = Millis::from_ms(30_000);
 
 /// What status, detailed result and time together say.
 fn judged(mut claim: Claim, status: Option<u32>) -> Claim {
@@ -197,7 +196,8 @@ fn judged(mut claim: Claim, status: Option<u32>) -> Claim {
 /// is told by its time.
 fn read_limit(method: Option<&str>, waited: Millis) -> Limit {
     let is_tried_again = method.is_none_or(|method| matches!(method, "GET" | "HEAD"));
-    let value = gateways::whole_seconds(waited).filter(|value| !is_tried_again || *value == READ_TIMEOUT_DEFAULT);
+    let default = default_of("cloudfront", gateways::CLOUDFRONT_READ_TIMEOUT);
+    let value = gateways::whole_seconds(waited).filter(|value| !is_tried_again || *value == default);
     let limit = gateways::limit(Layer::Cdn, "cloudfront", gateways::CLOUDFRONT_READ_TIMEOUT, value);
     if is_tried_again && value.is_some() { Limit { known_from: KnownFrom::Default, ..limit } } else { limit }
 }

@@ -15,21 +15,22 @@ use std::collections::BTreeMap;
 use domain::{Claim, ClaimedOutcome, Confidence, Kind, KnownFrom, Layer, Limit, Millis, Product, RequestId};
 
 use super::{Fate, Lines, RAW_BYTES_MAX, cut, times};
+use crate::documented::default_of;
 
 /// The format's name.
 pub const FORMAT: &str = "heroku";
 /// The product.
 pub(crate) const PRODUCT: &str = "heroku";
 
-/// The router's limits and the dyno manager's, none of which can be set: code, how a request ends by it, name, value in ms.
-const LIMITS: [(&str, ClaimedOutcome, Layer, &str, i64); 7] = [
-    ("H12", ClaimedOutcome::Timeout, Layer::Router, "(fixed) request timeout", 30_000),
-    ("H15", ClaimedOutcome::IdleTimeout, Layer::Router, "(fixed) idle connection", 55_000),
-    ("H19", ClaimedOutcome::ConnectTimeout, Layer::Router, "(fixed) backend connection timeout", 5_000),
-    ("H20", ClaimedOutcome::BootTimeout, Layer::Router, "(fixed) app boot timeout", 75_000),
-    ("H28", ClaimedOutcome::ClientIdleTimeout, Layer::Router, "(fixed) client connection idle", 55_000),
-    ("R10", ClaimedOutcome::BootTimeout, Layer::Platform, "boot timeout", 60_000),
-    ("R12", ClaimedOutcome::ExitTimeout, Layer::Platform, "(fixed) exit timeout", 30_000),
+/// The router's limits and the dyno manager's, none of which can be set: code, how a request ends by it, name in the table.
+const LIMITS: [(&str, ClaimedOutcome, Layer, &str); 7] = [
+    ("H12", ClaimedOutcome::Timeout, Layer::Router, "(fixed) request timeout"),
+    ("H15", ClaimedOutcome::IdleTimeout, Layer::Router, "(fixed) idle connection"),
+    ("H19", ClaimedOutcome::ConnectTimeout, Layer::Router, "(fixed) backend connection timeout"),
+    ("H20", ClaimedOutcome::BootTimeout, Layer::Router, "(fixed) app boot timeout"),
+    ("H28", ClaimedOutcome::ClientIdleTimeout, Layer::Router, "(fixed) client connection idle"),
+    ("R10", ClaimedOutcome::BootTimeout, Layer::Platform, "boot timeout"),
+    ("R12", ClaimedOutcome::ExitTimeout, Layer::Platform, "(fixed) exit timeout"),
 ];
 
 /// Lines of the router and of the dyno manager.
@@ -118,13 +119,13 @@ fn router_line(mut claim: Claim, text: &str) -> Claim {
 /// What the code says.
 fn coded(mut claim: Claim, code: &str) -> Claim {
     use ClaimedOutcome::{ClientClosed, Crash, NoCapacity, OutOfMemory};
-    if let Some((_, outcome, layer, setting, value)) = LIMITS.into_iter().find(|(known, ..)| *known == code) {
+    if let Some((_, outcome, layer, setting)) = LIMITS.into_iter().find(|(known, ..)| *known == code) {
         claim.outcome = Some(outcome);
         claim.limit = Some(Limit {
             layer,
             product: Product::from(PRODUCT),
             setting: setting.to_owned(),
-            value_ms: Some(Millis::from_ms(value)),
+            value_ms: Some(default_of(PRODUCT, setting)),
             known_from: KnownFrom::Default,
             place: None,
         });

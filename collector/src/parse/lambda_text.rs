@@ -15,12 +15,11 @@
 use domain::{Claim, ClaimedOutcome, Confidence, Kind, KnownFrom, Layer, Limit, Millis, Product, RequestId, TraceId};
 
 use super::{Fate, Lines, RAW_BYTES_MAX, cut, lambda_app, lambda_fields, times};
+use crate::documented::default_of;
 
 /// The format's name.
 pub const FORMAT: &str = "lambda_text";
 
-/// AWS's fixed limit of the init phase of an on-demand function, and of restoring a snapshot.
-const INIT_LIMIT: Millis = Millis::from_ms(10_000);
 /// Names of the two fixed limits, as the limits table has them.
 const INIT_SETTING: &str = "(fixed) init phase";
 const RESTORE_SETTING: &str = "(fixed) SnapStart restore + afterRestore hooks";
@@ -309,7 +308,8 @@ pub(super) fn restore_limit() -> Limit {
 }
 
 fn fixed_limit(setting: &str) -> Limit {
-    Limit { setting: setting.to_owned(), known_from: KnownFrom::Default, ..timeout_limit(Some(INIT_LIMIT)) }
+    let value = default_of(Product::AWS_LAMBDA.as_str(), setting);
+    Limit { setting: setting.to_owned(), known_from: KnownFrom::Default, ..timeout_limit(Some(value)) }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ fn told(name: &str) -> Vec<Incident> {
 }
 
 fn told_with(name: &str, file: &str, configuration: &str) -> Vec<Incident> {
-    let knowledge = Knowledge { limits: collector::limits::read(file, configuration).expect("a known kind") };
+    let knowledge = Knowledge { limits: collector::limits::read(file, configuration).expect("a known kind"), ..Knowledge::default() };
     explained(name, &fixture(name), &knowledge).incidents
 }
 

@@ -49,7 +49,7 @@ fn two_values_for_one_setting_are_none() {
     let limits =
         collector::limits::read("Procfile", "web: gunicorn app:app --timeout 30\napi: gunicorn api:app --timeout 60\n").expect("read");
     let name = "gunicorn/fly-21.2.0.log";
-    let incident = only(explained(name, &fixture(name), &Knowledge { limits }).incidents);
+    let incident = only(explained(name, &fixture(name), &Knowledge { limits, ..Knowledge::default() }).incidents);
     assert_eq!(verdict(&incident), "timeout confirmed certain app_server gunicorn --timeout -");
 }
 
@@ -58,7 +58,7 @@ fn a_command_line_outranks_a_configuration_file() {
     let mut limits = collector::limits::read("gunicorn.conf.py", "timeout = 90\n").expect("read");
     limits.extend(collector::limits::read("Procfile", "web: gunicorn app:app --timeout 30").expect("read"));
     let name = "gunicorn/fly-21.2.0.log";
-    let incident = only(explained(name, &fixture(name), &Knowledge { limits }).incidents);
+    let incident = only(explained(name, &fixture(name), &Knowledge { limits, ..Knowledge::default() }).incidents);
     assert_eq!(verdict(&incident), "timeout confirmed certain app_server gunicorn --timeout 30000");
 }
 

@@ -26,7 +26,7 @@ pub fn fixture(name: &str) -> Vec<u8> {
 /// Limits as a Procfile with these options gives them.
 pub fn gunicorn_with(options: &str) -> Knowledge {
     let limits = collector::limits::read("Procfile", &format!("web: gunicorn app:app {options}")).expect("a Procfile");
-    Knowledge { limits }
+    Knowledge { limits, ..Knowledge::default() }
 }
 
 /// `overrun explain` on one input.

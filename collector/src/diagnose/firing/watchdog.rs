@@ -50,7 +50,7 @@ fn is_stale(case: &Case<'_>, alarm: &Evidence, ended: Option<&Evidence>) -> bool
     let after_end = alarm.claim.observed_at.zip(ended.and_then(|end| end.claim.observed_at)).is_some_and(|(alarm, end)| alarm > end);
     // The classic wrapper's event has no time: a request that had most of its limit left was not near it.
     let had_time = || {
-        let limit = case.any(|claim| claim.limit.as_ref()?.value_ms).or_else(|| case.knowledge.limits.first()?.value_ms);
+        let limit = case.any(|claim| claim.limit.as_ref()?.value_ms).or_else(|| case.knowledge.of(case.function()).next()?.value_ms);
         ended.and_then(|end| end.claim.elapsed_ms).zip(limit).is_some_and(|(elapsed, limit)| elapsed.plus(elapsed) < limit)
     };
     is_after_deadline(alarm) || after_end || is_timeless(alarm) && had_time()

@@ -2,12 +2,16 @@
 //!
 //! Names and units are from the programs' own help and documentation, read in November 2026.
 
-use domain::{KnownFrom, Layer, Limit, Millis, Product};
+use domain::{Layer, Millis};
+
+use super::command::duration;
 
 /// One program.
 pub struct Program {
-    product: &'static str,
-    layer: Layer,
+    /// As the table names it.
+    pub product: &'static str,
+    /// Its layer.
+    pub layer: Layer,
     /// Words of which one is in its command line, or begins one.
     told_by: fn(&[&str]) -> bool,
     settings: &'static [Setting],
@@ -79,8 +83,12 @@ pub const PROGRAMS: &[Program] = &[
     Program {
         product: "openfaas_gateway",
         layer: Layer::Gateway,
-        told_by: |words| words.iter().any(|word| word.starts_with("functions_provider_url=")),
-        settings: &[setting("upstream_timeout", &[], &["upstream_timeout"])],
+        told_by: |words| words.iter().any(|word| word.starts_with("functions_provider_url=") || word.starts_with("upstream_timeout=")),
+        settings: &[
+            setting("upstream_timeout", &[], &["upstream_timeout"]),
+            setting("read_timeout", &[], &["read_timeout"]),
+            setting("write_timeout", &[], &["write_timeout"]),
+        ],
     },
 ];
 
@@ -105,42 +113,32 @@ impl Program {
         (self.told_by)(words)
     }
 
-    /// The limits that the words give.
-    pub fn limits<'w>(&'w self, words: &'w [&str], place: &'w str) -> impl Iterator<Item = Limit> + 'w {
-        let limit = |setting: &Setting, value: Millis| Limit {
-            layer: self.layer,
-            product: Product::from(self.product),
-            setting: setting.name.to_owned(),
-            value_ms: Some(value),
-            known_from: KnownFrom::Configured,
-            place: Some(place.to_owned()),
-        };
-        // 0 switches a limit off.
-        let stated = |setting: &Setting| setting.option(words).or_else(|| setting.variable(words)).and_then(value);
-        self.settings
-            .iter()
-            .filter_map(move |setting| stated(setting).filter(|value| *value > Millis::ZERO).map(|value| limit(setting, value)))
+    /// What the words say of its settings: the value, or `None` for one that is only known where it runs, and which word says so.
+    pub fn stated<'w>(&'w self, words: &'w [&'w str]) -> impl Iterator<Item = (&'static str, Option<Millis>, usize)> + 'w {
+        let said = |setting: &'w Setting| setting.option(words).or_else(|| setting.variable(words));
+        self.settings.iter().filter_map(move |setting| said(setting).map(|(value, position)| (setting.name, duration(value), position)))
     }
-}
 
-/// Seconds, or a duration as Go writes it.
-fn value(text: &str) -> Option<Millis> {
-    Millis::parse_seconds(text).or_else(|| crate::parse::go_duration(text))
+    /// The names of its settings.
+    pub fn settings(&self) -> impl Iterator<Item = &'static str> {
+        self.settings.iter().map(|setting| setting.name)
+    }
 }
 
 impl Setting {
     /// The last one given wins.
-    fn option<'w>(&self, words: &[&'w str]) -> Option<&'w str> {
+    fn option<'w>(&self, words: &[&'w str]) -> Option<(&'w str, usize)> {
         let position = words.iter().rposition(|word| self.options.iter().any(|option| named(word, option)))?;
         let word = words[position];
         let short = self.options.iter().filter(|option| !option.starts_with("--")).find_map(|short| word.strip_prefix(short));
         let attached = short.filter(|value| !word.starts_with("--") && !value.is_empty() && !value.starts_with('='));
         let assigned = word.split_once('=').map(|(_, value)| value);
-        attached.or(assigned).or(words.get(position + 1).copied())
+        attached.or(assigned).or(words.get(position + 1).copied()).map(|value| (value, position))
     }
 
-    fn variable<'w>(&self, words: &[&'w str]) -> Option<&'w str> {
-        let of = |name: &&str| words.iter().rev().find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
+    fn variable<'w>(&self, words: &[&'w str]) -> Option<(&'w str, usize)> {
+        let value = |name: &str, word: &'w str| word.strip_prefix(name)?.strip_prefix('=');
+        let of = |name: &&str| words.iter().enumerate().rev().find_map(|(position, word)| Some((value(name, word)?, position)));
         self.variables.iter().find_map(of)
     }
 }
