@@ -18,6 +18,7 @@ test: ## run every test against a throw-away PostgreSQL
 	@scripts/install-needs rust compiler postgres python
 	@scripts/test-peers
 	scripts/with-postgres cargo test --locked --workspace --no-fail-fast
+	@scripts/test-watchdogs
 
 check: ## what CI runs: format, lints, documentation, licences, tests
 	@.ci/run

@@ -65,3 +65,32 @@ async fn a_sender_that_is_killed_in_the_middle_of_a_word_is_heard_all_the_same()
     assert_eq!((evidence.len(), &evidence[0]["claim"]["kind"]), (1, &"watchdog_fired".into()));
     daemon.stop().await;
 }
+
+#[tokio::test]
+async fn a_node_function_tells_where_it_is_stuck_before_it_is_killed() {
+    let database = Database::create().await;
+    let daemon = Daemon::start(&database).await;
+    let mut function = Peer::node("watched_function.mjs", &json!({ "endpoint": daemon.ingest }));
+    function.next().await;
+    let (survivor, victim) = (request_id(137), request_id(138));
+
+    function.tell(&json!({ "request_id": survivor, "way": "ends", "limit_ms": 3000 }));
+    assert_eq!(function.next().await["ended"], survivor.as_str());
+    daemon.incident(&survivor, |incident| incident["state"] == "survived").await;
+
+    function.tell(&json!({ "request_id": victim, "way": "blocks", "limit_ms": 3000 }));
+    let stuck = |request: &Value| {
+        let evidence = request["evidence"].as_array().expect("a list").clone();
+        let innermost = |one: &Value| one["claim"]["stacks"][0]["frames"].as_array()?.last()?["function"].as_str().map(str::to_owned);
+        evidence.iter().any(|one| innermost(one).as_deref() == Some("reconcileEveryOrder"))
+    };
+    eventually("the stack of the blocked main thread", async || daemon.request(&victim).await.filter(stuck)).await;
+    daemon.incident(&victim, |incident| incident["state"] == "suspected").await;
+    // It is killed when the test drops it; this is what the platform says then.
+    drop(function);
+    daemon.push("lambda_text", &report(&victim)).await;
+    let incident = daemon.incident(&victim, |incident| incident["state"] == "confirmed").await;
+    assert_eq!((&incident["outcome"], &incident["function"]), (&"timeout".into(), &"checkout".into()));
+    assert!(incident["original_event"]["way"] == "blocks", "{incident:#}");
+    daemon.stop().await;
+}

@@ -39,6 +39,11 @@ impl Peer {
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("expected JSON, found {error}: {line}"))
     }
 
+    /// Tells it something.
+    pub fn tell(&mut self, what: &Value) {
+        self.0.write(format!("{what}\n").as_bytes());
+    }
+
     /// Waits for it to end by itself.
     pub async fn succeeded(mut self) {
         let status = self.0.finished().await;

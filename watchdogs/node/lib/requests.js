@@ -1,0 +1,191 @@
+'use strict';
+// The requests that are open, as the main thread knows them.
+
+const { AsyncLocalStorage } = require('node:async_hooks');
+const { now } = require('./clock.js');
+const { ID_BYTES_MAX } = require('./slots.js');
+const { sayOnce } = require('./say.js');
+
+/** Open calls that are listed of one request; the collector keeps as many. */
+const CALLS_MAX = 64;
+/** Tracepoints that wait to be told of one request. Those that are too many are left out at the end. */
+const TRACEPOINTS_MAX = 64;
+
+/** @typedef {import('./calls.js').Call} Call */
+/** @typedef {{ section: string, phase: 'opened' | 'closed', at: number }} Tracepoint */
+/** @typedef {'ok' | 'error' | undefined} Outcome */
+
+class Request {
+  /**
+   * @param {{ slot: number, generation: number }} place
+   * @param {() => unknown} input what was asked, sent with `fired`
+   */
+  constructor(place, input) {
+    this.slot = place.slot;
+    this.generation = place.generation;
+    /** @type {(() => unknown) | undefined} */
+    this.input = input;
+    this.isOpen = true;
+    /** When the handler answered, while something keeps the request open; ms since 1970. */
+    this.answeredAt = 0;
+    /** @type {Map<object, Call> | null} by the object that stands for the call */
+    this.calls = null;
+    /** @type {Tracepoint[] | null} */
+    this.tracepoints = null;
+  }
+
+  /**
+   * @param {object} key
+   * @param {Call} call
+   */
+  began(key, call) {
+    this.calls ??= new Map();
+    if (this.calls.size < CALLS_MAX) this.calls.set(key, call);
+  }
+
+  /** @param {object} key */
+  ended(key) {
+    this.calls?.delete(key);
+  }
+
+  /** @returns {Tracepoint[]} those that were not told yet; they count as told now */
+  takeTracepoints() {
+    const taken = this.tracepoints ?? [];
+    this.tracepoints = null;
+    return taken;
+  }
+}
+
+class Requests {
+  /**
+   * @param {import('./slots.js').Slots} slots
+   * @param {{ wake(): void, closed(message: Closed): void }} watcher
+   */
+  constructor(slots, watcher) {
+    this.slots = slots;
+    this.watcher = watcher;
+    /** @type {(Request | null)[]} */
+    this.bySlot = [];
+    /** @type {Request | null} the one that is being served, where requests come one at a time */
+    this.only = null;
+    /** @type {AsyncLocalStorage<Request> | null} where they do not */
+    this.storage = null;
+  }
+
+  /**
+   * Begins to watch a request.
+   *
+   * @param {import('./config.js').Profile} profile
+   * @param {{ id: string, traceId: string, budgetMs: number, input: () => unknown }} of
+   * @returns {Request | null} null when it is not watched
+   */
+  open(profile, of) {
+    if (!(of.budgetMs >= 2 * profile.marginMs)) {
+      const found = Number.isFinite(of.budgetMs) ? `${Math.round(of.budgetMs)} ms` : 'none';
+      sayOnce(`expected at least ${2 * profile.marginMs} ms until the deadline, twice the margin, found ${found}; such requests are not watched`, 'budget');
+      return null;
+    }
+    if (of.id.length * 4 > ID_BYTES_MAX && Buffer.byteLength(of.id) > ID_BYTES_MAX) {
+      sayOnce(`expected a request ID of at most ${ID_BYTES_MAX} bytes, found a longer one; such requests are not watched`);
+      return null;
+    }
+    const startedAt = now();
+    const place = this.slots.open({
+      startedAt,
+      budgetMs: of.budgetMs,
+      nearMs: profile.nearMissShare * of.budgetMs,
+      marginMs: profile.marginMs,
+      profile: profile.number,
+      id: of.id,
+      traceId: of.traceId,
+    });
+    if (place === null) {
+      sayOnce('more requests are open at a time than can be watched; some are not');
+      return null;
+    }
+    const request = new Request(place, of.input);
+    this.bySlot[place.slot] = request;
+    if (this.slots.sleepsBeyond(startedAt + firstLookMs(of.budgetMs))) this.watcher.wake();
+    return request;
+  }
+
+  /**
+   * Ends the watch. Does nothing for a request that has ended.
+   *
+   * @param {Request} request
+   * @param {Outcome} outcome
+   */
+  close(request, outcome) {
+    if (!request.isOpen) return;
+    request.isOpen = false;
+    this.bySlot[request.slot] = null;
+    if (this.only === request) this.only = null;
+    if (this.slots.close(request.slot)) {
+      const { slot, generation, answeredAt } = request;
+      const tracepoints = told(request);
+      this.watcher.closed({ slot, generation, outcome, at: answeredAt || Date.now(), tracepoints });
+    }
+    request.input = undefined;
+    request.calls = null;
+  }
+
+  /**
+   * Runs a handler so that what it calls is known to belong to its request.
+   *
+   * @template T
+   * @param {Request} request
+   * @param {() => T} handler
+   * @returns {T}
+   */
+  within(request, handler) {
+    this.storage ??= new AsyncLocalStorage();
+    return this.storage.run(request, handler);
+  }
+
+  /** @returns {Request | null} the request that the code which runs now belongs to; null when that is not known */
+  current() {
+    const request = this.storage?.getStore() ?? this.only;
+    return request?.isOpen ? request : null;
+  }
+
+  /**
+   * Keeps that a section was entered or left.
+   *
+   * @param {string} section
+   * @param {'opened' | 'closed'} phase
+   */
+  tracepoint(section, phase) {
+    const request = this.current();
+    if (request === null) return;
+    request.tracepoints ??= [];
+    if (request.tracepoints.length < TRACEPOINTS_MAX) request.tracepoints.push({ section, phase, at: Date.now() });
+  }
+}
+
+/**
+ * @typedef {object} Closed
+ * @property {number} slot
+ * @property {number} generation
+ * @property {Outcome} outcome
+ * @property {number} at when it answered, ms since 1970
+ * @property {ToldTracepoint[]} tracepoints
+ */
+/** @typedef {{ section: string, phase: 'opened' | 'closed', observed_at: string }} ToldTracepoint */
+
+/**
+ * @param {Request} request
+ * @returns {ToldTracepoint[]}
+ */
+function told(request) {
+  return request.takeTracepoints().map(({ section, phase, at }) => ({ section, phase, observed_at: new Date(at).toISOString() }));
+}
+
+/** How often the watcher looks whether the event loop still turns, as a part of the budget. */
+const LOOKS = 8;
+
+/** @param {number} budgetMs */
+function firstLookMs(budgetMs) {
+  return budgetMs / LOOKS;
+}
+
+module.exports = { Request, Requests, firstLookMs, told };

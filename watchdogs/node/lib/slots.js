@@ -1,0 +1,169 @@
+'use strict';
+// What main thread and watcher share about open requests: memory, since a message per request would cost more than the
+// request may (3 µs and a wake-up of the other thread), and since a stuck main thread sends no messages.
+//
+// The main thread writes a slot and then opens it by its state. The watcher reads open slots when its timer is due. The
+// state is the generation of the slot times four plus FREE, OPEN or TOLD: whoever replaces it atomically decides whether
+// something is sent of the request, so no event is sent for a request that has ended, and none ends untold.
+
+const { now } = require('./clock.js');
+
+const FREE = 0;
+const OPEN = 1;
+/** The watcher has claimed it: it sends, or has sent, something. */
+const TOLD = 2;
+
+/** Requests that are watched at a time. Further ones run unwatched, which is said once. */
+const SLOTS = 512;
+/** The longest request ID that the collector takes. */
+const ID_BYTES_MAX = 512;
+const TRACE_BYTES_MAX = 128;
+const TEXT_BYTES = ID_BYTES_MAX + TRACE_BYTES_MAX;
+
+/** Generations wrap before the state leaves 32 bits. */
+const GENERATIONS = 1 << 28;
+/** Farther away than anything due, near enough for a timer: 12 days. */
+const FAR_MS = 2 ** 30;
+
+const NUMBERS = 4;
+const [STARTED, BUDGET, NEAR, MARGIN] = [0, 1, 2, 3];
+const [PROFILE, ID_LENGTH, TRACE_LENGTH] = [0, 1, 2];
+const LENGTHS = 3;
+
+/**
+ * @typedef {object} Opened what the main thread says of a request
+ * @property {number} startedAt ms, monotonic
+ * @property {number} budgetMs what is left of the limit now
+ * @property {number} nearMs after how long the first event is due
+ * @property {number} marginMs
+ * @property {number} profile which wrapper
+ * @property {string} id empty: the watcher makes one up if it has to send something
+ * @property {string} traceId empty when there is none
+ */
+
+class Slots {
+  /** @param {{ memory: SharedArrayBuffer, base: number } | null} shared the other thread's, or null for a new one */
+  constructor(shared = null) {
+    const size = 8 + SLOTS * (4 + NUMBERS * 8 + LENGTHS * 4 + TEXT_BYTES);
+    /** What the other thread is given. */
+    this.shared = shared ?? { memory: new SharedArrayBuffer(size), base: now() };
+    const { memory } = this.shared;
+    let at = 0;
+    const take = (/** @type {number} */ bytes) => [memory, (at += bytes) - bytes];
+    /** [0] is changed to wake the watcher, [1] is when it wakes by itself. */
+    this.control = new Int32Array(.../** @type {[SharedArrayBuffer, number]} */ (take(8)), 2);
+    this.numbers = new Float64Array(.../** @type {[SharedArrayBuffer, number]} */ (take(SLOTS * NUMBERS * 8)), SLOTS * NUMBERS);
+    this.state = new Int32Array(.../** @type {[SharedArrayBuffer, number]} */ (take(SLOTS * 4)), SLOTS);
+    this.lengths = new Int32Array(.../** @type {[SharedArrayBuffer, number]} */ (take(SLOTS * LENGTHS * 4)), SLOTS * LENGTHS);
+    this.text = Buffer.from(memory, at, SLOTS * TEXT_BYTES);
+    /** Main thread only: slots that are free, the last one used on top. */
+    this.free = Array.from({ length: SLOTS }, (_, index) => SLOTS - 1 - index);
+  }
+
+  /**
+   * Main thread: opens a slot.
+   *
+   * @param {Opened} opened
+   * @returns {{ slot: number, generation: number } | null} null when none is free or the ID is too long
+   */
+  open(opened) {
+    const slot = this.free.pop();
+    if (slot === undefined) return null;
+    const [n, l, t] = [slot * NUMBERS, slot * LENGTHS, slot * TEXT_BYTES];
+    this.numbers[n + STARTED] = opened.startedAt;
+    this.numbers[n + BUDGET] = opened.budgetMs;
+    this.numbers[n + NEAR] = opened.nearMs;
+    this.numbers[n + MARGIN] = opened.marginMs;
+    this.lengths[l + PROFILE] = opened.profile;
+    this.lengths[l + ID_LENGTH] = opened.id === '' ? 0 : this.text.write(opened.id, t, ID_BYTES_MAX, 'utf8');
+    this.lengths[l + TRACE_LENGTH] =
+      opened.traceId === '' ? 0 : this.text.write(opened.traceId, t + ID_BYTES_MAX, TRACE_BYTES_MAX, 'utf8');
+    const generation = ((this.state[slot] >> 2) + 1) % GENERATIONS;
+    Atomics.store(this.state, slot, (generation << 2) | OPEN);
+    return { slot, generation };
+  }
+
+  /**
+   * Main thread: whether the watcher would look too late for something due at `at`, and has to be woken.
+   *
+   * @param {number} at
+   */
+  sleepsBeyond(at) {
+    return ((Atomics.load(this.control, 1) - this.tick(at)) | 0) > 0;
+  }
+
+  /** Main thread: wakes the watcher. */
+  wake() {
+    Atomics.add(this.control, 0, 1);
+    Atomics.notify(this.control, 0);
+  }
+
+  /**
+   * Main thread: frees a slot.
+   *
+   * @param {number} slot
+   * @returns {boolean} whether the watcher had claimed the request
+   */
+  close(slot) {
+    const generation = this.state[slot] & ~3;
+    const before = Atomics.exchange(this.state, slot, generation | FREE);
+    this.free.push(slot);
+    return (before & 3) === TOLD;
+  }
+
+  /**
+   * Watcher: says when it wakes by itself.
+   *
+   * @param {number} at
+   */
+  sleepUntil(at) {
+    Atomics.store(this.control, 1, this.tick(Math.min(at, now() + FAR_MS)));
+  }
+
+  /** Watcher: all requests that are open. */
+  *opened() {
+    for (let slot = 0; slot < SLOTS; slot += 1) {
+      const state = Atomics.load(this.state, slot);
+      if ((state & 3) === FREE) continue;
+      const n = slot * NUMBERS;
+      const [startedAt, budgetMs, nearMs, marginMs] = this.numbers.subarray(n, n + NUMBERS);
+      const read = { slot, generation: state >> 2, startedAt, budgetMs, nearMs, marginMs };
+      // It may have been closed and opened anew while it was read.
+      if (Atomics.load(this.state, slot) >> 2 === read.generation) yield read;
+    }
+  }
+
+  /**
+   * Watcher: claims a request, so that its end will be told.
+   *
+   * @param {number} slot
+   * @param {number} generation
+   * @returns {{ profile: number, id: string, traceId: string } | null} null when it has ended
+   */
+  claim(slot, generation) {
+    const [l, t] = [slot * LENGTHS, slot * TEXT_BYTES];
+    const profile = this.lengths[l + PROFILE];
+    const id = this.text.toString('utf8', t, t + this.lengths[l + ID_LENGTH]);
+    const traceId = this.text.toString('utf8', t + ID_BYTES_MAX, t + ID_BYTES_MAX + this.lengths[l + TRACE_LENGTH]);
+    const open = (generation << 2) | OPEN;
+    return Atomics.compareExchange(this.state, slot, open, (generation << 2) | TOLD) === open ? { profile, id, traceId } : null;
+  }
+
+  /**
+   * Whether a request is still open.
+   *
+   * @param {number} slot
+   * @param {number} generation
+   */
+  isOpen(slot, generation) {
+    const state = Atomics.load(this.state, slot);
+    return state >> 2 === generation && (state & 3) !== FREE;
+  }
+
+  /** @param {number} at */
+  tick(at) {
+    return Math.floor(at - this.shared.base) | 0;
+  }
+}
+
+module.exports = { Slots, SLOTS, ID_BYTES_MAX, FAR_MS };

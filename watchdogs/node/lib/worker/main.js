@@ -1,0 +1,47 @@
+'use strict';
+// The worker thread: wakes when the main thread says so or its own timer is due.
+
+const { parentPort, workerData } = require('node:worker_threads');
+const { Slots } = require('../slots.js');
+const { inspectMain } = require('./inspect.js');
+const { Redactor } = require('./redact.js');
+const { Sender } = require('./send.js');
+const { Watch } = require('./watch.js');
+
+/** @typedef {import('../link.js').ToWorker} ToWorker */
+/** @typedef {import('../link.js').ToMain} ToMain */
+
+const port = /** @type {import('node:worker_threads').MessagePort} */ (parentPort);
+/** @type {{ shared: Slots['shared'], settings: import('../config.js').Settings, canInspect: boolean, lookName: string }} */
+const { shared, settings, canInspect, lookName } = workerData;
+const slots = new Slots(shared);
+const sender = new Sender(settings);
+const post = (/** @type {ToMain} */ message) => port.postMessage(message);
+const watch = new Watch({
+  slots,
+  sender,
+  redactor: new Redactor(settings.redact),
+  ask: (id, places) => post({ type: 'ask', id, places }),
+  inspect: async (places, withinMs, isBack) => {
+    const look = `globalThis[Symbol.for(${JSON.stringify(lookName)})](${JSON.stringify(places)})`;
+    return canInspect ? inspectMain(look, withinMs, isBack) : null;
+  },
+  ended: () => post({ type: 'ended' }),
+});
+
+port.on('message', (/** @type {ToWorker} */ message) => {
+  if (message.type === 'profile') watch.profiles.set(message.profile.number, message.profile);
+  else if (message.type === 'answer') watch.asks.answered(message.id, message.seen);
+  else watch.quietly(watch.closed(message.end));
+});
+
+function wake() {
+  // Before looking: what is opened while we look changes the word and ends the wait at once.
+  const waited = Atomics.waitAsync(slots.control, 0, Atomics.load(slots.control, 0));
+  if (waited.async) waited.value.then(wake);
+  else setImmediate(wake);
+  watch.tick();
+}
+
+sender.hello();
+wake();
