@@ -156,6 +156,11 @@ impl Pipeline {
         self.0.stop.is_cancelled()
     }
 
+    /// Waits until the process is being stopped.
+    pub async fn stopping(&self) {
+        self.0.stop.cancelled().await;
+    }
+
     /// The clock that evidence is stamped with.
     #[must_use]
     pub fn clock(&self) -> &dyn Clock {

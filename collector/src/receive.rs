@@ -4,6 +4,7 @@
 //! | path | file |
 //! | --- | --- |
 //! | `POST /v1/watchdog`, `POST /2015-03-31/functions/{name}/invocations` | `watchdog.rs` |
+//! | `POST /v1/watchdog/last_words` | `last_words.rs` |
 //! | `POST /v1/push/{format}` | `log_push.rs` |
 //! | `POST /v1/push/firehose` | `firehose.rs` |
 //! | `POST /v1/traces` | `otlp_http.rs` |
@@ -16,6 +17,7 @@ mod body;
 mod budget;
 mod firehose;
 mod intake;
+mod last_words;
 mod log_push;
 mod options;
 mod otlp_grpc;
@@ -37,6 +39,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, post};
 use axum::{Json, Router};
+use tokio::sync::Semaphore;
 
 pub use options::ReceiveOptions;
 pub use refusal::Refusal;
@@ -51,6 +54,8 @@ pub struct Receiver {
     pipeline: Pipeline,
     options: Arc<ReceiveOptions>,
     budget: Budget,
+    /// Places for processes whose last words are waited for.
+    listening: Arc<Semaphore>,
 }
 
 impl Receiver {
@@ -58,7 +63,8 @@ impl Receiver {
     #[must_use]
     pub fn new(pipeline: Pipeline, options: ReceiveOptions) -> Self {
         let budget = Budget::new(options.in_flight_bytes_max, pipeline.metrics().bytes_in_flight.clone());
-        Self { pipeline, options: Arc::new(options), budget }
+        let listening = Arc::new(Semaphore::new(options.last_words_open_max.min(Semaphore::MAX_PERMITS)));
+        Self { pipeline, options: Arc::new(options), budget, listening }
     }
 }
 
@@ -71,6 +77,7 @@ pub fn http_router(receiver: &Receiver) -> Router {
     };
     Router::new()
         .route("/v1/watchdog", counted("watchdog", post(watchdog::post)))
+        .route("/v1/watchdog/last_words", counted("watchdog", post(last_words::post)))
         .route("/2015-03-31/functions/{name}/invocations", counted("watchdog", post(watchdog::invoke)))
         .route("/v1/push/firehose", counted("push", post(firehose::post)))
         .route("/v1/push/{format}", counted("push", post(log_push::post)))

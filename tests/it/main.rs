@@ -16,6 +16,7 @@ mod lint;
 mod opentelemetry;
 mod own_spans;
 mod private_postgres;
+mod python_watchdog;
 mod replicas;
 mod ship;
 mod stop;

@@ -13,6 +13,7 @@
 mod claim;
 mod cloud_event;
 mod event;
+mod last_words;
 mod reader;
 mod salvage;
 
@@ -22,6 +23,7 @@ use serde_json::{Map, Value};
 
 pub use claim::span_id;
 pub use cloud_event::{Attributes, TYPE};
+pub use last_words::{Speaker, parse as parse_last_words};
 
 use super::{Fate, Item, Parsed, Reject};
 

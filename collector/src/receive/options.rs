@@ -16,6 +16,10 @@ pub struct ReceiveOptions {
     pub in_flight_bytes_max: usize,
     /// How long one body may take to come in, in ms. Beyond it: 408.
     pub body_ms_max: u64,
+    /// Processes whose last words are waited for at once, a connection each. Beyond it: 503.
+    pub last_words_open_max: usize,
+    /// How long such a process may have nothing to say until its connection is let go of, in ms; it then opens another.
+    pub last_words_idle_ms_max: u64,
     /// What `Retry-After` says when the queue is full or the database away, in seconds.
     pub retry_after_seconds: u32,
     /// Rejected items that an answer tells of one by one; all are counted.
@@ -29,6 +33,8 @@ impl Default for ReceiveOptions {
             decompressed_bytes_max: 64 << 20,
             in_flight_bytes_max: 256 << 20,
             body_ms_max: 30_000,
+            last_words_open_max: 4096,
+            last_words_idle_ms_max: 900_000,
             retry_after_seconds: 2,
             rejected_in_answer_max: 20,
         }

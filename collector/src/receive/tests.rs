@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod grpc;
+mod last_words;
 mod otlp;
 mod push;
 mod watchdog;

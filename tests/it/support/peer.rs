@@ -14,22 +14,28 @@ pub struct Peer(Process);
 impl Peer {
     /// A Python script, run by the interpreter that `scripts/test-peers` set up.
     pub fn python(script: &str, settings: &Value) -> Self {
-        Self::start("python", script, settings)
+        Self::start("python", script, settings, &[])
+    }
+
+    /// The same with environment variables.
+    pub fn python_with(script: &str, settings: &Value, environment: &[(&str, String)]) -> Self {
+        Self::start("python", script, settings, environment)
     }
 
     /// A JavaScript module, run by the Node.js that `scripts/test-peers` found or installed.
     pub fn node(script: &str, settings: &Value) -> Self {
         assert!(checkout("tests/support/node_modules").is_dir(), "tests/support/node_modules is missing: run scripts/test-peers");
-        Self::start("node", script, settings)
+        Self::start("node", script, settings, &[])
     }
 
-    fn start(interpreter: &str, script: &str, settings: &Value) -> Self {
+    fn start(interpreter: &str, script: &str, settings: &Value, environment: &[(&str, String)]) -> Self {
         let program: PathBuf = checkout(".venv/bin").join(interpreter);
         assert!(program.exists(), "`{}` is missing: run scripts/test-peers", program.display());
         let mut command = Command::new(program);
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("OTEL_") || name.to_ascii_lowercase().ends_with("_proxy")) {
             command.env_remove(name);
         }
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
         Self(Process::spawn(script, command.arg(checkout("tests/support").join(script)).arg(settings.to_string())))
     }
 

@@ -53,6 +53,10 @@ fn timed_out(case: &Case<'_>, end: &WorkerEnd<'_>) -> Firing {
     if let Some(value) = limit.value_ms {
         firing.reasons.push(arithmetic(case, end, value));
     }
+    // Its last sight of the request, from before the arbiter acted.
+    if let Some(seen) = case.all(Kind::WatchdogFired).last().or_else(|| case.all(Kind::WatchdogNearMiss).last()) {
+        firing.reasons.push(Reason { text: format!("the watchdog inside saw that {}", stood_in(seen)), evidence: vec![cite(seen)] });
+    }
     if case.own.is_empty() && may_have_been_booting(end, &limit) {
         let text =
             "it was ended as soon after its boot as the limit allows: either it never finished starting, or its first request came at once";
@@ -121,6 +125,7 @@ fn may_have_been_booting(end: &WorkerEnd<'_>, limit: &Limit) -> bool {
 
 fn stood_in(error: &Evidence) -> String {
     let path = error.claim.text("path").unwrap_or("a request");
+    let path = error.claim.text("method").map_or_else(|| path.to_owned(), |method| format!("{method} {path}"));
     let frame = error.claim.stacks.first().and_then(|stack| stack.frames.last());
     match frame {
         Some(frame) => {

@@ -12,11 +12,11 @@ use super::reader::{NAME_BYTES_MAX, Reader, identifier, short};
 use crate::parse::{Reject, cut, redact};
 
 /// How much of the event's text is kept.
-const RAW_BYTES_MAX: usize = 8 * 1024;
+pub(super) const RAW_BYTES_MAX: usize = 8 * 1024;
 /// The largest original event that is kept; of a larger one, its digest (design §4).
 const ORIGINAL_EVENT_BYTES_MAX: usize = 64 * 1024;
 /// How many threads are kept, those that serve the request first.
-const STACKS_MAX: usize = 64;
+pub(super) const STACKS_MAX: usize = 64;
 /// How many frames of a thread are kept, the innermost.
 const FRAMES_MAX: usize = 128;
 /// How many open calls and handles are kept.
@@ -57,7 +57,8 @@ fn native(event: Event, raw: &str) -> Result<Claim, Reject> {
         }
         Field::Unreadable(found) => return Err(Reject::new(format!("expected a known `kind`: {}", cut(&found, NAME_BYTES_MAX)), raw)),
     };
-    let mut claim = Claim::new(kind, FORMAT, raw);
+    let ending = reader.field(event.outcome, "outcome").filter(|_| kind == Kind::WatchdogClosed);
+    let mut claim = Claim::new(if ending == Some(Ending::TimedOut) { Kind::WorkerTimeout } else { kind }, FORMAT, raw);
     claim.request_id = reader.identity(event.request_id, "request_id")?.map(RequestId::from);
     claim.instance = reader.identity(event.instance, "instance")?.map(Instance::from);
     claim.pid = reader.field(event.pid, "pid");
@@ -71,10 +72,10 @@ fn native(event: Event, raw: &str) -> Result<Claim, Reject> {
     claim.platform = reader.name(event.platform, "platform").map(Product::from);
     claim.observed_at = reader.field(event.observed_at, "observed_at");
     claim.elapsed_ms = reader.field(event.elapsed_ms, "elapsed_ms");
-    let ending = reader.field(event.outcome, "outcome");
-    claim.outcome = ending.filter(|_| kind == Kind::WatchdogClosed).map(|ending| match ending {
+    claim.outcome = ending.map(|ending| match ending {
         Ending::Ok => ClaimedOutcome::Success,
         Ending::Error => ClaimedOutcome::Error,
+        Ending::TimedOut => ClaimedOutcome::Timeout,
     });
     if let Some(limit_ms) = reader.field(event.limit_ms, "limit_ms") {
         match claim.platform.as_ref().and_then(|platform| limit(platform, limit_ms)) {
@@ -96,7 +97,14 @@ fn native(event: Event, raw: &str) -> Result<Claim, Reject> {
     #[expect(clippy::cast_precision_loss, reason = "exact up to nine petabytes of memory")]
     let memory = reader.field(event.memory_bytes, "memory_bytes").map(|bytes| bytes as f64);
     attribute(&mut claim, "memory_bytes", memory);
-    for (name, field) in [("version", event.version), ("release", event.release), ("stack", event.stack), ("section", event.section)] {
+    for (name, field) in [
+        ("version", event.version),
+        ("release", event.release),
+        ("stack", event.stack),
+        ("section", event.section),
+        ("method", event.method),
+        ("path", event.path),
+    ] {
         attribute(&mut claim, name, reader.name(field, name));
     }
     let phase = reader.field(event.phase, "phase").map(|phase| if phase == Phase::Opened { "opened" } else { "closed" });
@@ -185,10 +193,12 @@ fn original_event(claim: &mut Claim, event: Option<Json>) {
 }
 
 /// The limit that `limit_ms` is the value of; `None` where the platform does not say whose limit it is.
-fn limit(platform: &Product, value_ms: Millis) -> Option<Limit> {
+pub(super) fn limit(platform: &Product, value_ms: Millis) -> Option<Limit> {
     let (layer, setting) = match platform.as_str() {
         "aws_lambda" => (Layer::Platform, "Timeout"),
         "gunicorn" => (Layer::AppServer, "--timeout"),
+        "uwsgi" => (Layer::AppServer, "harakiri"),
+        "of_watchdog" => (Layer::FunctionWatchdog, "exec_timeout"),
         _ => return None,
     };
     let (product, setting) = (platform.clone(), setting.to_owned());

@@ -52,6 +52,10 @@ pub struct Event {
     pub elapsed_ms: Field<Millis>,
     /// What is left until the deadline, in ms; negative from a timer that outlived its request.
     pub left_ms: Field<Millis>,
+    /// The method of an HTTP request.
+    pub method: Field<String>,
+    /// Its path, with the query if the sender wants it known.
+    pub path: Field<String>,
     /// All threads.
     pub stacks: Items<Thread>,
     /// Calls that are open.
@@ -99,6 +103,8 @@ pub enum Ending {
     Ok,
     /// It answered with an error.
     Error,
+    /// The server ended it, and the worker with it, because its limit had passed: the word of the server itself.
+    TimedOut,
 }
 
 /// Which end of a section.

@@ -225,6 +225,30 @@ fn fixtures_are_read() {
     assert!(real.calls[0].no_client_timeout && !real.attributes.contains_key("unreadable"));
 }
 
+/// Written by the Python watchdog's own tests: what it sends is read without a remainder.
+#[test]
+fn what_the_python_watchdog_sends_is_read_whole() {
+    let sent = claims(parse(include_bytes!("../../../../tests/fixtures/watchdog/python/events.jsonl")));
+    for claim in &sent {
+        assert!(!claim.attributes.contains_key("unreadable") && claim.observed_at.is_some(), "{claim:#?}");
+    }
+    let of = |kind| sent.iter().find(|claim| claim.kind == kind).unwrap_or_else(|| panic!("no {kind:?}"));
+    let fired = of(Kind::WatchdogFired);
+    assert!(fired.text("deadline_at").is_some() && fired.millis("left_ms").is_some() && fired.stacks[0].serving);
+    assert_eq!((fired.calls[0].operation.as_str(), fired.calls[0].client_timeout_ms), ("GET", Some(Millis::from_ms(550))));
+    assert_eq!(of(Kind::WatchdogClosed).outcome, Some(ClaimedOutcome::Success));
+    assert_eq!(of(Kind::WatchdogTracepoint).text("section"), Some("charge"));
+    let end = of(Kind::WorkerTimeout);
+    assert!(matches!(end.key(), Key::Worker { pid: 322, .. }) && end.limit.as_ref().is_some_and(|limit| limit.value_ms.is_some()));
+}
+
+#[test]
+fn a_server_says_that_it_ended_a_worker() {
+    let claim =
+        only(&json!({"kind": "closed", "outcome": "timed_out", "instance": "web-1", "pid": 8, "platform": "gunicorn", "limit_ms": 30000}));
+    assert_eq!((claim.kind, claim.outcome), (Kind::WorkerTimeout, Some(ClaimedOutcome::Timeout)));
+}
+
 proptest! {
     /// Whatever comes, however it is cut: no panic, and every event has its fate.
     #[test]

@@ -1,0 +1,1 @@
+from overrun_watchdog.gunicorn import *  # noqa: F403
