@@ -100,9 +100,7 @@ class LastWords:
     def stop(self) -> None:
         """Says nothing from here on."""
         self.possible = False
-        with self._lock:
-            faulthandler.cancel_dump_traceback_later()
-            self._connection, self._at = None, 0.0
+        self._close()
 
     def pause(self) -> None:
         """Before a fork: in the child, the timer could never be taken back, since its thread is not there."""
