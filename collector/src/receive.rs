@@ -7,8 +7,8 @@
 //! | `POST /v1/watchdog/last_words` | `last_words.rs` |
 //! | `POST /v1/push/{format}` | `log_push.rs` |
 //! | `POST /v1/push/firehose` | `firehose.rs` |
-//! | `POST /v1/traces` | `otlp_http.rs` |
-//! | gRPC `TraceService/Export` | `otlp_grpc.rs` |
+//! | `POST /v1/traces`, `POST /v1/logs` | `otlp_http.rs` |
+//! | gRPC `TraceService/Export`, `LogsService/Export` | `otlp_grpc.rs` |
 //!
 //! A `2xx` means durable. A full queue, a database that is away and a process that is stopping are answered 503 with
 //! `Retry-After`; what is wrong with one item costs that item.
@@ -20,6 +20,7 @@ mod intake;
 mod last_words;
 mod log_push;
 mod options;
+mod otlp_answer;
 mod otlp_grpc;
 mod otlp_http;
 mod parts;
@@ -81,7 +82,8 @@ pub fn http_router(receiver: &Receiver) -> Router {
         .route("/2015-03-31/functions/{name}/invocations", counted("watchdog", post(watchdog::invoke)))
         .route("/v1/push/firehose", counted("push", post(firehose::post)))
         .route("/v1/push/{format}", counted("push", post(log_push::post)))
-        .route("/v1/traces", counted("otlp_http", post(otlp_http::post)))
+        .route("/v1/traces", counted("otlp_http", post(otlp_http::traces)))
+        .route("/v1/logs", counted("otlp_http", post(otlp_http::logs)))
         .fallback(unknown_path)
         .with_state(receiver.clone())
 }
@@ -105,7 +107,7 @@ async fn count(receiver: Receiver, transport: &'static str, request: Request, ne
 }
 
 async fn unknown_path(State(_): State<Receiver>, request: Request) -> Response {
-    let known = "`/v1/watchdog`, `/v1/push/{format}`, `/v1/traces`";
+    let known = "`/v1/watchdog`, `/v1/push/{format}`, `/v1/traces`, `/v1/logs`";
     let found = crate::parse::cut(request.uri().path(), 128);
     (StatusCode::NOT_FOUND, Json(serde_json::json!({ "error": format!("expected one of {known}, found `{found}`") }))).into_response()
 }

@@ -215,7 +215,7 @@ pub(super) fn json(format: Format, value: Value, raw: &str, context: &Context) -
         let fate = read.map_or_else(Fate::Rejected, |claim| Fate::Evidence(Box::new(claim)));
         return vec![complete(fate, &Envelope::default(), context)];
     }
-    if let Some(parsed) = otlp::parse_json_value(&value) {
+    if let Some(parsed) = otlp::parse_json_value(&value, context) {
         return parsed.items.into_iter().map(|item| item.fate).collect();
     }
     let Value::Object(object) = value else {

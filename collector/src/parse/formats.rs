@@ -2,14 +2,15 @@
 
 use serde_json::{Map, Value};
 
+use super::otlp::{self, Signal};
 use super::{Context, Fate, Parsed, events};
 use super::{alb, api_gateway_access, api_gateway_execution, cloudfront, lambda_async};
 use super::{apache, caddy, haproxy, nginx, varnish};
 use super::{azure_eventhub, azure_functions, cloudflare, fly, gcp, gcp_pubsub, heroku, vercel};
 use super::{celery, classic_watchdog, hypercorn, of_watchdog, openfaas_gateway, php_fpm, rack_timeout, unicorn, uvicorn, uwsgi};
 use super::{
-    cloudwatch, firehose, gunicorn, lambda_app_json, lambda_invoke_error, lambda_json, lambda_telemetry, lambda_text, otlp, trace_header,
-    watchdog,
+    cloudwatch, firehose, gunicorn, lambda_app_json, lambda_invoke_error, lambda_json, lambda_telemetry, lambda_text, otlp_logs,
+    otlp_traces, trace_header, watchdog,
 };
 use super::{knative, openwhisk, openwhisk_events};
 
@@ -100,6 +101,8 @@ pub enum Format {
     Watchdog,
     /// OpenTelemetry traces, protobuf or JSON.
     OtlpTraces,
+    /// OpenTelemetry logs, protobuf or JSON.
+    OtlpLogs,
 }
 
 /// Every format: its name, which is that of its file, its page, its fixtures and its label, and how it is read. In `auto`
@@ -158,7 +161,8 @@ const REGISTRY: &[(Format, &str, Readers)] = &[
     (Format::AzureEventhub, azure_eventhub::FORMAT, Readers::NONE.records(azure_eventhub::read_record)),
     (Format::TraceHeader, trace_header::FORMAT, Readers::lines(trace_header::LINES)),
     (Format::Watchdog, watchdog::FORMAT, Readers::body(|input, _| watchdog::parse(input))),
-    (Format::OtlpTraces, otlp::FORMAT, Readers::body(|input, _| otlp::parse(input))),
+    (Format::OtlpTraces, otlp_traces::FORMAT, Readers::body(|input, context| Signal::Traces.parse(input, context))),
+    (Format::OtlpLogs, otlp_logs::FORMAT, Readers::body(|input, context| Signal::Logs.parse(input, context))),
 ];
 
 /// How a format is read; in most of these ways it is not.
@@ -246,10 +250,10 @@ impl Format {
     /// Reads an input. Never fails: what cannot be read is an item with [`Fate::Rejected`].
     #[must_use]
     pub fn parse(self, input: &[u8], context: &Context) -> Parsed {
+        let binary = || otlp::protobuf_signal(input).filter(|_| self == Self::Auto);
         match self.entry().2.body {
             Some(body) => body(input, context),
-            None if self == Self::Auto && otlp::looks_like_protobuf_traces(input) => otlp::parse(input),
-            None => events::parse(self, input, context),
+            None => binary().map_or_else(|| events::parse(self, input, context), |signal| signal.parse(input, context)),
         }
     }
 

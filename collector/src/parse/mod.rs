@@ -47,6 +47,8 @@ pub mod openfaas_gateway;
 pub mod openwhisk;
 pub mod openwhisk_events;
 pub mod otlp;
+pub mod otlp_logs;
+pub mod otlp_traces;
 pub mod php_fpm;
 mod pieces;
 mod python;

@@ -1,125 +1,259 @@
-//! OpenTelemetry traces, protobuf or JSON: one claim a span.
+//! OpenTelemetry's protocol: requests of spans or log records, in protobuf or JSON, and what lies in them.
 //!
-//! ```text
-//! {"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"checkout"}}]},"scopeSpans":[{"spans":[
-//!   {"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174","name":"checkout","kind":2,
-//!    "startTimeUnixNano":"1795348972282614000","endTimeUnixNano":"1795348975284134000",
-//!    "attributes":[{"key":"faas.invocation_id","value":{"stringValue":"6f747a63-…"}}]}]}]}]}
-//! ```
+//! A request is read where it lies: it is first found to be plain protobuf ([`grammar`]), then walked ([`tree`]), and each
+//! span or log record becomes items while they are taken. What is no plain protobuf, prost judges: it is refused with prost's
+//! words, or brought into the plain form. JSON is brought into it too, so there is one way from bytes to claims.
 //!
-//! OTLP 1.x as in opentelemetry-proto's specification (read 2026-11-22); which attributes say what: `docs/formats/otlp_traces.md`.
-//! A trace may hold many requests, so a span without a request ID of its own is found under its trace; whose request it
-//! belongs to is decided by parentage, in `correlate`.
+//! What a span or a log record means is in `otlp_traces.rs` and `otlp_logs.rs`.
 
-mod attributes;
+pub(super) mod attributes;
+mod grammar;
+pub(super) mod identity;
 mod json;
 mod number;
-mod span;
+pub(super) mod record;
+pub(super) mod span;
+pub(super) mod tree;
+pub(super) mod value;
+mod wire;
 
-use std::sync::Arc;
+use std::collections::VecDeque;
 
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use prost::Message;
+use prost::{DecodeError, Message};
+use serde::Deserialize as _;
 use serde_json::Value;
 
-use super::{Fate, Item, Parsed, Reject, cut};
+use super::{Context, Fate, Item, Parsed, Reject, cut, otlp_logs, otlp_traces};
+use record::Record;
+use span::Span;
+use tree::{Around, Walk};
 
-/// The format's name.
-pub const FORMAT: &str = "otlp_traces";
+/// What a request holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// Spans.
+    Traces,
+    /// Log records.
+    Logs,
+}
 
-/// Reads a file or body of unknown encoding: protobuf, a JSON document, or one JSON document a line.
+/// A request, or a file of the same shape, found to be readable.
+#[derive(Debug)]
+pub struct Request {
+    signal: Signal,
+    /// Plain protobuf.
+    bytes: Vec<u8>,
+}
+
+impl Signal {
+    /// The format's name.
+    #[must_use]
+    pub fn format(self) -> &'static str {
+        match self {
+            Self::Traces => otlp_traces::FORMAT,
+            Self::Logs => otlp_logs::FORMAT,
+        }
+    }
+
+    fn grammar(self) -> &'static grammar::Message {
+        match self {
+            Self::Traces => &grammar::TRACES,
+            Self::Logs => &grammar::LOGS,
+        }
+    }
+
+    /// Reads a request in protobuf.
+    ///
+    /// # Errors
+    ///
+    /// When the bytes are no such message.
+    pub fn of_protobuf(self, bytes: Vec<u8>) -> Result<Request, Reject> {
+        if grammar::is_plain(&bytes, self.grammar()) {
+            return Ok(Request { signal: self, bytes });
+        }
+        let (message, judged) = match self {
+            Self::Traces => ("ExportTraceServiceRequest", canonical::<ExportTraceServiceRequest>(&bytes)),
+            Self::Logs => ("ExportLogsServiceRequest", canonical::<ExportLogsServiceRequest>(&bytes)),
+        };
+        let refused = |error| Reject::new(format!("expected an {message} in protobuf: {error}"), "(binary)");
+        Ok(Request { signal: self, bytes: judged.map_err(refused)? })
+    }
+
+    /// Reads a request in OTLP's JSON, enum names and snake case accepted.
+    ///
+    /// # Errors
+    ///
+    /// When the text is not JSON, or an ID in it is not written in hex at its full length.
+    pub fn of_json(self, text: &[u8]) -> Result<Request, Reject> {
+        let bytes = match self {
+            Self::Traces => serde_json::from_slice(text).map(of_traces),
+            Self::Logs => serde_json::from_slice(text).map(of_logs),
+        };
+        self.readable(bytes, || String::from_utf8_lossy(text).into_owned())
+    }
+
+    /// Reads a JSON value that was found among other things.
+    fn of_json_value(self, value: &Value) -> Result<Request, Reject> {
+        let bytes = match self {
+            Self::Traces => json::Traces::deserialize(value).map(of_traces),
+            Self::Logs => json::Logs::deserialize(value).map(of_logs),
+        };
+        self.readable(bytes, || value.to_string())
+    }
+
+    fn readable(self, bytes: serde_json::Result<Vec<u8>>, text: impl FnOnce() -> String) -> Result<Request, Reject> {
+        let what = if self == Self::Traces { "trace" } else { "log" };
+        let refused = |error: serde_json::Error| {
+            Reject::new(format!("expected an OTLP {what} request in JSON: {}", cut(&error.to_string(), 300)), &text())
+        };
+        Ok(Request { signal: self, bytes: bytes.map_err(refused)? })
+    }
+
+    /// Reads a file or body of unknown encoding: protobuf, a JSON document, or one JSON document a line.
+    #[must_use]
+    pub fn parse(self, input: &[u8], context: &Context) -> Parsed {
+        let begins_json = input.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'{');
+        if !begins_json {
+            return read(self.of_protobuf(input.to_vec()), context);
+        }
+        if let Ok(request) = self.of_json(input) {
+            return read(Ok(request), context);
+        }
+        let text = String::from_utf8_lossy(input);
+        let documents = text.lines().zip(1..).filter(|(line, _)| !line.trim().is_empty());
+        let mut parsed = Parsed { lines: text.lines().count() as u64, ..Parsed::default() };
+        for (document, line) in documents {
+            let items = read(self.of_json(document.as_bytes()), context).items;
+            parsed.items.extend(items.into_iter().map(|item| Item { line, ..item }));
+        }
+        parsed
+    }
+}
+
+/// What prost makes of a message: its own encoding of it.
+fn canonical<M: Message + Default>(bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {
+    M::decode(bytes).map(|message| message.encode_to_vec())
+}
+
+fn of_traces(request: json::Traces) -> Vec<u8> {
+    ExportTraceServiceRequest::from(request).encode_to_vec()
+}
+
+fn of_logs(request: json::Logs) -> Vec<u8> {
+    ExportLogsServiceRequest::from(request).encode_to_vec()
+}
+
+/// Reads a JSON value that was found among other things, such as a line of a log. `None` when it is no OTLP document.
 #[must_use]
-pub fn parse(input: &[u8]) -> Parsed {
-    let begins_json = input.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'{');
-    if !begins_json {
-        return read(decode_protobuf(input));
-    }
-    if let Ok(request) = decode_json(input) {
-        return spans(request);
-    }
-    let text = String::from_utf8_lossy(input);
-    let documents = text.lines().zip(1..).filter(|(line, _)| !line.trim().is_empty());
-    let mut parsed = Parsed { lines: text.lines().count() as u64, ..Parsed::default() };
-    for (document, line) in documents {
-        let items = read(decode_json(document.as_bytes())).items;
-        parsed.items.extend(items.into_iter().map(|item| Item { line, ..item }));
-    }
-    parsed
-}
-
-/// Reads an `ExportTraceServiceRequest` in protobuf.
-///
-/// # Errors
-///
-/// When the bytes are no such message.
-pub fn decode_protobuf(input: &[u8]) -> Result<ExportTraceServiceRequest, Reject> {
-    ExportTraceServiceRequest::decode(input)
-        .map_err(|error| Reject::new(format!("expected an ExportTraceServiceRequest in protobuf: {error}"), "(binary)"))
-}
-
-/// Reads an `ExportTraceServiceRequest` in OTLP's JSON, enum names and snake case accepted.
-///
-/// # Errors
-///
-/// When the text is not JSON, or an ID in it is not written in hex at its full length.
-pub fn decode_json(input: &[u8]) -> Result<ExportTraceServiceRequest, Reject> {
-    let request: json::Request = serde_json::from_slice(input).map_err(|error| unreadable(&error, &String::from_utf8_lossy(input)))?;
-    Ok(request.into())
-}
-
-/// Reads a JSON value that was found among other things, such as a line of a log. `None` when it is no OTLP trace document.
-#[must_use]
-pub fn parse_json_value(value: &Value) -> Option<Parsed> {
-    use serde::Deserialize as _;
+pub fn parse_json_value(value: &Value, context: &Context) -> Option<Parsed> {
     let object = value.as_object()?;
-    if !object.contains_key("resourceSpans") && !object.contains_key("resource_spans") {
+    let has = |names: [&str; 2]| names.iter().any(|name| object.contains_key(*name));
+    let traces = has(["resourceSpans", "resource_spans"]).then_some(Signal::Traces);
+    let signal = traces.or_else(|| has(["resourceLogs", "resource_logs"]).then_some(Signal::Logs))?;
+    Some(read(signal.of_json_value(value), context))
+}
+
+/// What a file in protobuf holds: a plain message with at least one span, or with at least one log record. `None` for
+/// anything else; cheap for text.
+#[must_use]
+pub fn protobuf_signal(input: &[u8]) -> Option<Signal> {
+    // Field 1, length-delimited.
+    if input.first() != Some(&0x0a) {
         return None;
     }
-    let request = json::Request::deserialize(value).map_err(|error| unreadable(&error, &value.to_string()));
-    Some(read(request.map(ExportTraceServiceRequest::from)))
+    let holds = |signal: &Signal| {
+        grammar::is_plain(input, signal.grammar())
+            && Walk::new(input).next(input).is_some_and(|(leaf, _)| match signal {
+                Signal::Traces => Span::of(leaf).trace_id.len() == 16,
+                Signal::Logs => Record::of(leaf).at_unix_nano() != 0,
+            })
+    };
+    [Signal::Traces, Signal::Logs].into_iter().find(holds)
 }
 
-/// Whether these bytes are a trace request in protobuf: a message of which field 1 holds messages, with at least one span.
-#[must_use]
-pub fn looks_like_protobuf_traces(input: &[u8]) -> bool {
-    // Field 1, length-delimited; the cheap look that spares text the full decoding.
-    input.first() == Some(&0x0a)
-        && ExportTraceServiceRequest::decode(input).is_ok_and(|request| {
-            let mut spans = request.resource_spans.iter().flat_map(|resource| &resource.scope_spans).flat_map(|scope| &scope.spans);
-            spans.next().is_some_and(|span| span.trace_id.len() == 16)
-        })
-}
-
-/// Makes a claim of each span.
-#[must_use]
-pub fn spans(request: ExportTraceServiceRequest) -> Parsed {
-    let items: Vec<_> = items(request).collect();
-    Parsed { lines: items.len() as u64, items }
-}
-
-/// The same while they are taken: a claim takes several times its span. Items are numbered in the order of the message.
-pub fn items(request: ExportTraceServiceRequest) -> impl Iterator<Item = Item> + Send {
-    let resources = request.resource_spans.into_iter().flat_map(|of_resource| {
-        let resource = Arc::new(of_resource.resource.unwrap_or_default().attributes);
-        of_resource.scope_spans.into_iter().map(move |of_scope| (Arc::clone(&resource), of_scope))
-    });
-    let spans = resources.flat_map(|(resource, of_scope)| {
-        let scope = of_scope.scope.unwrap_or_default().name;
-        of_scope.spans.into_iter().map(move |span| span::read(&span, &resource, &scope))
-    });
-    spans.zip(1..).map(|(read, line)| Item { line, fate: read.map_or_else(Fate::Rejected, |claim| Fate::Evidence(Box::new(claim))) })
-}
-
-fn read(request: Result<ExportTraceServiceRequest, Reject>) -> Parsed {
+fn read(request: Result<Request, Reject>, context: &Context) -> Parsed {
     match request {
-        Ok(request) => spans(request),
+        Ok(request) => {
+            let items: Vec<_> = request.items(context.clone()).collect();
+            Parsed { lines: items.last().map_or(0, |item| item.line), items }
+        }
         Err(reject) => Parsed { items: vec![Item { line: 1, fate: Fate::Rejected(reject) }], lines: 1 },
     }
 }
 
-fn unreadable(error: &serde_json::Error, text: &str) -> Reject {
-    let error = error.to_string();
-    Reject::new(format!("expected an OTLP trace request in JSON: {}", cut(&error, 300)), text)
+impl Request {
+    /// Its items, read while they are taken: a claim takes several times its span. They are numbered by span or log record, in
+    /// the order of the message.
+    #[must_use]
+    pub fn items(self, context: Context) -> Items {
+        Items { walk: Walk::new(&self.bytes), request: self, context, line: 0, ready: VecDeque::new() }
+    }
+
+    /// Its bytes, in plain protobuf.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    /// Reads the spans of a request of traces where they lie, each with what is said around it.
+    pub fn for_each_span(&self, mut each: impl FnMut(Span<'_>, &Around<'_>)) {
+        let (mut walk, mut around) = (Walk::new(&self.bytes), Around::default());
+        while let Some((leaf, within)) = walk.next(&self.bytes) {
+            around.move_to(&self.bytes, within);
+            each(Span::of(leaf), &around);
+        }
+    }
+}
+
+/// The items of a request.
+pub struct Items {
+    request: Request,
+    context: Context,
+    walk: Walk,
+    /// How many spans or log records were read.
+    line: u64,
+    /// What was read and not yet taken.
+    ready: VecDeque<Item>,
+}
+
+/// How many spans or log records are read at once: enough for what stands around them to be read seldom.
+const AT_ONCE: usize = 64;
+
+impl Iterator for Items {
+    type Item = Item;
+
+    fn next(&mut self) -> Option<Item> {
+        if self.ready.is_empty() {
+            self.read_some();
+        }
+        self.ready.pop_front()
+    }
+}
+
+impl Items {
+    fn read_some(&mut self) {
+        let bytes = &self.request.bytes;
+        let mut around = Around::default();
+        while self.ready.len() < AT_ONCE {
+            let Some((leaf, within)) = self.walk.next(bytes) else { return };
+            around.move_to(bytes, within);
+            self.line += 1;
+            let line = self.line;
+            match self.request.signal {
+                Signal::Traces => {
+                    let read = otlp_traces::read(&Span::of(leaf), &around);
+                    let fate = read.map_or_else(Fate::Rejected, |claim| Fate::Evidence(Box::new(claim)));
+                    self.ready.push_back(Item { line, fate });
+                }
+                Signal::Logs => {
+                    let fates = otlp_logs::read(&Record::of(leaf), &around, &self.context);
+                    self.ready.extend(fates.into_iter().map(|fate| Item { line, fate }));
+                }
+            }
+        }
+    }
 }
 
 #[cfg(test)]

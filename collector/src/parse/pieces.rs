@@ -25,7 +25,7 @@ pub fn pieces(format: Format, input: Vec<u8>, context: Context) -> Box<dyn Itera
 
 /// Whether lines can be read for themselves: the format has lines, and this input is no document that spans them.
 fn is_one_event_a_line(format: Format, input: &[u8]) -> bool {
-    if format.is_of_bodies() || format.line_readers().next().is_none() || otlp::looks_like_protobuf_traces(input) {
+    if format.is_of_bodies() || format.line_readers().next().is_none() || otlp::protobuf_signal(input).is_some() {
         return false;
     }
     let first = input.split(|b| *b == b'\n').find(|line| !line.trim_ascii().is_empty()).unwrap_or_default().trim_ascii();

@@ -1,8 +1,11 @@
-//! OpenTelemetry traces over gRPC: `opentelemetry.proto.collector.trace.v1.TraceService/Export`.
+//! OpenTelemetry over gRPC: `opentelemetry.proto.collector.trace.v1.TraceService/Export`, and `logs` likewise.
 //!
-//! Decoding and its limits are tonic's. What is added: bytes are counted while they come in, and a message over the limit is
-//! answered `RESOURCE_EXHAUSTED`. tonic says `OUT_OF_RANGE`, after which an OTLP client would send the same again for ever.
+//! Framing, compression and their limits are tonic's; the message itself is handed on as it came and read where it lies. What
+//! is added: bytes are counted while they come in, and a message over the limit is answered `RESOURCE_EXHAUSTED`. tonic says
+//! `OUT_OF_RANGE`, after which an OTLP client would send the same again for ever.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -11,56 +14,115 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Uri};
 use axum::middleware::Next;
 use axum::response::Response;
+use axum::routing::post;
+use bytes::Buf;
 use futures_util::StreamExt;
-use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
-use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
 use prost::Message;
-use tonic::codec::CompressionEncoding;
+use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EnabledCompressionEncodings, EncodeBuf, Encoder};
+use tonic::server::{Grpc, UnaryService};
 use tonic::{Code, Status};
 
-use super::otlp_http::partial_success;
+use super::otlp_answer::Answer;
 use super::parts::{Arrival, Source};
 use super::{Receiver, Refusal, Sender, rpc_status};
-use crate::parse::otlp;
+use crate::parse::Context;
+use crate::parse::otlp::Signal;
 use crate::pipeline::NotTaken;
 
 const TRANSPORT: &str = "otlp_grpc";
 
-/// The service, with its limits.
+/// The services, with their limits.
 pub fn router(receiver: Receiver) -> Router {
-    let bytes_max = receiver.options.decompressed_bytes_max;
-    let service = TraceServiceServer::new(Traces(receiver.clone()))
-        .accept_compressed(CompressionEncoding::Gzip)
-        .send_compressed(CompressionEncoding::Gzip)
-        .max_decoding_message_size(bytes_max);
-    tonic::service::Routes::new(service).into_axum_router().layer(axum::middleware::from_fn_with_state(receiver, bounded))
+    let serve = |signal: Signal| {
+        let receiver = receiver.clone();
+        let export = move |request: Request| {
+            let bytes_max = receiver.options.decompressed_bytes_max;
+            let mut gzip = EnabledCompressionEncodings::default();
+            gzip.enable(CompressionEncoding::Gzip);
+            let service = Export { receiver: receiver.clone(), signal };
+            let mut grpc = Grpc::new(AsItIs).apply_compression_config(gzip, gzip).apply_max_message_size_config(Some(bytes_max), None);
+            async move { grpc.unary(service, request).await.map(Body::new) }
+        };
+        post(export)
+    };
+    Router::new()
+        .route("/opentelemetry.proto.collector.trace.v1.TraceService/Export", serve(Signal::Traces))
+        .route("/opentelemetry.proto.collector.logs.v1.LogsService/Export", serve(Signal::Logs))
+        .fallback(async || Status::unimplemented("expected `TraceService/Export` or `LogsService/Export` of OTLP").into_http::<Body>())
+        .layer(axum::middleware::from_fn_with_state(receiver, bounded))
 }
 
-struct Traces(Receiver);
+/// The one method that each service has.
+struct Export {
+    receiver: Receiver,
+    signal: Signal,
+}
 
-#[tonic::async_trait]
-impl TraceService for Traces {
-    async fn export(
-        &self,
-        request: tonic::Request<ExportTraceServiceRequest>,
-    ) -> Result<tonic::Response<ExportTraceServiceResponse>, Status> {
-        let (metadata, extensions, message) = request.into_parts();
-        let refused = |refusal: Refusal| grpc_status(&refusal, self.0.options.retry_after_seconds);
-        let sender = Sender::of(&Uri::from_static("/"), &metadata.into_headers(), &extensions, TRANSPORT).map_err(refused)?;
-        if self.0.pipeline.is_stopping() {
-            return Err(refused(NotTaken::Stopping.into()));
-        }
-        let (received_at, mut reservation) = (self.0.pipeline.clock().now(), self.0.budget.reservation());
-        let bytes = message.encoded_len();
-        let open = move || {
-            reservation.grow(bytes)?;
-            let arrival = Arrival { sender, format: otlp::FORMAT, received_at, bytes: bytes as u64 };
-            // What tonic has decoded is gone; the same message always encodes to the same bytes.
-            let digest = arrival.digest(&message.encode_to_vec());
-            Ok((Source::new(Box::new(otlp::items(message)), arrival, digest), reservation))
-        };
-        let tally = self.0.store(bytes, open).await.map_err(refused)?;
-        Ok(tonic::Response::new(partial_success(&tally)))
+impl UnaryService<Bytes> for Export {
+    type Response = Answer;
+    type Future = Pin<Box<dyn Future<Output = Result<tonic::Response<Answer>, Status>> + Send>>;
+
+    fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
+        let (receiver, signal) = (self.receiver.clone(), self.signal);
+        Box::pin(async move {
+            let answer = export(&receiver, signal, request).await;
+            answer.map(tonic::Response::new).map_err(|refusal| grpc_status(&refusal, receiver.options.retry_after_seconds))
+        })
+    }
+}
+
+async fn export(receiver: &Receiver, signal: Signal, request: tonic::Request<Bytes>) -> Result<Answer, Refusal> {
+    let (metadata, extensions, message) = request.into_parts();
+    let sender = Sender::of(&Uri::from_static("/"), &metadata.into_headers(), &extensions, TRANSPORT)?;
+    if receiver.pipeline.is_stopping() {
+        return Err(NotTaken::Stopping.into());
+    }
+    let (received_at, mut reservation) = (receiver.pipeline.clock().now(), receiver.budget.reservation());
+    let bytes = message.len();
+    let open = move || {
+        reservation.grow(bytes)?;
+        let arrival = Arrival { sender, format: signal.format(), received_at, bytes: bytes as u64 };
+        let digest = arrival.digest(&message);
+        let request = signal.of_protobuf(message.into()).map_err(|reject| Refusal::Malformed(reject.reason))?;
+        Ok((Source::new(Box::new(request.items(Context::default())), arrival, digest), reservation))
+    };
+    let tally = receiver.store(bytes, open).await?;
+    Ok(Answer::of(signal, &tally))
+}
+
+/// Hands messages on without reading them.
+struct AsItIs;
+
+impl Codec for AsItIs {
+    type Encode = Answer;
+    type Decode = Bytes;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+
+    fn decoder(&mut self) -> Self {
+        Self
+    }
+}
+
+impl Encoder for AsItIs {
+    type Item = Answer;
+    type Error = Status;
+
+    fn encode(&mut self, answer: Answer, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        answer.encode(buffer).map_err(|error| Status::internal(error.to_string()))
+    }
+}
+
+impl Decoder for AsItIs {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        Ok(Some(buffer.copy_to_bytes(buffer.remaining())))
     }
 }
 

@@ -1,4 +1,4 @@
-//! `POST /v1/traces`: OpenTelemetry traces over HTTP, protobuf or JSON. The answer has the request's content type.
+//! `POST /v1/traces` and `POST /v1/logs`: OpenTelemetry over HTTP, protobuf or JSON. The answer has the request's content type.
 //!
 //! OTLP 1.x (read 2026-11-22); what differs from the OpenTelemetry Collector: `docs/wire/otlp.md`. Clients give up the data
 //! on any status but 429, 502, 503 and 504, so a passing fault is never anything else.
@@ -6,15 +6,16 @@
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use opentelemetry_proto::tonic::collector::trace::v1::{ExportTracePartialSuccess, ExportTraceServiceResponse};
 use prost::Message;
 use serde_json::json;
 
 use super::intake::Tally;
+use super::otlp_answer::Answer;
 use super::parts::Items;
 use super::refusal::retry_after;
 use super::{Receiver, Refusal, Sender, media_type, rpc_status};
-use crate::parse::otlp;
+use crate::parse::Context;
+use crate::parse::otlp::Signal;
 
 const TRANSPORT: &str = "otlp_http";
 const EXPECTED: &str = "`application/x-protobuf` or `application/json`";
@@ -27,7 +28,16 @@ enum Media {
 }
 
 /// `POST /v1/traces`
-pub async fn post(State(receiver): State<Receiver>, request: Request) -> Response {
+pub async fn traces(State(receiver): State<Receiver>, request: Request) -> Response {
+    post(&receiver, request, Signal::Traces).await
+}
+
+/// `POST /v1/logs`
+pub async fn logs(State(receiver): State<Receiver>, request: Request) -> Response {
+    post(&receiver, request, Signal::Logs).await
+}
+
+async fn post(receiver: &Receiver, request: Request, signal: Signal) -> Response {
     let media = match media_type(request.headers()).as_str() {
         "application/x-protobuf" | "application/protobuf" => Media::Protobuf,
         "application/json" => Media::Json,
@@ -36,13 +46,13 @@ pub async fn post(State(receiver): State<Receiver>, request: Request) -> Respons
             return (refusal.status(), refusal.to_string()).into_response();
         }
     };
-    match take(&receiver, request, media).await {
-        Ok(tally) => media.success(&partial_success(&tally)),
+    match take(receiver, request, signal, media).await {
+        Ok(tally) => media.success(&Answer::of(signal, &tally), signal),
         Err(refusal) => media.refused(&refusal, receiver.options.retry_after_seconds),
     }
 }
 
-async fn take(receiver: &Receiver, request: Request, media: Media) -> Result<Tally, Refusal> {
+async fn take(receiver: &Receiver, request: Request, signal: Signal, media: Media) -> Result<Tally, Refusal> {
     let (parts, body) = request.into_parts();
     let sender = Sender::of(&parts.uri, &parts.headers, &parts.extensions, TRANSPORT)?;
     let parse = move |bytes: Vec<u8>, cut_off: Option<Refusal>| {
@@ -50,34 +60,19 @@ async fn take(receiver: &Receiver, request: Request, media: Media) -> Result<Tal
             return Err(refusal);
         }
         let request = match media {
-            Media::Protobuf => otlp::decode_protobuf(&bytes),
-            Media::Json => otlp::decode_json(&bytes),
+            Media::Protobuf => signal.of_protobuf(bytes),
+            Media::Json => signal.of_json(&bytes),
         };
-        request.map(|request| Box::new(otlp::items(request)) as Items).map_err(|reject| Refusal::Malformed(reject.reason))
+        request.map(|request| Box::new(request.items(Context::default())) as Items).map_err(|reject| Refusal::Malformed(reject.reason))
     };
-    receiver.take(TRANSPORT, sender, otlp::FORMAT, (&parts.headers, body), parse).await
-}
-
-/// What both transports answer once the spans are durable: nothing, or how many were refused and why.
-pub fn partial_success(tally: &Tally) -> ExportTraceServiceResponse {
-    let partial_success = tally.first_rejected.first().map(|first| ExportTracePartialSuccess {
-        rejected_spans: i64::try_from(tally.rejected).unwrap_or(i64::MAX),
-        error_message: format!("span {}: {}", first.line, first.reason),
-    });
-    ExportTraceServiceResponse { partial_success }
+    receiver.take(TRANSPORT, sender, signal.format(), (&parts.headers, body), parse).await
 }
 
 impl Media {
-    fn success(self, response: &ExportTraceServiceResponse) -> Response {
+    fn success(self, answer: &Answer, signal: Signal) -> Response {
         match self {
-            Self::Protobuf => self.response(response.encode_to_vec()),
-            Self::Json => {
-                let partial = response.partial_success.as_ref().map(|partial| {
-                    // 64-bit integers are text in protobuf's JSON.
-                    json!({"partialSuccess": {"rejectedSpans": partial.rejected_spans.to_string(), "errorMessage": partial.error_message}})
-                });
-                self.response(partial.unwrap_or_else(|| json!({})).to_string().into_bytes())
-            }
+            Self::Protobuf => self.response(answer.encode_to_vec()),
+            Self::Json => self.response(answer.to_json(signal).to_string().into_bytes()),
         }
     }
 

@@ -1,11 +1,11 @@
-//! Looking things up among a span's attributes and its resource's, and keeping a bounded, redacted copy of them.
+//! Looking things up among the attributes of a span or log record and its resource's, and keeping a bounded, redacted copy
+//! of them.
 
 use std::collections::BTreeMap;
 
 use domain::Value;
-use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 
+use super::value::{Any, Pair, items, pairs, text};
 use crate::parse::{cut, redact};
 
 /// How many attributes of a span are kept; SDKs allow 128 by default, instrumentations set about 20.
@@ -29,14 +29,15 @@ const RESOURCE_NAMES: [&str; 8] = [
     "cloud.region",
 ];
 
-/// The attributes of a span and of the resource it came from.
-pub struct Attributes<'a> {
-    own: &'a [KeyValue],
-    resource: &'a [KeyValue],
+/// The attributes of a span or log record, and of the resource it came from.
+#[derive(Clone, Copy)]
+pub struct Attributes<'a, 'l> {
+    own: &'l [Pair<'a>],
+    resource: &'l [Pair<'a>],
 }
 
-impl<'a> Attributes<'a> {
-    pub fn new(own: &'a [KeyValue], resource: &'a [KeyValue]) -> Self {
+impl<'a, 'l> Attributes<'a, 'l> {
+    pub fn new(own: &'l [Pair<'a>], resource: &'l [Pair<'a>]) -> Self {
         Self { own, resource }
     }
 
@@ -50,11 +51,20 @@ impl<'a> Attributes<'a> {
         names.iter().find_map(|name| text_of(self.own, name))
     }
 
+    /// The first text of a list, or the text that stands in its place.
+    pub fn first_text(&self, name: &str) -> Option<&'a str> {
+        let first = |list| match value_of(list, name)? {
+            Any::List(list) => items(list).find_map(said),
+            other => said(other),
+        };
+        first(self.own).or_else(|| first(self.resource))
+    }
+
     /// An integer, also where it was sent as text.
     pub fn integer(&self, name: &str) -> Option<i64> {
         let number = |list| match value_of(list, name)? {
-            Any::IntValue(number) => Some(*number),
-            Any::StringValue(text) => text.parse().ok(),
+            Any::Int(number) => Some(number),
+            Any::Text(digits) => text(digits).parse().ok(),
             _ => None,
         };
         number(self.own).or_else(|| number(self.resource))
@@ -72,10 +82,9 @@ impl<'a> Attributes<'a> {
                 kept.insert(name.to_owned(), bounded(name, value, DEPTH_MAX));
             }
         }
-        for pair in self.own.iter().take(COUNT_MAX) {
-            if let Some(value) = pair.value.as_ref().and_then(|value| value.value.as_ref()) {
-                kept.insert(cut(&pair.key, 256).to_owned(), bounded(&pair.key, value, DEPTH_MAX));
-            }
+        for pair in self.own.iter().take(COUNT_MAX).filter(|pair| pair.value != Any::Unset) {
+            let key = text(pair.key);
+            kept.insert(cut(key, 256).to_owned(), bounded(key, pair.value, DEPTH_MAX));
         }
         if let Some(dropped) = self.own.len().checked_sub(COUNT_MAX).filter(|dropped| *dropped > 0) {
             kept.insert("attributes_dropped".to_owned(), Value::from(u32::try_from(dropped).unwrap_or(u32::MAX)));
@@ -84,15 +93,18 @@ impl<'a> Attributes<'a> {
 }
 
 /// An attribute's text within a list of attributes; empty text says nothing.
-pub fn text_of<'a>(list: &'a [KeyValue], name: &str) -> Option<&'a str> {
-    match value_of(list, name)? {
-        Any::StringValue(text) if !text.is_empty() => Some(text),
-        _ => None,
-    }
+pub fn text_of<'a>(list: &[Pair<'a>], name: &str) -> Option<&'a str> {
+    said(value_of(list, name)?)
 }
 
-fn value_of<'a>(list: &'a [KeyValue], name: &str) -> Option<&'a Any> {
-    list.iter().find(|pair| pair.key == name)?.value.as_ref()?.value.as_ref()
+/// The text that a value is, unless it is empty.
+pub fn said(value: Any<'_>) -> Option<&str> {
+    if let Any::Text(bytes) = value { Some(text(bytes)).filter(|text| !text.is_empty()) } else { None }
+}
+
+fn value_of<'a>(list: &[Pair<'a>], name: &str) -> Option<Any<'a>> {
+    let value = list.iter().find(|pair| pair.key == name.as_bytes())?.value;
+    (value != Any::Unset).then_some(value)
 }
 
 /// Text as it is kept: redacted, then cut.
@@ -101,28 +113,24 @@ pub fn kept_text(text: &str) -> String {
     cut(clean.as_deref().unwrap_or(text), TEXT_BYTES_MAX).to_owned()
 }
 
-fn bounded(name: &str, value: &Any, depth: u8) -> Value {
+fn bounded(name: &str, value: Any<'_>, depth: u8) -> Value {
     if redact::is_sensitive(name) {
         return Value::from(redact::REDACTED);
     }
-    let item = |value: &AnyValue| value.value.as_ref().map_or(Value::Null, |value| bounded("", value, depth - 1));
     match value {
-        Any::StringValue(text) => Value::from(kept_text(text)),
-        Any::BoolValue(flag) => Value::from(*flag),
+        Any::Text(bytes) => Value::from(kept_text(text(bytes))),
+        Any::Flag(flag) => Value::from(flag),
         // Beyond 2^53 a JSON number would be another one.
-        Any::IntValue(number) if number.unsigned_abs() > 1 << 53 => Value::from(number.to_string()),
-        Any::IntValue(number) => Value::from(*number),
-        Any::DoubleValue(number) => Value::from(*number),
-        Any::BytesValue(bytes) => Value::from(format!("({} bytes)", bytes.len())),
-        Any::ArrayValue(_) | Any::KvlistValue(_) if depth == 0 => Value::from("(nested too deep)"),
-        Any::ArrayValue(list) => Value::List(list.values.iter().take(ITEMS_MAX).map(item).collect()),
-        Any::KvlistValue(map) => {
-            let pair = |pair: &KeyValue| {
-                let value = pair.value.as_ref().and_then(|value| value.value.as_ref());
-                (cut(&pair.key, 256).to_owned(), value.map_or(Value::Null, |value| bounded(&pair.key, value, depth - 1)))
-            };
-            Value::Map(map.values.iter().take(ITEMS_MAX).map(pair).collect())
+        Any::Int(number) if number.unsigned_abs() > 1 << 53 => Value::from(number.to_string()),
+        Any::Int(number) => Value::from(number),
+        Any::Double(number) => Value::from(number),
+        Any::Bytes(bytes) => Value::from(format!("({} bytes)", bytes.len())),
+        Any::List(_) | Any::Map(_) if depth == 0 => Value::from("(nested too deep)"),
+        Any::List(list) => Value::List(items(list).take(ITEMS_MAX).map(|item| bounded("", item, depth - 1)).collect()),
+        Any::Map(map) => {
+            let kept = pairs(map, 1).take(ITEMS_MAX).map(|pair| (text(pair.key), pair.value));
+            Value::Map(kept.map(|(key, value)| (cut(key, 256).to_owned(), bounded(key, value, depth - 1))).collect())
         }
-        Any::StringValueStrindex(_) => Value::Null,
+        Any::Unset => Value::Null,
     }
 }

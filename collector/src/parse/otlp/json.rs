@@ -1,40 +1,28 @@
-//! OTLP's JSON encoding of a trace request, spelled out, and its way to the protobuf types.
+//! OTLP's JSON encoding, spelled out, and its way to the protobuf types: `traces.rs`, `logs.rs`, and here what both have.
 //!
 //! The specification wants lowerCamelCase, hex IDs, integer enums, 64-bit integers as text or number. Also taken, since the
 //! OpenTelemetry Collector takes them and Python's `MessageToDict` writes them: snake_case and enum names. IDs in
 //! base64 (what protobuf's own JSON mapping would write) or cut short are refused: nobody could join them to anything.
 //! Unknown keys are ignored, `null` is absent.
 
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+mod logs;
+mod traces;
+
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{
     AnyValue as ProtoValue, ArrayValue, InstrumentationScope, KeyValue as ProtoKeyValue, KeyValueList,
 };
 use opentelemetry_proto::tonic::resource::v1::Resource as ProtoResource;
-use opentelemetry_proto::tonic::trace::v1 as proto;
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
 
 use super::number::{OrZero, TextOrNumber};
+pub use logs::Request as Logs;
+pub use traces::Request as Traces;
 
 type U64 = OrZero<u64>;
 type I64 = TextOrNumber<i64>;
 type F64 = TextOrNumber<f64>;
-
-/// `ExportTraceServiceRequest`, or `TracesData`: the same shape.
-#[derive(Deserialize)]
-pub struct Request {
-    #[serde(default, rename = "resourceSpans", alias = "resource_spans", deserialize_with = "or_default")]
-    resource_spans: Vec<ResourceSpans>,
-}
-
-#[derive(Deserialize)]
-struct ResourceSpans {
-    #[serde(default, deserialize_with = "or_default")]
-    resource: Resource,
-    #[serde(default, rename = "scopeSpans", alias = "scope_spans", alias = "instrumentationLibrarySpans", deserialize_with = "or_default")]
-    scope_spans: Vec<ScopeSpans>,
-}
 
 #[derive(Default, Deserialize)]
 struct Resource {
@@ -42,72 +30,10 @@ struct Resource {
     attributes: Vec<KeyValue>,
 }
 
-#[derive(Deserialize)]
-struct ScopeSpans {
-    #[serde(default, alias = "instrumentationLibrary", deserialize_with = "or_default")]
-    scope: Scope,
-    #[serde(default, deserialize_with = "or_default")]
-    spans: Vec<Span>,
-}
-
 #[derive(Default, Deserialize)]
 struct Scope {
     #[serde(default, deserialize_with = "or_default")]
     name: String,
-}
-
-#[derive(Deserialize)]
-struct Span {
-    #[serde(default, rename = "traceId", alias = "trace_id")]
-    trace: Id<16>,
-    #[serde(default, rename = "spanId", alias = "span_id")]
-    id: Id<8>,
-    #[serde(default, rename = "parentSpanId", alias = "parent_span_id")]
-    parent: Id<8>,
-    #[serde(default, deserialize_with = "or_default")]
-    name: String,
-    #[serde(default)]
-    kind: SpanKind,
-    #[serde(default, rename = "startTimeUnixNano", alias = "start_time_unix_nano")]
-    start_time_unix_nano: U64,
-    #[serde(default, rename = "endTimeUnixNano", alias = "end_time_unix_nano")]
-    end_time_unix_nano: U64,
-    #[serde(default, deserialize_with = "or_default")]
-    attributes: Vec<KeyValue>,
-    #[serde(default, deserialize_with = "or_default")]
-    events: Vec<Event>,
-    #[serde(default, deserialize_with = "or_default")]
-    links: Vec<Link>,
-    #[serde(default, deserialize_with = "or_default")]
-    status: Status,
-}
-
-#[derive(Deserialize)]
-struct Event {
-    #[serde(default, rename = "timeUnixNano", alias = "time_unix_nano")]
-    time_unix_nano: U64,
-    #[serde(default, deserialize_with = "or_default")]
-    name: String,
-    #[serde(default, deserialize_with = "or_default")]
-    attributes: Vec<KeyValue>,
-}
-
-#[derive(Deserialize)]
-struct Link {
-    #[serde(default, rename = "traceId", alias = "trace_id")]
-    trace_id: Id<16>,
-    #[serde(default, rename = "spanId", alias = "span_id")]
-    span_id: Id<8>,
-    #[serde(default, deserialize_with = "or_default")]
-    attributes: Vec<KeyValue>,
-}
-
-#[derive(Default, Deserialize)]
-struct Status {
-    #[serde(default, deserialize_with = "or_default")]
-    message: String,
-    #[serde(default)]
-    code: StatusCode,
 }
 
 #[derive(Deserialize)]
@@ -166,13 +92,14 @@ impl<'de, const N: usize> Deserialize<'de> for Id<N> {
     }
 }
 
-/// A span's kind, by number or name.
-#[derive(Default)]
-struct SpanKind(i32);
-
-/// A status code, by number or name.
-#[derive(Default)]
-struct StatusCode(i32);
+/// An enum's value, by number or name; an unknown name is zero, which is "unspecified".
+fn number_or_name<'de, D: Deserializer<'de>>(deserializer: D, of_name: impl FnOnce(&str) -> Option<i32>) -> Result<i32, D::Error> {
+    Ok(match Option::deserialize(deserializer)? {
+        Some(NumberOrName::Number(number)) => number,
+        Some(NumberOrName::Name(name)) => of_name(&name).unwrap_or_default(),
+        None => 0,
+    })
+}
 
 #[derive(Deserialize)]
 #[serde(untagged)]
@@ -181,79 +108,20 @@ enum NumberOrName {
     Name(String),
 }
 
-impl<'de> Deserialize<'de> for SpanKind {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self(match Option::deserialize(deserializer)? {
-            Some(NumberOrName::Number(number)) => number,
-            Some(NumberOrName::Name(name)) => proto::span::SpanKind::from_str_name(&name).unwrap_or_default().into(),
-            None => 0,
-        }))
+impl From<Resource> for ProtoResource {
+    fn from(resource: Resource) -> Self {
+        Self { attributes: all(resource.attributes), ..Self::default() }
     }
 }
 
-impl<'de> Deserialize<'de> for StatusCode {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self(match Option::deserialize(deserializer)? {
-            Some(NumberOrName::Number(number)) => number,
-            Some(NumberOrName::Name(name)) => proto::status::StatusCode::from_str_name(&name).unwrap_or_default().into(),
-            None => 0,
-        }))
-    }
-}
-
-impl From<Request> for ExportTraceServiceRequest {
-    fn from(request: Request) -> Self {
-        Self { resource_spans: all(request.resource_spans) }
+impl From<Scope> for InstrumentationScope {
+    fn from(scope: Scope) -> Self {
+        Self { name: scope.name, ..Self::default() }
     }
 }
 
 fn all<T, U: From<T>>(items: Vec<T>) -> Vec<U> {
     items.into_iter().map(U::from).collect()
-}
-
-impl From<ResourceSpans> for proto::ResourceSpans {
-    fn from(spans: ResourceSpans) -> Self {
-        let resource = ProtoResource { attributes: all(spans.resource.attributes), ..ProtoResource::default() };
-        Self { resource: Some(resource), scope_spans: all(spans.scope_spans), ..Self::default() }
-    }
-}
-
-impl From<ScopeSpans> for proto::ScopeSpans {
-    fn from(spans: ScopeSpans) -> Self {
-        let scope = InstrumentationScope { name: spans.scope.name, ..InstrumentationScope::default() };
-        Self { scope: Some(scope), spans: all(spans.spans), ..Self::default() }
-    }
-}
-
-impl From<Span> for proto::Span {
-    fn from(span: Span) -> Self {
-        Self {
-            trace_id: span.trace.0,
-            span_id: span.id.0,
-            parent_span_id: span.parent.0,
-            name: span.name,
-            kind: span.kind.0,
-            start_time_unix_nano: span.start_time_unix_nano.0,
-            end_time_unix_nano: span.end_time_unix_nano.0,
-            attributes: all(span.attributes),
-            events: all(span.events),
-            links: all(span.links),
-            status: Some(proto::Status { message: span.status.message, code: span.status.code.0 }),
-            ..Self::default()
-        }
-    }
-}
-
-impl From<Event> for proto::span::Event {
-    fn from(event: Event) -> Self {
-        Self { time_unix_nano: event.time_unix_nano.0, name: event.name, attributes: all(event.attributes), ..Self::default() }
-    }
-}
-
-impl From<Link> for proto::span::Link {
-    fn from(link: Link) -> Self {
-        Self { trace_id: link.trace_id.0, span_id: link.span_id.0, attributes: all(link.attributes), ..Self::default() }
-    }
 }
 
 impl From<KeyValue> for ProtoKeyValue {

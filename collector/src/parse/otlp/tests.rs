@@ -1,225 +1,295 @@
-use domain::{Claim, FunctionName, Key, Kind, Millis};
-use proptest::prelude::*;
-use serde_json::json;
+//! The walk against prost: the same is accepted, with the same words refused, and the same is read.
 
+use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, InstrumentationScope, KeyValue, KeyValueList};
+use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span as ProtoSpan, Status};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+
+use super::value::{self, Pair};
 use super::*;
 
-const TRACE: &str = "5b8efff798038103d269b633813fc60c";
-
-fn document(resource: &Value, span: &Value) -> Value {
-    json!({"resourceSpans": [{"resource": {"attributes": resource}, "scopeSpans": [{"scope": {"name": "lib"}, "spans": [span]}]}]})
+fn any_value() -> impl Strategy<Value = AnyValue> {
+    let leaf = prop_oneof![
+        any::<String>().prop_map(Any::StringValue),
+        any::<bool>().prop_map(Any::BoolValue),
+        any::<i64>().prop_map(Any::IntValue),
+        any::<f64>().prop_map(Any::DoubleValue),
+        vec(any::<u8>(), 0..4).prop_map(Any::BytesValue),
+        any::<i32>().prop_map(Any::StringValueStrindex),
+    ];
+    let value = option::of(leaf).prop_map(|value| AnyValue { value });
+    value.prop_recursive(3, 12, 3, |inner| {
+        let list = vec(inner.clone(), 0..3).prop_map(|values| Any::ArrayValue(ArrayValue { values }));
+        let map = vec(pair_of(inner), 0..3).prop_map(|values| Any::KvlistValue(KeyValueList { values }));
+        prop_oneof![list, map].prop_map(|value| AnyValue { value: Some(value) })
+    })
 }
 
-fn text(key: &str, value: &str) -> Value {
-    json!({"key": key, "value": {"stringValue": value}})
+fn pair_of(value: impl Strategy<Value = AnyValue>) -> impl Strategy<Value = KeyValue> {
+    (any::<String>(), option::of(value), any::<i32>()).prop_map(|(key, value, key_strindex)| KeyValue { key, value, key_strindex })
 }
 
-fn claims(parsed: Parsed) -> Vec<Claim> {
-    let claim = |item: Item| match item.fate {
-        Fate::Evidence(claim) => Some(*claim),
-        _ => None,
-    };
-    parsed.items.into_iter().filter_map(claim).collect()
+fn pairs() -> impl Strategy<Value = Vec<KeyValue>> {
+    vec(pair_of(any_value()), 0..4)
 }
 
-fn only(resource: &Value, mut span: Value) -> Claim {
-    let ids = json!({"traceId": TRACE, "spanId": "eee19b7ec3c1b174", "name": "s", "startTimeUnixNano": "1795348972282614000", "endTimeUnixNano": 1_795_348_975_284_134_000_u64});
-    for (name, value) in ids.as_object().expect("object") {
-        span.as_object_mut().expect("object").entry(name).or_insert(value.clone());
-    }
-    let mut all = claims(parse(document(resource, &span).to_string().as_bytes()));
-    assert_eq!(all.len(), 1, "{span}");
-    all.remove(0)
+fn id() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![vec(any::<u8>(), 16), vec(any::<u8>(), 8), vec(any::<u8>(), 0..4)]
 }
 
-#[test]
-fn a_lambda_span_is_found_by_its_invocation() {
-    let arn = "arn:aws:lambda:us-east-1:123456789012:function:checkout:live";
-    let resource =
-        json!([text("service.name", "svc"), text("cloud.platform", "aws_lambda"), text("faas.instance", "2026/11/22/[$LATEST]ab")]);
-    let claim = only(&resource, json!({"kind": 2, "attributes": [text("faas.invocation_id", "6f747a63"), text("cloud.resource_id", arn)]}));
-    assert_eq!((claim.kind, claim.key().to_string().as_str()), (Kind::Span, "request/6f747a63"));
-    assert!(claim.links().iter().any(|link| link.to.to_string() == format!("trace/{TRACE}")));
-    assert_eq!(claim.function.as_ref().map(FunctionName::as_str), Some("checkout"));
-    assert_eq!(claim.instance.as_ref().map(domain::Instance::as_str), Some("2026/11/22/[$LATEST]ab"));
-    assert_eq!((claim.elapsed_ms, claim.platform), (Some(Millis::from_us(3_001_520)), Some(domain::Product::AWS_LAMBDA)));
-    assert!(claim.calls.is_empty() && claim.outcome.is_none());
-    let older = only(&json!([]), json!({"attributes": [text("faas.execution", "6f747a63"), text("faas.id", arn)]}));
-    assert_eq!((older.request_id, older.function.map(|f| f.to_string()).as_deref()), (Some("6f747a63".into()), Some("checkout")));
+fn span() -> impl Strategy<Value = ProtoSpan> {
+    let exception = prop_oneof![Just("exception".to_owned()), any::<String>()];
+    let event = (any::<u64>(), exception, pairs(), any::<u32>());
+    let event = event.prop_map(|(time_unix_nano, name, attributes, dropped_attributes_count)| Event {
+        time_unix_nano,
+        name,
+        attributes,
+        dropped_attributes_count,
+    });
+    let link = (id(), id(), pairs(), any::<u32>()).prop_map(|(trace_id, span_id, attributes, flags)| Link {
+        trace_id,
+        span_id,
+        attributes,
+        flags,
+        ..Link::default()
+    });
+    let status = (any::<String>(), any::<i32>()).prop_map(|(message, code)| Status { message, code });
+    let ids = (id(), id(), id(), any::<String>());
+    let more = (pairs(), vec(event, 0..3), vec(link, 0..2), option::of(status));
+    let numbers = (any::<i32>(), any::<u64>(), any::<u64>(), any::<u32>());
+    (ids, more, numbers).prop_map(|((trace_id, span_id, parent_span_id, name), (attributes, events, links, status), numbers)| {
+        let (kind, start_time_unix_nano, end_time_unix_nano, flags) = numbers;
+        ProtoSpan {
+            trace_id,
+            span_id,
+            parent_span_id,
+            trace_state: name.clone(),
+            name,
+            attributes,
+            events,
+            links,
+            status,
+            kind,
+            start_time_unix_nano,
+            end_time_unix_nano,
+            flags,
+            dropped_links_count: flags,
+            ..ProtoSpan::default()
+        }
+    })
 }
 
-#[test]
-fn a_span_without_a_request_id_is_found_by_its_trace() {
-    let resource =
-        json!([text("host.name", "web-1"), text("service.instance.id", "aa5f"), {"key": "process.pid", "value": {"intValue": "29901"}}]);
-    let claim = only(&resource, json!({"parentSpanId": "DA49C543567450AF"}));
-    assert!(matches!(claim.key(), Key::Trace(_)));
-    assert_eq!((claim.pid, claim.instance.map(|i| i.to_string()).as_deref()), (Some(29901), Some("web-1")));
-    assert_eq!(claim.parent_span_id.map(|id| id.to_string()).as_deref(), Some("da49c543567450af"));
+fn record() -> impl Strategy<Value = LogRecord> {
+    let times = (any::<u64>(), any::<u64>(), any::<i32>(), any::<u32>());
+    (times, any::<String>(), option::of(any_value()), pairs(), id(), id()).prop_map(
+        |((time_unix_nano, observed_time_unix_nano, severity_number, flags), severity_text, body, attributes, trace_id, span_id)| {
+            LogRecord {
+                time_unix_nano,
+                observed_time_unix_nano,
+                severity_number,
+                event_name: severity_text.clone(),
+                severity_text,
+                body,
+                attributes,
+                flags,
+                trace_id,
+                span_id,
+                ..LogRecord::default()
+            }
+        },
+    )
 }
 
-#[test]
-fn a_client_span_is_a_call() {
-    let call = |kind: i32, attributes: Value| {
-        only(&json!([]), json!({"kind": kind, "name": "outer", "attributes": attributes}))
-            .calls
-            .pop()
-            .map(|call| (call.operation, call.target))
-    };
-    let said = |operation: &str, target: &str| Some((operation.to_owned(), Some(target.to_owned())));
-    assert_eq!(
-        call(3, json!([text("http.request.method", "POST"), text("server.address", "payments.internal")])),
-        said("POST", "payments.internal")
-    );
-    assert_eq!(
-        call(3, json!([text("http.method", "GET"), text("http.url", "http://u:p@a.example:81/x?y=1")])),
-        said("GET", "a.example:81")
-    );
-    assert_eq!(
-        call(3, json!([text("db.operation.name", "SELECT"), text("db.collection.name", "orders"), text("db.name", "shop")])),
-        said("SELECT orders", "shop")
-    );
-    assert_eq!(call(4, json!([text("messaging.destination.name", "mails")])), said("outer", "mails"));
-    assert_eq!(call(1, json!([text("db.system", "postgresql")])), said("outer", "postgresql"));
-    assert_eq!(call(1, json!([])), None);
-    assert_eq!(call(2, json!([text("http.method", "GET")])), None);
+fn resource() -> impl Strategy<Value = Option<Resource>> {
+    option::of(pairs().prop_map(|attributes| Resource { attributes, ..Resource::default() }))
 }
 
-#[test]
-fn an_open_span_has_no_end() {
-    let claim = only(&json!([]), json!({"endTimeUnixNano": "0", "kind": 3}));
-    assert_eq!((claim.observed_at, claim.elapsed_ms, claim.calls[0].ended_at), (None, None, None));
-    assert_eq!(claim.attributes["open"], true.into());
-    let backwards = only(&json!([]), json!({"endTimeUnixNano": "1795348972282613999"}));
-    assert!(backwards.observed_at.is_some() && backwards.elapsed_ms.is_none());
+fn scope() -> impl Strategy<Value = Option<InstrumentationScope>> {
+    option::of(any::<String>().prop_map(|name| InstrumentationScope { name, ..InstrumentationScope::default() }))
 }
 
-#[test]
-fn an_xray_trace_beside_the_own_one_is_kept() {
-    let xray = "1-6a3f1c20-9a8fbf0a9c13eafa397c5a3b";
-    let header =
-        only(&json!([]), json!({"attributes": [text("_X_AMZN_TRACE_ID", &format!("Root={xray};Parent=53995c3f42cd8ad8;Sampled=1"))]}));
-    let link =
-        json!({"traceId": "6a3f1c209a8fbf0a9c13eafa397c5a3b", "spanId": "53995c3f42cd8ad8", "attributes": [text("source", "x-ray-env")]});
-    for claim in [header, only(&json!([]), json!({"links": [link]}))] {
-        assert_eq!(claim.text("xray_trace_id"), Some(xray));
-    }
+fn traces() -> impl Strategy<Value = ExportTraceServiceRequest> {
+    let scope_spans = (scope(), vec(span(), 0..3)).prop_map(|(scope, spans)| ScopeSpans { scope, spans, schema_url: "s".to_owned() });
+    let resource_spans = (resource(), vec(scope_spans, 0..3)).prop_map(|(resource, scope_spans)| ResourceSpans {
+        resource,
+        scope_spans,
+        schema_url: "r".to_owned(),
+    });
+    vec(resource_spans, 0..3).prop_map(|resource_spans| ExportTraceServiceRequest { resource_spans })
 }
 
-#[test]
-fn attributes_are_bounded_and_without_secrets() {
-    let mut attributes: Vec<_> = (0..70).map(|n| text(&format!("k{n}"), &"x".repeat(2000))).collect();
-    attributes.insert(0, text("http.request.header.authorization", "Bearer abc"));
-    attributes.insert(1, text("url.full", "https://a.example/?token=abc&page=2"));
-    attributes.insert(2, json!({"key": "list", "value": {"arrayValue": {"values": [{"intValue": "9007199254740993"}, {"doubleValue": "NaN"}, {"bytesValue": "AAEC"}, {}]}}}));
-    let claim = only(&json!([]), json!({"attributes": attributes}));
-    assert_eq!(claim.text("http.request.header.authorization"), Some("[redacted]"));
-    assert_eq!(claim.text("url.full"), Some("https://a.example/?token=[redacted]&page=2"));
-    assert_eq!(claim.text("k0").map(str::len), Some(1024));
-    assert_eq!(claim.number("attributes_dropped"), Some(9.0));
-    assert_eq!(serde_json::to_value(&claim.attributes["list"]).expect("json"), json!(["9007199254740993", null, "(3 bytes)", null]));
+fn logs() -> impl Strategy<Value = ExportLogsServiceRequest> {
+    let scope_logs =
+        (scope(), vec(record(), 0..3)).prop_map(|(scope, log_records)| ScopeLogs { scope, log_records, ..ScopeLogs::default() });
+    let resource_logs = (resource(), vec(scope_logs, 0..3)).prop_map(|(resource, scope_logs)| ResourceLogs {
+        resource,
+        scope_logs,
+        ..ResourceLogs::default()
+    });
+    vec(resource_logs, 0..3).prop_map(|resource_logs| ExportLogsServiceRequest { resource_logs })
 }
 
-#[test]
-fn ids_of_zeros_cost_their_own_span_only() {
-    let zeros = json!({"traceId": "0".repeat(32), "spanId": "eee19b7ec3c1b174", "name": "bad"});
-    let good = json!({"traceId": TRACE, "spanId": "eee19b7ec3c1b174", "name": "good"});
-    let parsed = parse(
-        json!({"resourceSpans": [{"scopeSpans": [{"spans": [zeros, good, {"traceId": TRACE, "name": "none"}]}]}]}).to_string().as_bytes(),
-    );
-    let reasons: Vec<_> = parsed
-        .items
-        .iter()
-        .filter_map(|item| if let Fate::Rejected(reject) = &item.fate { Some((item.line, reject.reason.as_str())) } else { None })
-        .collect();
-    assert_eq!(
-        reasons,
-        [
-            (1, "expected a trace ID of 16 bytes that are not all zero, found zeros only"),
-            (3, "expected a span ID of 8 bytes that are not all zero, found 0 bytes"),
-        ]
-    );
-}
-
-#[test]
-fn both_dialects_of_json_and_protobuf_are_the_same_claim() {
-    let canonical = document(
-        &json!([text("service.name", "orders")]),
-        &json!({"traceId": TRACE.to_uppercase(), "spanId": "eee19b7ec3c1b174", "name": "s", "kind": 3, "startTimeUnixNano": "1", "endTimeUnixNano": "2",
-            "status": {"code": 2, "message": "no"}, "unknown": {"a": [1]}, "events": null,
-            "attributes": [{"key": "n", "value": {"intValue": 7}}, {"key": "l", "value": {"kvlistValue": {"values": [text("a", "b")]}}}]}),
-    );
-    let other = json!({"resource_spans": [{"resource": {"attributes": [text("service.name", "orders")]}, "scope_spans": [{"scope": {"name": "lib"}, "spans": [
-        {"trace_id": TRACE, "span_id": "eee19b7ec3c1b174", "name": "s", "kind": "SPAN_KIND_CLIENT", "start_time_unix_nano": 1, "end_time_unix_nano": 2,
-            "status": {"code": "STATUS_CODE_ERROR", "message": "no"}, "links": [],
-            "attributes": [{"key": "n", "value": {"int_value": "7"}}, {"key": "l", "value": {"kvlist_value": {"values": [{"key": "a", "value": {"string_value": "b"}}]}}}]}]}]}]});
-    let first = claims(parse(canonical.to_string().as_bytes())).remove(0);
-    assert_eq!(first.text("status"), Some("error"));
-    let binary = decode_json(canonical.to_string().as_bytes()).expect("good").encode_to_vec();
-    assert!(looks_like_protobuf_traces(&binary));
-    for same in [parse(other.to_string().as_bytes()), parse(&binary), parse_json_value(&other).expect("traces")] {
-        assert_eq!(claims(same), std::slice::from_ref(&first));
+/// An attribute's value or a body, as prost has it.
+fn json_of(value: Option<&AnyValue>) -> Value {
+    match value.and_then(|value| value.value.as_ref()) {
+        Some(Any::StringValue(text)) => Value::from(text.as_str()),
+        Some(Any::BoolValue(flag)) => Value::from(*flag),
+        Some(Any::IntValue(number)) => Value::from(*number),
+        Some(Any::DoubleValue(number)) => Value::from(*number),
+        Some(Any::ArrayValue(list)) => list.values.iter().map(|value| json_of(Some(value))).collect(),
+        Some(Any::KvlistValue(map)) => map.values.iter().map(|pair| (pair.key.clone(), json_of(pair.value.as_ref()))).collect(),
+        Some(Any::BytesValue(_) | Any::StringValueStrindex(_)) | None => Value::Null,
     }
 }
 
-#[test]
-fn what_is_no_trace_request_is_refused_by_name() {
-    let id = |id: &str| document(&json!([]), &json!({"traceId": id, "spanId": "eee19b7ec3c1b174"})).to_string();
-    for (input, expected) in [
-        (id("W47/95gDgQPSabYzgTP8YA=="), "expected an ID of 32 hex digits, found `W47/95gDgQPSabYzgTP8YA==`"),
-        (id("abc"), "expected an ID of 32 hex digits, found `abc`"),
-        ("{\"resourceSpans\": [".to_owned(), "expected an OTLP trace request in JSON: EOF"),
-        ("\u{1}\u{2}garbage".to_owned(), "expected an ExportTraceServiceRequest in protobuf"),
-    ] {
-        let parsed = parse(input.as_bytes());
-        assert!(matches!(&parsed.items[0].fate, Fate::Rejected(reject) if reject.reason.contains(expected)), "{parsed:?}");
+type Attributes = Vec<(String, Value)>;
+
+fn of_prost(pairs: &[KeyValue]) -> Attributes {
+    pairs.iter().map(|pair| (pair.key.clone(), json_of(pair.value.as_ref()))).collect()
+}
+
+fn of_walk(pairs: &[Pair<'_>]) -> Attributes {
+    pairs.iter().map(|pair| (value::text(pair.key).to_owned(), value::to_json(pair.value))).collect()
+}
+
+/// Everything that is read of a span and of what is around it.
+type Said =
+    (Attributes, String, Vec<Vec<u8>>, String, [u64; 2], [i32; 2], Attributes, String, Option<Attributes>, Vec<(Vec<u8>, Attributes)>);
+
+fn spans_of_prost(request: &ExportTraceServiceRequest) -> Vec<Said> {
+    let mut all = Vec::new();
+    for of_resource in &request.resource_spans {
+        let resource = of_resource.resource.as_ref().map_or_else(Vec::new, |resource| of_prost(&resource.attributes));
+        for of_scope in &of_resource.scope_spans {
+            let scope = of_scope.scope.as_ref().map_or_else(String::new, |scope| scope.name.clone());
+            for span in &of_scope.spans {
+                let status = span.status.clone().unwrap_or_default();
+                let exception = span.events.iter().rfind(|event| event.name == "exception").map(|event| of_prost(&event.attributes));
+                all.push((
+                    resource.clone(),
+                    scope.clone(),
+                    vec![span.trace_id.clone(), span.span_id.clone(), span.parent_span_id.clone()],
+                    span.name.clone(),
+                    [span.start_time_unix_nano, span.end_time_unix_nano],
+                    [span.kind, status.code],
+                    of_prost(&span.attributes),
+                    status.message,
+                    exception,
+                    span.links.iter().map(|link| (link.trace_id.clone(), of_prost(&link.attributes))).collect(),
+                ));
+            }
+        }
     }
-    assert!(decode_json(b"").is_err() && decode_json(b"{}").is_ok() && decode_protobuf(b"").is_ok());
-    assert!(parse_json_value(&json!({"resourceLogs": []})).is_none());
-    assert!(!looks_like_protobuf_traces(b"\n\nplain text after blank lines") && !looks_like_protobuf_traces(b""));
+    all
 }
 
-#[test]
-fn a_file_of_one_document_a_line_is_read() {
-    let one = document(&json!([]), &json!({"traceId": TRACE, "spanId": "eee19b7ec3c1b174", "name": "a"})).to_string();
-    let parsed = parse(format!("{one}\n\n{one}\nnonsense\n").as_bytes());
-    assert_eq!((parsed.lines, parsed.items.iter().map(|item| item.line).collect::<Vec<_>>()), (4, vec![1, 3, 4]));
-}
-
-#[test]
-fn fixtures_are_read() {
-    let killed = claims(parse(include_bytes!("../../../../tests/fixtures/otlp_traces/python-gunicorn-27.0.1-killed.pb")));
-    assert_eq!(killed.len(), 1);
-    assert!(killed[0].parent_span_id.is_some(), "a child whose parent never came is what a killed request looks like");
-    let aborted = claims(parse(include_bytes!("../../../../tests/fixtures/otlp_traces/python-gunicorn-21.2.0-aborted.pb")));
-    let server = aborted.iter().find(|claim| claim.text("span_kind") == Some("server")).expect("it was exported at the abort");
-    assert_eq!((server.text("status"), server.attributes.get("http.status_code")), (Some("unset"), None));
-    let call = aborted.iter().flat_map(|claim| &claim.calls).next().expect("the query");
-    assert_eq!((call.operation.as_str(), call.target.as_deref()), ("db.query", Some("postgresql")));
-    let lambda = claims(parse(include_bytes!("../../../../tests/fixtures/otlp_traces/python-lambda.json")));
-    assert!(lambda.iter().all(|claim| claim.function.as_ref().map(FunctionName::as_str) == Some("checkout")));
+fn spans_of_walk(request: &Request) -> Vec<Said> {
+    let mut all = Vec::new();
+    request.for_each_span(|span, around| {
+        all.push((
+            of_walk(&around.resource),
+            around.scope.to_owned(),
+            vec![span.trace_id.to_vec(), span.id.to_vec(), span.parent_id.to_vec()],
+            span.name().to_owned(),
+            [span.started_unix_nano, span.ended_unix_nano],
+            [span.kind, span.status_code],
+            of_walk(&span.attributes),
+            span.status_message().to_owned(),
+            span.last_exception().map(|attributes| of_walk(&attributes)),
+            span::links(&span).map(|link| (link.trace_id.to_vec(), of_walk(&link.attributes))).collect(),
+        ));
+    });
+    all
 }
 
 proptest! {
-    /// Whatever comes: no panic, and every item has its fate.
     #[test]
-    fn any_bytes_are_read(input in proptest::collection::vec(any::<u8>(), 0..300)) {
-        let parsed = parse(&input);
-        prop_assert!(parsed.items.len() as u64 >= parsed.lines);
+    fn spans_are_read_as_prost_reads_them(request in traces()) {
+        let bytes = request.encode_to_vec();
+        prop_assert!(grammar::is_plain(&bytes, &grammar::TRACES));
+        prop_assert_eq!(spans_of_walk(&Signal::Traces.of_protobuf(bytes).expect("plain")), spans_of_prost(&request));
     }
 
     #[test]
-    fn any_damage_to_a_request_is_survived(at in 0..400_usize, byte in any::<u8>()) {
-        let mut input = include_bytes!("../../../../tests/fixtures/otlp_traces/python-gunicorn-21.2.0-aborted.pb").to_vec();
-        let at = at % input.len();
-        input[at] = byte;
-        let _ = parse(&input);
+    fn log_records_are_read_as_prost_reads_them(request in logs()) {
+        let bytes = request.encode_to_vec();
+        prop_assert!(grammar::is_plain(&bytes, &grammar::LOGS));
+        let (mut walk, mut around, mut found) = (Walk::new(&bytes), Around::default(), Vec::new());
+        while let Some((leaf, within)) = walk.next(&bytes) {
+            around.move_to(&bytes, within);
+            let record = Record::of(leaf);
+            let severity = record.severity().unwrap_or_default().to_owned();
+            found.push((of_walk(&around.resource), around.scope.to_owned(), record.at_unix_nano(), severity, value::to_json(record.body), of_walk(&record.attributes), record.trace_id.to_vec(), record.span_id.to_vec()));
+        }
+        let mut expected = Vec::new();
+        for of_resource in &request.resource_logs {
+            let resource = of_resource.resource.as_ref().map_or_else(Vec::new, |resource| of_prost(&resource.attributes));
+            for of_scope in &of_resource.scope_logs {
+                let scope = of_scope.scope.as_ref().map_or_else(String::new, |scope| scope.name.clone());
+                for record in &of_scope.log_records {
+                    let at = if record.time_unix_nano == 0 { record.observed_time_unix_nano } else { record.time_unix_nano };
+                    let named = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"].get(usize::try_from(i64::from(record.severity_number) - 1).map_or(9, |number| number / 4));
+                    let severity = if record.severity_text.is_empty() { (*named.unwrap_or(&"")).to_owned() } else { record.severity_text.clone() };
+                    expected.push((resource.clone(), scope.clone(), at, severity, json_of(record.body.as_ref()), of_prost(&record.attributes), record.trace_id.clone(), record.span_id.clone()));
+                }
+            }
+        }
+        prop_assert_eq!(found, expected);
+    }
+
+    /// Fields doubled, cut, moved and overwritten: what prost accepts is read as prost reads it, the rest is refused in its words.
+    #[test]
+    fn damage_is_judged_as_prost_judges_it(request in traces(), doubled in any::<bool>(), cuts in vec((any::<prop::sample::Index>(), any::<u8>()), 0..4)) {
+        let mut bytes = request.encode_to_vec();
+        if doubled {
+            bytes.extend(request.encode_to_vec());
+        }
+        for (at, byte) in cuts {
+            if !bytes.is_empty() {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+        }
+        let judged = ExportTraceServiceRequest::decode(bytes.as_slice());
+        match (Signal::Traces.of_protobuf(bytes), judged) {
+            (Ok(read), Ok(judged)) => prop_assert_eq!(spans_of_walk(&read), spans_of_prost(&judged)),
+            (Err(refused), Err(error)) => prop_assert!(refused.reason.ends_with(&error.to_string()), "{}", refused.reason),
+            (read, judged) => prop_assert!(false, "{:?} but {:?}", read.map(|_| ()), judged.map(|_| ())),
+        }
     }
 }
 
 #[test]
-fn blank_lines_count_as_lines() {
-    let line = r#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174","name":"a"}]}]}]}"#;
-    let parsed = parse(format!("{line}\n\n\n{line}\n").as_bytes());
-    assert_eq!((parsed.lines, parsed.items.iter().map(|item| item.line).collect::<Vec<_>>()), (4, vec![1, 4]));
+fn what_is_not_plain_is_brought_into_the_plain_form() {
+    // A span with two names: the last one counts. A status in two parts: they are merged.
+    let span = [0x2a, 1, b'a', 0x2a, 1, b'b', 0x7a, 3, 0x12, 1, b'm', 0x7a, 2, 0x18, 2];
+    let scope = [&[0x12, u8::try_from(span.len()).expect("short")][..], &span].concat();
+    let resource = [&[0x12, u8::try_from(scope.len()).expect("short")][..], &scope].concat();
+    let request = [&[0x0a, u8::try_from(resource.len()).expect("short")][..], &resource].concat();
+    assert!(!grammar::is_plain(&request, &grammar::TRACES));
+    let mut said = Vec::new();
+    let read = Signal::Traces.of_protobuf(request).expect("prost takes it");
+    read.for_each_span(|span, _| said.push((span.name().to_owned(), span.status_message().to_owned(), span.status_code)));
+    assert_eq!(said, [("b".to_owned(), "m".to_owned(), 2)]);
+}
+
+#[test]
+fn deep_nesting_costs_no_stack() {
+    let wrapped = |tag: u8, inner: &[u8]| {
+        let mut outer = vec![tag];
+        prost::encoding::encode_varint(inner.len() as u64, &mut outer);
+        outer.extend(inner);
+        outer
+    };
+    // An attribute of the resource that is a list in a list in a list.
+    let value = (0..2_000).fold(vec![0x18, 7], |inner, _| wrapped(0x2a, &wrapped(0x0a, &inner)));
+    let request = wrapped(0x0a, &wrapped(0x0a, &wrapped(0x0a, &wrapped(0x12, &value))));
+    assert!(!grammar::is_plain(&request, &grammar::TRACES));
+    let refused = Signal::Traces.of_protobuf(request).expect_err("prost has a limit of its own");
+    assert!(refused.reason.contains("recursion"), "{}", refused.reason);
 }

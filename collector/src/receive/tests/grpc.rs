@@ -1,25 +1,98 @@
+use bytes::BufMut as _;
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::logs::v1::logs_service_client::LogsServiceClient;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
 use prost::Message;
-use tonic::codec::CompressionEncoding;
+use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request};
 
-use super::otlp::two_spans;
+use super::otlp::{protobuf, two_records, two_spans};
 use super::*;
-use crate::parse::otlp;
+use crate::parse::otlp::Signal;
 use crate::receive::rpc_status::{RetryInfo, RpcStatus};
 
-async fn client(bench: &Bench) -> TraceServiceClient<Channel> {
+async fn channel(bench: &Bench) -> Channel {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("bound");
     tokio::spawn(serve(listener, grpc_router(&bench.receiver), bench.stop.clone()));
-    let channel = Endpoint::from_shared(format!("http://{address}")).expect("an address").connect().await.expect("it listens");
-    TraceServiceClient::new(channel).max_encoding_message_size(usize::MAX)
+    Endpoint::from_shared(format!("http://{address}")).expect("an address").connect().await.expect("it listens")
+}
+
+async fn client(bench: &Bench) -> TraceServiceClient<Channel> {
+    TraceServiceClient::new(channel(bench).await).max_encoding_message_size(usize::MAX)
 }
 
 fn spans(bad: bool) -> ExportTraceServiceRequest {
-    otlp::decode_json(two_spans(bad).as_bytes()).expect("good")
+    ExportTraceServiceRequest::decode(protobuf(Signal::Traces, &two_spans(bad)).as_slice()).expect("good")
+}
+
+fn records(bad: bool) -> ExportLogsServiceRequest {
+    ExportLogsServiceRequest::decode(protobuf(Signal::Logs, &two_records(bad)).as_slice()).expect("good")
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn log_records_are_stored_plain_and_in_gzip(pool: PgPool) {
+    let bench = Bench::new(pool);
+    let mut plain = LogsServiceClient::new(channel(&bench).await);
+    assert_eq!(plain.export(records(false)).await.expect("taken").into_inner().partial_success, None);
+    assert_eq!(bench.only(&id(7)).await.claim.kind, domain::Kind::InvocationReport);
+    let mut packed = LogsServiceClient::new(channel(&bench).await)
+        .send_compressed(CompressionEncoding::Gzip)
+        .accept_compressed(CompressionEncoding::Gzip);
+    let partial = packed.export(records(true)).await.expect("taken").into_inner().partial_success.expect("partial");
+    assert_eq!(partial.rejected_log_records, 1);
+    assert!(packed.export(ExportLogsServiceRequest::default()).await.is_ok());
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn what_is_no_message_and_no_method_is_refused(pool: PgPool) {
+    let bench = Bench::new(pool);
+    let call = async |path: &'static str, message: &[u8]| {
+        let mut grpc = tonic::client::Grpc::new(channel(&bench).await);
+        grpc.ready().await.expect("connected");
+        let codec = Raw;
+        grpc.unary(Request::new(message.to_vec()), axum::http::uri::PathAndQuery::from_static(path), codec).await.expect_err("refused")
+    };
+    let status = call("/opentelemetry.proto.collector.trace.v1.TraceService/Export", b"garbage").await;
+    assert_eq!(status.code(), Code::InvalidArgument);
+    assert!(status.message().starts_with("expected an ExportTraceServiceRequest in protobuf"), "{status:?}");
+    let status = call("/opentelemetry.proto.collector.metrics.v1.MetricsService/Export", b"").await;
+    assert_eq!(status.code(), Code::Unimplemented, "{status:?}");
+}
+
+/// Sends bytes as they are.
+struct Raw;
+
+impl Codec for Raw {
+    type Encode = Vec<u8>;
+    type Decode = ();
+    type Encoder = Self;
+    type Decoder = Self;
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+    fn decoder(&mut self) -> Self {
+        Self
+    }
+}
+
+impl Encoder for Raw {
+    type Item = Vec<u8>;
+    type Error = tonic::Status;
+    fn encode(&mut self, message: Vec<u8>, buffer: &mut EncodeBuf<'_>) -> Result<(), tonic::Status> {
+        buffer.put_slice(&message);
+        Ok(())
+    }
+}
+
+impl Decoder for Raw {
+    type Item = ();
+    type Error = tonic::Status;
+    fn decode(&mut self, _: &mut DecodeBuf<'_>) -> Result<Option<()>, tonic::Status> {
+        Ok(Some(()))
+    }
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
