@@ -3,7 +3,7 @@
 use domain::{Evidence, FunctionName, Instance, Key, Kind, Limit, Millis, Product, RequestId, StackName, TraceId};
 use jiff::Timestamp;
 
-use super::Knowledge;
+use super::{Knowledge, is_open};
 
 /// What a diagnosis is made from.
 #[derive(Clone, Debug)]
@@ -171,7 +171,8 @@ impl<'a> Case<'a> {
             Kind::GatewayRequest,
         ];
         let stated = kinds.into_iter().find_map(|kind| self.first(kind)?.claim.observed_at);
-        let spans = self.own.iter().filter(|one| one.claim.kind == Kind::Span && self.is_of_request(one));
+        let has_ended = |one: &&&Evidence| one.claim.kind == Kind::Span && self.is_of_request(one) && !is_open(&one.claim);
+        let spans = self.own.iter().filter(has_ended);
         stated.or_else(|| spans.filter_map(|one| one.claim.observed_at).max())
     }
 

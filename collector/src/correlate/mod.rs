@@ -9,6 +9,7 @@ mod case;
 mod gateways;
 mod inits;
 mod notices;
+mod open_spans;
 mod processes;
 mod proxies;
 mod servers;
@@ -19,6 +20,7 @@ mod traces;
 mod workers;
 
 pub use case::{Case, Ending, WorkerEnd, is_watchdog};
+pub use open_spans::is_open;
 pub use processes::{learned, ran_at_least};
 pub use proxies::is_proxys;
 

@@ -6,7 +6,7 @@ use domain::{Evidence, Instance, Key, RequestId, StackName, TraceId};
 use jiff::Timestamp;
 
 use super::processes::{self, Processes};
-use super::{gateways, notices, proxies};
+use super::{gateways, notices, open_spans, proxies};
 
 /// The evidence of one stack, each claim once, grouped by its narrowest key.
 pub struct Set<'a> {
@@ -35,6 +35,7 @@ impl<'a> Set<'a> {
         // Of repeated claims one is kept, by where it stood and not by when it came: arrival changes nothing.
         all.sort_by_cached_key(|one| (&one.stack, &one.claim, &one.origin, &one.source, one.received_at));
         all.dedup_by(|a, b| a.stack == b.stack && a.claim == b.claim);
+        open_spans::keep_last_words(&mut all);
         all.chunk_by(|a, b| a.stack == b.stack).map(Self::of).collect()
     }
 

@@ -2,6 +2,7 @@
 
 mod callers;
 mod causes;
+mod open_spans;
 mod parsers;
 mod properties;
 mod proxies;

@@ -24,7 +24,7 @@ fn any_line() -> impl Strategy<Value = String> {
     let time = (0_u32..3, 0_u32..60, select(vec![0, 0, 500]))
         .prop_map(|(minute, second, ms)| format!("2026-11-22T12:0{minute}:{second:02}.{ms:03}"));
     let short = (id, time, 0_u32..3, 0_u32..2);
-    let kind = 0_usize..34;
+    let kind = 0_usize..39;
     (short, kind).prop_map(|((id, time, pid, place), kind)| line(kind, id, &time, pid + 7, place))
 }
 
@@ -51,7 +51,7 @@ fn line(kind: usize, id: &str, time: &str, pid: u32, place: u32) -> String {
             "{{\"kind\":\"{kind}\",\"request_id\":\"{id}\",\"instance\":\"web.{place}\",\"pid\":{pid},\"observed_at\":\"{time}Z\",\"left_ms\":{left},\"limit_ms\":3000,\"platform\":\"aws_lambda\"}}\n"
         )
     };
-    let span = |span_kind: u8, id_attribute: bool| {
+    let told = |span_kind: u8, id_attribute: bool, tell: fn(&Span<'_>, u32) -> String| {
         let from_ms = u64::from(pid) * 1000;
         let attributes = [("faas.invocation_id", id)];
         let (span, parent) = if id_attribute { ("bbbbbbbbbbbbbbbb", "aaaaaaaaaaaaaaaa") } else { ("aaaaaaaaaaaaaaaa", "") };
@@ -67,8 +67,9 @@ fn line(kind: usize, id: &str, time: &str, pid: u32, place: u32) -> String {
             failed: !id_attribute,
             attributes,
         };
-        span.line()
+        tell(&span, place)
     };
+    let span = |span_kind: u8, id_attribute: bool| told(span_kind, id_attribute, |span, _| span.line());
     match kind {
         0 => cloudwatch(format!("START RequestId: {id} Version: 7")),
         1 => cloudwatch(format!("END RequestId: {id}")),
@@ -104,6 +105,9 @@ fn line(kind: usize, id: &str, time: &str, pid: u32, place: u32) -> String {
         }
         27 => span(2, true),
         28 => span(3, false),
+        34 => told(2, true, |span, place| span.partial("heartbeat", 9000 + 500 * u64::from(place), 500)),
+        35 | 36 => told(3, kind == 35, |span, place| span.partial("heartbeat", 9500 + 700 * u64::from(place), 500)),
+        37 => told(3, true, |span, place| span.partial("stop", 9900 + u64::from(place), 500)),
         _ => span(3, true),
     }
 }
@@ -115,7 +119,7 @@ fn any_evidence() -> impl Strategy<Value = Vec<Evidence>> {
 
 /// Evidence of real files, a few together, each as if it ran on an instance of its own.
 fn real_evidence() -> impl Strategy<Value = Vec<Evidence>> {
-    const FILES: [&str; 14] = [
+    const FILES: [&str; 16] = [
         "gunicorn/fly-21.2.0.log",
         "gunicorn/19.9.0-cascade.log",
         "gunicorn/21.2.0-boot-timeout.log",
@@ -130,6 +134,8 @@ fn real_evidence() -> impl Strategy<Value = Vec<Evidence>> {
         "lambda_text/timeout-in-report.log",
         "watchdog/every-kind.jsonl",
         "otlp_traces/python-gunicorn-21.2.0-aborted.pb",
+        "otlp_logs/python-gunicorn-27.0.1.pb",
+        "otlp_logs/python-partial-span-processor-0.0.9.pb",
     ];
     let one = select(FILES.to_vec()).prop_map(|file| evidence_of(&fixture(file), Some(file)));
     vec(one, 1..4).prop_map(|files| files.concat())

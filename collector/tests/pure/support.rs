@@ -105,10 +105,24 @@ pub struct Span<'a> {
     pub attributes: &'a [(&'a str, &'a str)],
 }
 
+/// 12:00:00 in nanoseconds since 1970.
+const NOON_NS: u64 = 1_795_348_800_000_000_000;
+
 impl Span<'_> {
+    /// A log record that carries this span, sent at that moment: `heartbeat` or `stop`, one line.
+    pub fn partial(&self, event: &str, at_ms: u64, every_ms: u64) -> String {
+        let attribute = |key: &str, value: &str| serde_json::json!({"key": key, "value": {"stringValue": value}});
+        let frequency = format!("{every_ms}ms");
+        let attributes = [("partial.event", event), ("partial.frequency", frequency.as_str()), ("partial.body.type", "json/v1")];
+        let record = serde_json::json!({
+            "timeUnixNano": (NOON_NS + at_ms * 1_000_000).to_string(), "body": {"stringValue": self.line().trim_end()},
+            "attributes": attributes.map(|(key, value)| attribute(key, value)),
+        });
+        format!("{}\n", serde_json::json!({"resourceLogs": [{"scopeLogs": [{"logRecords": [record]}]}]}))
+    }
+
     /// The export request of this span alone, one line.
     pub fn line(&self) -> String {
-        const NOON_NS: u64 = 1_795_348_800_000_000_000;
         let nanos = |ms: u64| if ms == 0 { "0".to_owned() } else { (NOON_NS + ms * 1_000_000).to_string() };
         let attribute = |(key, value): &(&str, &str)| serde_json::json!({"key": key, "value": {"stringValue": value}});
         let span = serde_json::json!({

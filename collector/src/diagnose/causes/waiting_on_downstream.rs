@@ -1,6 +1,7 @@
 //! `waiting_on_downstream`: one call to somebody else covers most of the time.
 //!
-//! Looks at: calls that the watchdog saw open, client spans that lasted or never ended, a stack that stands at a socket.
+//! Looks at: calls that the watchdog saw open, client spans that lasted, never ended or were open at their last heartbeat, a
+//! stack that stands at a socket.
 //! Conclusive, because the callee, the beginning and the end of the wait are all stated. Looks the same: a callee that is
 //! slow because we asked it too often (`repeated_calls`), a connection that never came up (`connect_hang`).
 
@@ -8,12 +9,16 @@ use domain::{Call, Evidence, Frame, Kind, Millis, Reason};
 use jiff::Timestamp;
 
 use super::Recognised;
-use crate::correlate::Case;
+use crate::correlate::{Case, is_open};
 use crate::diagnose::cite;
 use crate::diagnose::firing::Firing;
 
 /// The share of the time from which on a call counts as the culprit.
 const SHARE_MIN: f64 = 0.5;
+
+/// How many intervals may pass without a heartbeat before it is missed: the processors look at their spans once an interval of
+/// their own, by default as long as the one between heartbeats, and then the record is still to be sent.
+const HEARTBEATS_DUE: f64 = 3.0;
 
 /// Functions in which Python stands while it waits for somebody else's bytes, with their files where the name alone could
 /// be anybody's. Seen in stacks of `http.client`, `urllib`, `requests`, `redis` and TLS, November 2026. Not `select`: an
@@ -43,7 +48,7 @@ pub fn recognise(case: &Case<'_>, firing: &Firing) -> Option<Recognised> {
 fn longest_call(case: &Case<'_>, firing: &Firing) -> Option<Recognised> {
     let (start, end) = (case.started_at(), firing.at.or_else(|| case.ended_at())?);
     let calls = case.own.iter().flat_map(|one| one.claim.calls.iter().map(move |call| (*one, call)));
-    let waits = calls.filter_map(|(one, call)| Some((waited(call, start, end)?, one, call)));
+    let waits = calls.filter_map(|(one, call)| Some((waited(call, start, known_open_until(one, end))?, one, call)));
     let (wait, one, call) = waits.max_by_key(|(wait, one, _)| (*wait, std::cmp::Reverse(&one.claim)))?;
     let whole = start.map_or(Millis::ZERO, |start| Millis::between(start, end));
     if whole <= Millis::ZERO || wait.as_ms_f64() < whole.as_ms_f64() * SHARE_MIN {
@@ -51,9 +56,19 @@ fn longest_call(case: &Case<'_>, firing: &Firing) -> Option<Recognised> {
     }
     let operation = spoken(call);
     let answered = call.ended_at.is_some_and(|ended| ended < end);
-    let outcome = if answered { "was answered late" } else { "had not been answered" };
+    let outcome = if answered {
+        "was answered late"
+    } else if known_open_until(one, end) < end {
+        "was open when it was last heard of"
+    } else {
+        "had not been answered"
+    };
     let text = format!("{wait} of {whole} went into {operation}, which {outcome}");
     let mut reasons = vec![Reason { text, evidence: vec![cite(one)] }];
+    if let Some(open_for) = one.claim.elapsed_ms.filter(|_| is_open(&one.claim)) {
+        let text = format!("its span was still open at its last heartbeat, {open_for} after it had begun");
+        reasons.push(Reason { text, evidence: vec![cite(one)] });
+    }
     if call.no_client_timeout {
         reasons
             .push(Reason { text: "that call has no client timeout: it would have waited for ever".to_owned(), evidence: vec![cite(one)] });
@@ -68,6 +83,16 @@ fn waited(call: &Call, start: Option<Timestamp>, end: Timestamp) -> Option<Milli
     let from = call.started_at.max(start)?;
     let to = call.ended_at.map_or(end, |ended| ended.min(end));
     Some(Millis::between(from, to)).filter(|wait| *wait > Millis::ZERO)
+}
+
+/// Up to when a call that was not seen to end is known to have been open: up to the end, unless heartbeats that were due by
+/// then have not come. A process that is stopped or blocked sends none, nor does one whose call has ended.
+fn known_open_until(one: &Evidence, end: Timestamp) -> Timestamp {
+    let (seen_at, every) = (one.claim.observed_at.filter(|_| is_open(&one.claim)), one.claim.millis("heartbeat_every_ms"));
+    match seen_at.zip(every) {
+        Some((seen_at, every)) if Millis::between(seen_at, end).as_ms_f64() > every.as_ms_f64() * HEARTBEATS_DUE => seen_at,
+        _ => end,
+    }
 }
 
 /// `POST payments.internal`.
