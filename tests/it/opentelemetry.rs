@@ -112,3 +112,83 @@ async fn spans_that_come_before_anybody_knows_their_request_are_found_later() {
     daemon.push("lambda_text", &report(&request_id(way.number))).await;
     check(&daemon, &way).await;
 }
+
+/// A request that hangs in a call, and whose process is killed: no span of it ever ends.
+#[tokio::test]
+async fn heartbeats_of_open_spans_tell_where_a_killed_request_hung() {
+    let database = Database::create().await;
+    let daemon = Daemon::start(&database).await;
+    let id = request_id(0x570);
+    let settings = json!({ "endpoint": daemon.ingest, "request_id": id, "interval_ms": 100 });
+    let mut function = Peer::python("partial_spans.py", &settings);
+    while function.next().await["heartbeats"].as_u64() < Some(8) {}
+    function.kill();
+
+    let request = daemon.request(&id).await.expect("its spans name it");
+    let opened = request["evidence"].as_array().expect("a list").iter().filter_map(|one| one["claim"]["started_at"].as_str());
+    let began = opened.min().expect("a span").parse::<jiff::Timestamp>().expect("a time");
+    // As Lambda reports the end of the environment: a second after the request began.
+    let report = report(&id).replace("3000", "1000").lines().last().map(str::to_owned).expect("a line");
+    let ended = began + jiff::SignedDuration::from_millis(1000);
+    daemon.push("auto", &format!("{}\n", json!({ "timestamp": ended.to_string(), "logStream": "s", "message": report }))).await;
+
+    let incident = daemon.incident(&id, |incident| incident["diagnosis"]["cause"]["id"] == "waiting_on_downstream").await;
+    assert_eq!(incident["diagnosis"]["cause"]["operation"], "POST payments.internal");
+    assert_eq!((&incident["state"], &incident["function"]), (&json!("confirmed"), &json!("checkout")));
+    let reasons = incident["diagnosis"]["reasons"].to_string();
+    assert!(reasons.contains("which had not been answered") && reasons.contains("still open at its last heartbeat"), "{reasons}");
+    let lanes = incident["timeline"]["lanes"].as_array().expect("a list").iter().filter(|lane| lane["layer"] == "downstream");
+    let unanswered: Vec<_> = lanes.filter(|lane| lane["segments"][0]["kind"] == "unanswered").map(|lane| &lane["label"]).collect();
+    assert_eq!(unanswered, ["payments.internal"], "the call that was answered is not open any more");
+    daemon.stop().await;
+}
+
+/// What Python's loggers say, sent by the SDK's handler instead of being printed.
+async fn log(daemon: &Daemon, protocol: &str, host: &str, records: Value) {
+    let endpoint = if protocol == "grpc" { &daemon.grpc } else { &daemon.ingest };
+    let resource = json!({ "service.name": "checkout", "host.name": host });
+    let settings = json!({ "protocol": protocol, "endpoint": endpoint, "resource": resource, "records": records });
+    Peer::python("logs.py", &settings).succeeded().await;
+}
+
+#[tokio::test]
+async fn lines_that_the_python_sdk_sends_as_log_records_are_read_as_lines() {
+    let database = Database::create().await;
+    let daemon = Daemon::start(&database).await;
+    for (protocol, number) in [("http_protobuf", 0x580), ("grpc", 0x590)] {
+        let (id, host) = (request_id(number), format!("web-{number}"));
+        let lines = report(&id);
+        let lambda = lines.lines().map(|line| json!({ "logger": "lambda", "level": 20, "message": line }));
+        let gunicorn = [
+            json!({ "logger": "gunicorn.error", "level": 50, "message": format!("WORKER TIMEOUT (pid:{number})") }),
+            json!({ "logger": "gunicorn.error", "level": 40, "message": format!("Worker (pid:{number}) was sent SIGKILL! Perhaps out of memory?") }),
+            json!({ "logger": "shop", "level": 40, "message": "order 7 was not paid", "attributes": { "order": 7 } }),
+        ];
+        log(&daemon, protocol, &host, lambda.chain(gunicorn).collect()).await;
+        let incident = daemon.incident(&id, |incident| incident["state"] == "confirmed").await;
+        assert_eq!((&incident["diagnosis"]["product"], &incident["function"]), (&json!("aws_lambda"), &json!("checkout")));
+        let what = format!("the incident of the worker on {host}");
+        let worker = eventually(&what, async || {
+            let listed = daemon.api("/incidents").await;
+            let all = listed["incidents"].as_array().expect("a list");
+            all.iter().find(|incident| incident["instance"] == host.as_str()).cloned()
+        })
+        .await;
+        assert_eq!((&worker["pid"], &worker["diagnosis"]["product"]), (&json!(number), &json!("gunicorn")), "{worker:#}");
+    }
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn lines_that_the_javascript_sdk_sends_as_log_records_are_read_as_lines() {
+    let database = Database::create().await;
+    let daemon = Daemon::start(&database).await;
+    let id = request_id(0x5a0);
+    let resource = json!({ "faas.name": "checkout", "cloud.platform": "aws_lambda" });
+    let records: Vec<_> = report(&id).lines().chain(["order 7 was paid"]).map(str::to_owned).collect();
+    let settings = json!({ "endpoint": daemon.ingest, "resource": resource, "records": records });
+    Peer::node("logs.mjs", &settings).succeeded().await;
+    let incident = daemon.incident(&id, |incident| incident["state"] == "confirmed").await;
+    assert_eq!((&incident["diagnosis"]["product"], &incident["function"]), (&json!("aws_lambda"), &json!("checkout")));
+    daemon.stop().await;
+}

@@ -50,6 +50,11 @@ impl Peer {
         self.0.write(format!("{what}\n").as_bytes());
     }
 
+    /// Ends it at once, without a chance to say anything more.
+    pub fn kill(mut self) {
+        self.0.kill();
+    }
+
     /// Waits for it to end by itself.
     pub async fn succeeded(mut self) {
         let status = self.0.finished().await;
