@@ -1,4 +1,5 @@
-//! Room ahead and retention behind: partitions are made before they are needed and dropped when they are old.
+//! Room ahead and retention behind: partitions are made before they are needed and dropped when they are old; statistics of
+//! minutes are put together by the hour.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Partitions are made hours ahead, so this is often enough.
 const EVERY: Duration = Duration::from_mins(5);
+
+/// How long durations are kept: a quarter of a year, in which a trend shows.
+const STATISTICS_KEPT: SignedDuration = SignedDuration::from_hours(24 * 92);
 
 /// Keeps the database's partitions in order until `stop`. `evidence_days` is how long evidence without an incident is kept.
 pub async fn run(store: Store, clock: Arc<dyn Clock>, evidence_days: u32, stop: CancellationToken) {
@@ -26,6 +30,10 @@ pub async fn run(store: Store, clock: Arc<dyn Clock>, evidence_days: u32, stop: 
                 Err(error) => tracing::warn!(error = %error, "old evidence could not be dropped; it is tried again"),
             },
             Err(error) => tracing::warn!(error = %error, "`database.evidence_days` is out of range"),
+        }
+        let oldest = now.saturating_sub(STATISTICS_KEPT).unwrap_or(now);
+        if let Err(error) = store.compact_function_minutes(now, oldest).await {
+            tracing::warn!(error = %error, "statistics of minutes could not be put together; it is tried again");
         }
         tokio::select! {
             () = stop.cancelled() => return,

@@ -89,6 +89,7 @@ pub async fn until(
         clock: Arc::clone(&clock),
         registry: registry.clone(),
         ingest_url: format!("http://{}", addresses.ingest_http),
+        propose: collector::estimate::advice,
         public_url: config.alerts.public_url.clone(),
     };
     let readers = listen(pages, dashboard::router(dashboard), stop_pages.clone());

@@ -26,11 +26,12 @@ const IMPORTS: [(&str, &[&str]); 5] = [
 const DOMAIN_LIBRARIES: [&str; 4] = ["blake3", "jiff", "serde", "serde_json"];
 
 /// Same input, same output: what is in here reads no clock, does no I/O and logs nothing.
-const PURE: [&str; 7] = [
+const PURE: [&str; 8] = [
     "collector/src/parse",
     "collector/src/correlate",
     "collector/src/diagnose",
     "collector/src/documented",
+    "collector/src/estimate",
     "collector/src/limits",
     "collector/src/lint",
     "alerts/src/rules",

@@ -1,10 +1,13 @@
 //! Verdicts from files alone: no server, no database. The same parsers, the same fold.
 
-use domain::{Evidence, Incident, Origin, SourceName, StackName};
+use std::collections::BTreeMap;
+
+use domain::{Claim, Evidence, FunctionName, Histogram, History, Incident, Origin, Outcome, SourceName, StackName};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::correlate::Knowledge;
+use crate::estimate;
 use crate::parse::{Context, Fate, Format, Item, pieces};
 
 /// One file as it was handed in.
@@ -69,7 +72,42 @@ pub fn explain(inputs: &[Input<'_>], format: Format, knowledge: &Knowledge, now:
         }
     }
     let incidents = crate::fold_knowing(&evidence, knowledge, now).incidents;
-    Report { incidents, read }
+    let history = histories(&evidence, &incidents);
+    if history.is_empty() {
+        return Report { incidents, read };
+    }
+    let knowledge = Knowledge { history, ..knowledge.clone() };
+    Report { incidents: crate::fold_knowing(&evidence, &knowledge, now).incidents, read }
+}
+
+/// How long the requests of each function took that a limit cut off: where there are enough of them to say something.
+fn histories(evidence: &[Evidence], incidents: &[Incident]) -> BTreeMap<FunctionName, History> {
+    let mut histories: BTreeMap<FunctionName, History> = BTreeMap::new();
+    for incident in incidents.iter().filter(|incident| incident.outcome == Outcome::Timeout) {
+        let after = incident.elapsed_ms.or_else(|| incident.diagnosis.limit.as_ref()?.value_ms);
+        if let Some((function, after)) = incident.function.as_ref().zip(after) {
+            histories.entry(function.clone()).or_default().cut.push((after, 1));
+        }
+    }
+    let is_wanted = |claim: &&Claim| claim.finished_run().is_some_and(|run| histories.contains_key(run.function));
+    let mut claims: Vec<&Claim> = evidence.iter().map(|one| &one.claim).filter(is_wanted).collect();
+    // What stands in two of the files is one request.
+    claims.sort_unstable();
+    claims.dedup();
+    // A request that a log line and a span tell of is one, too: per function, the format that knows of most.
+    let mut by_format: BTreeMap<(&FunctionName, &str), Histogram> = BTreeMap::new();
+    for claim in claims {
+        if let Some(run) = claim.finished_run() {
+            by_format.entry((run.function, &claim.format)).or_default().add(run.took);
+        }
+    }
+    for ((function, _), runs) in by_format {
+        if let Some(history) = histories.get_mut(function).filter(|history| history.finished.total() < runs.total()) {
+            history.finished = runs;
+        }
+    }
+    histories.retain(|_, history| history.runs() >= estimate::RUNS_MIN);
+    histories
 }
 
 fn count(read: &mut Read, file: &str, item: Item, now: Timestamp) -> Option<Evidence> {

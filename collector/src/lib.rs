@@ -11,6 +11,7 @@
 pub mod correlate;
 pub mod diagnose;
 pub mod documented;
+pub mod estimate;
 pub mod explain;
 mod fold;
 pub mod limits;

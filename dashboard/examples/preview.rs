@@ -34,6 +34,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         clock: Arc::new(ManualClock::new(now)),
         registry: prometheus::Registry::new(),
         ingest_url: "http://127.0.0.1:4318".to_owned(),
+        propose: support::propose,
         public_url: format!("http://{address}"),
     };
     println!("http://{address}");

@@ -18,6 +18,8 @@ pub const RETRY_AFTER_S: &str = "5";
 pub enum Failure {
     /// There is no such thing.
     NotFound(&'static str),
+    /// What changes something came from somebody else's page.
+    ForeignPage,
     /// The question could not be understood.
     BadParameter(BadParameter),
     /// The database does not answer, or not in time.
@@ -32,6 +34,7 @@ impl Failure {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::ForeignPage => StatusCode::FORBIDDEN,
             Self::BadParameter(_) => StatusCode::BAD_REQUEST,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -43,6 +46,7 @@ impl Failure {
     pub fn headline(&self) -> String {
         match self {
             Self::NotFound(what) => format!("There is no such {what}"),
+            Self::ForeignPage => "Another page asked for this".to_owned(),
             Self::BadParameter(bad) => format!("The parameter `{}` could not be understood", bad.name),
             Self::Unavailable => "The database does not answer".to_owned(),
             Self::Internal => "This page could not be made".to_owned(),
@@ -57,6 +61,9 @@ impl Failure {
                 "Its evidence may have shown since that nothing overran, or its retention is over. The list has all there are.".to_owned()
             }
             Self::NotFound(_) => "The address may be misspelt. The overview leads to everything there is.".to_owned(),
+            Self::ForeignPage => {
+                "Only pages of this dashboard may change anything. Open the problem here, and press the button there.".to_owned()
+            }
             Self::BadParameter(bad) => format!("Expected {}, found `{}`.", bad.expected, bad.found),
             Self::Unavailable => {
                 "Overrun keeps what it shows in Postgres, and Postgres does not answer at the moment. What arrives is not lost by \
@@ -75,6 +82,7 @@ impl Failure {
             Self::BadParameter(bad) => {
                 json!({ "error": bad.to_string(), "parameter": bad.name, "expected": bad.expected, "found": bad.found })
             }
+            Self::ForeignPage => json!({ "error": "asked for by a page of another site" }),
             Self::NotFound(what) => json!({ "error": format!("no such {what}") }),
             Self::Unavailable => json!({ "error": "the database does not answer; try again" }),
             Self::Internal => json!({ "error": "a fault of ours; it has been logged" }),

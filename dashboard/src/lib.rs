@@ -5,7 +5,7 @@
 //!                                                                       └→ show
 //! ```
 //!
-//! The last step of the flow. It only reads: every page is a query of `store`, a view struct of strings ready to print, and
+//! The last step of the flow. It reads, and writes only a person's word that a problem is resolved: every page is a query of `store`, a view struct of strings ready to print, and
 //! a template. The largest text of a page is a sentence that answers the question with which a person came.
 //!
 //! - `pages`: one file per page, with a template of the same name in `templates/pages/`.
@@ -25,6 +25,7 @@ mod headers;
 mod health;
 mod links;
 mod moment;
+mod own_page;
 mod pages;
 mod query;
 mod text;
@@ -38,7 +39,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use domain::Clock;
+use domain::{Advice, Clock, History, Limit};
 use store::Store;
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -58,9 +59,14 @@ pub struct Dashboard {
     pub registry: prometheus::Registry,
     /// Where senders reach the collector: `http://127.0.0.1:4318`. Shown in commands to copy.
     pub ingest_url: String,
+    /// What the history of a function advises about a limit that cut it off; the last are the limits around it.
+    pub propose: Propose,
     /// Where readers reach the dashboard: `http://127.0.0.1:4319`. If it has a path, all links start with that path.
     pub public_url: String,
 }
+
+/// How a history is turned into advice: handed in, since it belongs to the diagnosis.
+pub type Propose = fn(&History, &Limit, &[Limit]) -> Advice;
 
 /// What handlers share.
 #[derive(Clone)]
@@ -69,6 +75,7 @@ struct App {
     clock: Arc<dyn Clock>,
     registry: prometheus::Registry,
     ingest_url: Arc<str>,
+    propose: Propose,
     links: Links,
 }
 
@@ -80,6 +87,7 @@ pub fn router(dashboard: Dashboard) -> Router {
         store: dashboard.store,
         clock: dashboard.clock,
         registry: dashboard.registry,
+        propose: dashboard.propose,
         ingest_url: dashboard.ingest_url.trim_end_matches('/').into(),
         links: links.clone(),
     };

@@ -49,6 +49,24 @@ impl Links {
         format!("{}/requests/{}", self.base, encoded(request_id))
     }
 
+    /// The page of one problem.
+    #[must_use]
+    pub fn problem(&self, id: &str) -> String {
+        format!("{}/problems/{}", self.base, encoded(id))
+    }
+
+    /// One problem as JSON.
+    #[must_use]
+    pub fn problem_json(&self, id: &str) -> String {
+        format!("{}/api/overrun/v1/problems/{}", self.base, encoded(id))
+    }
+
+    /// The list of problems, filtered.
+    #[must_use]
+    pub fn problems(&self, parameters: &[(&str, String)]) -> String {
+        with_query(format!("{}/problems", self.base), parameters)
+    }
+
     /// One incident as JSON.
     #[must_use]
     pub fn incident_json(&self, id: &str) -> String {
@@ -71,6 +89,18 @@ impl Links {
     #[must_use]
     pub fn incidents(&self, parameters: &[(&str, String)]) -> String {
         with_query(format!("{}/incidents", self.base), parameters)
+    }
+
+    /// The list of problems as JSON.
+    #[must_use]
+    pub fn problems_json(&self, parameters: &[(&str, String)]) -> String {
+        with_query(format!("{}/api/overrun/v1/problems", self.base), parameters)
+    }
+
+    /// The incidents of one problem in a span of time.
+    #[must_use]
+    pub fn incidents_of_problem(&self, id: &str, from: Timestamp, to: Timestamp) -> String {
+        self.incidents(&[("problem", id.to_owned()), ("from", from.to_string()), ("to", to.to_string())])
     }
 
     /// The incidents of a span of time.

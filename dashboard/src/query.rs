@@ -1,14 +1,18 @@
-//! The parameters by which incidents are asked for, the same for the page and the API.
+//! The parameters by which incidents and problems are asked for, the same for the pages and the API.
 //!
 //! ```text
 //! ?from=2026-11-22T12:00:00Z&to=1795350000000&stack=&function=checkout&layer=app_server&outcome=timeout&state=confirmed
-//! &problem=…&q=…&before=…&limit=50
+//! &problem=…&release=…&q=…&before=…&limit=50
 //! ```
+
+mod problems;
 
 use domain::{IncidentState, Layer, Outcome};
 use jiff::Timestamp;
 use store::{IncidentFilter, StoredIncident};
 use thiserror::Error;
+
+pub use self::problems::{is_problem_id, next_problem, read_problems};
 
 /// Incidents per page where the asker does not say.
 pub const LIMIT_DEFAULT: u32 = 50;
@@ -18,7 +22,7 @@ pub const LIMIT_MAX: u32 = 200;
 const VALUE_BYTES_MAX: usize = 1024;
 
 /// Names of the parameters, in the order in which errors list them.
-const NAMES: [&str; 11] = ["from", "to", "stack", "function", "layer", "outcome", "state", "problem", "q", "before", "limit"];
+const NAMES: [&str; 12] = ["from", "to", "stack", "function", "layer", "outcome", "state", "problem", "release", "q", "before", "limit"];
 
 /// A parameter that cannot be understood.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -49,6 +53,28 @@ pub enum Unknown {
     Ignore,
 }
 
+impl Unknown {
+    /// Whether a parameter is to be read: it is one of `names`.
+    fn takes(self, name: &str, names: &[&str]) -> Result<bool, BadParameter> {
+        match self {
+            _ if names.contains(&name) => Ok(true),
+            Self::Ignore => Ok(false),
+            Self::Refuse => Err(BadParameter::new(name, format!("one of {}", names.join(", ")), name)),
+        }
+    }
+}
+
+/// Refuses values that are longer than any that would find something, or that no database holds.
+fn text(name: &str, value: &str) -> Result<(), BadParameter> {
+    if value.len() > VALUE_BYTES_MAX {
+        return Err(BadParameter::new(name, format!("at most {VALUE_BYTES_MAX} bytes"), value));
+    }
+    if value.contains('\0') {
+        return Err(BadParameter::new(name, "text without NUL", value));
+    }
+    Ok(())
+}
+
 /// Reads a query. Empty values are absent ones: a form sends all its fields.
 ///
 /// # Errors
@@ -57,21 +83,10 @@ pub enum Unknown {
 pub fn read(pairs: &[(String, String)], unknown: Unknown) -> Result<IncidentFilter, BadParameter> {
     let mut filter = IncidentFilter { limit: LIMIT_DEFAULT, ..IncidentFilter::default() };
     for (name, value) in pairs.iter().map(|(name, value)| (name.as_str(), value.trim())) {
-        if !NAMES.contains(&name) {
-            match unknown {
-                Unknown::Ignore => continue,
-                Unknown::Refuse => return Err(BadParameter::new(name, format!("one of {}", NAMES.join(", ")), name)),
-            }
-        }
-        if value.is_empty() {
+        if !unknown.takes(name, &NAMES)? || value.is_empty() {
             continue;
         }
-        if value.len() > VALUE_BYTES_MAX {
-            return Err(BadParameter::new(name, format!("at most {VALUE_BYTES_MAX} bytes"), value));
-        }
-        if value.contains('\0') {
-            return Err(BadParameter::new(name, "text without NUL", value));
-        }
+        text(name, value)?;
         match name {
             "from" => filter.from = Some(time(name, value)?),
             "to" => filter.to = Some(time(name, value)?),
@@ -82,7 +97,8 @@ pub fn read(pairs: &[(String, String)], unknown: Unknown) -> Result<IncidentFilt
             "state" => filter.state = Some(one_of(name, value, &IncidentState::ALL, IncidentState::as_str)?),
             "problem" => filter.problem = Some(value.to_owned()),
             "q" => filter.text = Some(value.to_owned()),
-            "before" => filter.before = Some(cursor(value)?),
+            "release" => filter.release = Some(value.to_owned()),
+            "before" => filter.before = Some(place(value, is_incident_id)?),
             _ => filter.limit = limit(value)?,
         }
     }
@@ -111,10 +127,11 @@ fn limit(value: &str) -> Result<u32, BadParameter> {
     limit.ok_or_else(|| BadParameter::new("limit", format!("a number from 1 to {LIMIT_MAX}"), value))
 }
 
-fn cursor(value: &str) -> Result<(Timestamp, String), BadParameter> {
+/// The last of the page before: its time and its ID.
+fn place(value: &str, is_id: fn(&str) -> bool) -> Result<(Timestamp, String), BadParameter> {
     let parts = value.split_once('~').and_then(|(at, id)| Some((at.parse().ok()?, id)));
     let (at, id) = parts
-        .filter(|(_, id)| is_incident_id(id))
+        .filter(|(_, id)| is_id(id))
         .ok_or_else(|| BadParameter::new("before", "the `next` of the page before, as it was given", value))?;
     Ok((at, id.to_owned()))
 }

@@ -4,7 +4,7 @@ use askama::Template;
 use askama::filters::HtmlSafe;
 use domain::{Cause, Claim, ClaimedOutcome, Confidence, Incident, IncidentState, Kind, KnownFrom, Layer, Outcome};
 use serde::Serialize;
-use store::DeliveryState;
+use store::{DeliveryState, ProblemState};
 
 use crate::text::Text;
 
@@ -113,6 +113,17 @@ pub fn cause(id: &str) -> String {
         Cause::UNKNOWN => "cause not known".to_owned(),
         id => Text::name(&id.replace('_', " ")).to_string(),
     }
+}
+
+/// The chip of a problem's state.
+#[must_use]
+pub fn problem(state: ProblemState) -> Chip {
+    let (class, title) = match state {
+        ProblemState::Open => ("plain", "nobody has said that it is over"),
+        ProblemState::Resolved => ("work", "somebody said that it is over, and it was not seen since"),
+        ProblemState::Regressed => ("wait", "it was said to be over, and came back"),
+    };
+    Chip { text: state.as_str().to_owned(), class, title }
 }
 
 /// The chip of a delivery's state.

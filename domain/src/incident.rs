@@ -117,6 +117,12 @@ pub struct Incident {
     pub stack: StackName,
     /// The function or service.
     pub function: Option<FunctionName>,
+    /// The function's version, as its platform counts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// The release of the user's code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<String>,
     /// The platform or server that ran it.
     pub platform: Option<Product>,
     /// Where it ran.

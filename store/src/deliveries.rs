@@ -248,6 +248,28 @@ impl Store {
         Ok(found)
     }
 
+    /// Who was told of a problem: the latest deliveries of its latest incidents, newest first.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn deliveries_of_problem(&self, problem: &str, limit: u32) -> Result<Vec<Delivery>, StoreError> {
+        // A problem may have incidents without number; who was told of the latest is what matters.
+        const INCIDENTS_MAX: i64 = 500;
+        let rows = sqlx::query(
+            "select *, incident::text as incident_text
+             from deliveries
+             where incident_id = any (array(select id from incidents where problem = $1 order by at desc, id desc limit $2))
+             order by created_at desc, change_id desc, id
+             limit $3",
+        )
+        .bind(without_nul(problem))
+        .bind(INCIDENTS_MAX)
+        .bind(i64::from(limit))
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(delivery).collect()
+    }
+
     /// The latest deliveries, newest first.
     ///
     /// # Errors

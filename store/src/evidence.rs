@@ -15,7 +15,7 @@ use crate::copy::Column::{Flag, Json, Text, Time};
 use crate::copy::{Rows, Table};
 use crate::partitions::Hour;
 use crate::watched::{Anomalies, Roots, Seen};
-use crate::{Store, StoreError, error, fates, nesting, watched};
+use crate::{Store, StoreError, error, fates, function_minutes, nesting, watched};
 
 /// The columns of `evidence`, in the order of [`Encoded`].
 pub(crate) static EVIDENCE: Table = Table {
@@ -118,6 +118,7 @@ async fn write(connection: &mut PgConnection, batches: &[Batch], encoded: &Encod
     anomalies.make_due(&mut transaction).await?;
     fates::keep_rejects(&mut transaction, &new_batches).await?;
     fates::count(&mut transaction, &new_batches).await?;
+    function_minutes::count_runs(&mut transaction, &new_batches).await?;
     transaction.commit().await?;
     Ok((Appended { evidence, repeated_batches: (batches.len() - new.len()) as u64, groups_due: 0 }, anomalies.into_roots()))
 }

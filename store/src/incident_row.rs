@@ -17,11 +17,11 @@ pub(crate) async fn write(connection: &mut PgConnection, incident: &Incident, js
     sqlx::query(
         "insert into incidents (
              id, stack, subject, root, problem, request_id, trace_id, function, platform, instance, outcome, state, layer, product,
-             setting, limit_ms, cause, operation, summary, at, started_at, ended_at, elapsed_ms, first_seen_at, changed_at, incident
+             setting, limit_ms, cause, operation, summary, at, started_at, ended_at, elapsed_ms, first_seen_at, changed_at, incident, release
          )
          values (
              $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, coalesce($20, $24), $21, $22, $23,
-             $24, $24, $25::json
+             $24, $24, $25::json, $26
          )
          on conflict (id) do update set
              stack = excluded.stack,
@@ -47,7 +47,8 @@ pub(crate) async fn write(connection: &mut PgConnection, incident: &Incident, js
              ended_at = excluded.ended_at,
              elapsed_ms = excluded.elapsed_ms,
              changed_at = excluded.changed_at,
-             incident = excluded.incident",
+             incident = excluded.incident,
+             release = excluded.release",
     )
     .bind(incident.id.as_str())
     .bind(indexed(incident.stack.as_str()))
@@ -74,6 +75,7 @@ pub(crate) async fn write(connection: &mut PgConnection, incident: &Incident, js
     .bind(ms(incident.elapsed_ms))
     .bind(time(now))
     .bind(json)
+    .bind(text(incident.release.as_deref().or(incident.version.as_deref())))
     .execute(connection)
     .await?;
     Ok(())

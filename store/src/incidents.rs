@@ -25,6 +25,8 @@ pub struct IncidentFilter {
     pub state: Option<IncidentState>,
     /// Of this problem.
     pub problem: Option<String>,
+    /// Of this release, or this version where no source names a release.
+    pub release: Option<String>,
     /// A request ID, a trace ID, or words that all stand in the summary or the function's name.
     pub text: Option<String>,
     /// Older than this one: the moment and ID of the last incident of the page before.
@@ -45,6 +47,7 @@ impl Default for IncidentFilter {
             outcome: None,
             state: None,
             problem: None,
+            release: None,
             text: None,
             before: None,
             limit: 50,
@@ -91,6 +94,7 @@ impl Store {
                    or concat_ws(' ', summary, function) ilike all ($10::text[])
                )
                and ($11::timestamptz is null or (at, id) < ($11, $12))
+               and ($14::text is null or release = $14)
              order by at desc, id desc
              limit $13",
         )
@@ -107,6 +111,7 @@ impl Store {
         .bind(maybe_time(filter.before.as_ref().map(|(at, _)| *at)))
         .bind(filter.before.as_ref().map(|(_, id)| without_nul(id)))
         .bind(i64::from(filter.limit))
+        .bind(filter.release.as_deref().map(without_nul))
         .fetch_all(&self.pool)
         .await?;
         rows.iter().map(incident_row::stored).collect()

@@ -10,6 +10,8 @@
 //! - [`evidence`](Store::append): the hot path, append only. A healthy request never becomes a row of its own.
 //! - [`recompute`](Store::recompute): evidence of one group → incidents and their changes, in one transaction.
 //! - `group`: which evidence belongs together; `watched`: which late evidence matters.
+//! - `function_minutes`: how long requests take, counted as their evidence is stored.
+//! - `problems`: incidents of one fingerprint, written with them.
 //! - `incidents`, `requests`, `overview`, `sources`: what pages ask.
 //! - `changes`, `deliveries`: what alerts do.
 //! - `partitions`: room ahead, retention behind.
@@ -25,6 +27,7 @@ mod deliveries;
 mod error;
 mod evidence;
 mod fates;
+mod function_minutes;
 mod group;
 mod incident_row;
 mod incidents;
@@ -33,6 +36,7 @@ mod nesting;
 mod overview;
 mod partitions;
 mod private_cluster;
+mod problems;
 mod raw_copy;
 mod recompute;
 mod requests;
@@ -55,9 +59,11 @@ pub use changes::{Change, ChangeKind, Listener, NewDelivery, Quiet};
 pub use deliveries::{AttemptOutcome, AttemptRow, Delivery, DeliveryState};
 pub use error::{StoreError, in_time};
 pub use evidence::{Appended, Batch, Rejected};
+pub use function_minutes::FunctionMinute;
 pub use incidents::{IncidentFilter, StoredIncident};
 pub use overview::{FunctionRow, LayerCount, ProblemRow};
 pub use private_cluster::{ClusterError, PrivateCluster};
+pub use problems::{Problem, ProblemFilter, ProblemState, ReleaseRow};
 pub use raw_copy::RawRows;
 pub use requests::RequestRecord;
 pub use sources::{RejectRow, SourceRow};

@@ -96,7 +96,7 @@ impl Store {
             .collect()
     }
 
-    /// Problems with incidents in `[from, to)`, the most frequent first.
+    /// Problems with incidents in `[from, to)` that nobody has resolved, the most frequent first.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -110,6 +110,7 @@ impl Store {
                      floor($4 * extract(epoch from at - $1) / extract(epoch from $2 - $1))::integer as bucket
                  from incidents
                  where at >= $1 and at < $2
+                   and not exists (select from problems where problems.id = incidents.problem and problems.state = 'resolved')
              ), problem as (
                  select
                      problem,

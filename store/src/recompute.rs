@@ -13,6 +13,7 @@ use sqlx::{Connection, PgConnection, Row};
 use crate::changes::{self, ChangeKind};
 use crate::columns::{self, time};
 use crate::group::{self, Group};
+use crate::problems::Touched;
 use crate::watched::{Anomalies, Roots};
 use crate::{Store, StoreError, incident_row, locks};
 
@@ -39,7 +40,8 @@ impl Store {
         }
         let stacks: BTreeSet<&String> = due.iter().map(|(stack, _)| stack).collect();
         locks::recompute(&mut transaction, &stacks.into_iter().cloned().collect::<Vec<_>>()).await?;
-        let mut outcome = Outcome { now, has_changes: false, anomalies: Anomalies::default(), again: BTreeMap::new() };
+        let mut outcome =
+            Outcome { now, has_changes: false, problems: Touched::default(), anomalies: Anomalies::default(), again: BTreeMap::new() };
         for (stack, root) in &due {
             let group = group::load(&mut transaction, stack, root).await?;
             let folded: Option<Folded> = fold(&group.evidence, now).into();
@@ -94,6 +96,7 @@ async fn claim(connection: &mut PgConnection, now: Timestamp, groups_max: u32) -
 struct Outcome {
     now: Timestamp,
     has_changes: bool,
+    problems: Touched,
     anomalies: Anomalies,
     /// Groups to look at again, and when.
     again: BTreeMap<(String, String), Timestamp>,
@@ -118,6 +121,7 @@ impl Outcome {
         for (id, known) in known.iter().filter(|(id, _)| !current.contains(id.as_str())) {
             if known.subject == root || (!group.is_truncated && group.keys.contains(&known.subject)) {
                 superseded.push(id.as_str());
+                self.problems.left(&known.problem);
             } else {
                 // This group no longer shows it, but not all of the group was looked at. Its own group decides.
                 self.look_again(stack, &known.subject, self.now);
@@ -150,6 +154,7 @@ impl Outcome {
             Some(known) => (ChangeKind::Updated, Some(known.state)),
         };
         incident_row::write(connection, incident, &json, root, self.now).await?;
+        self.problems.written(incident, known.map(|known| known.problem.as_str()), self.now);
         changes::write(connection, kind, previous, incident, &json, self.now).await?;
         self.has_changes = true;
         Ok(())
@@ -174,6 +179,7 @@ impl Outcome {
                 .execute(&mut *connection)
                 .await?;
         }
+        self.problems.write(connection, self.now).await?;
         if self.has_changes {
             changes::announce(connection).await?;
         }
@@ -184,6 +190,7 @@ impl Outcome {
 /// An incident as it stands.
 struct Known {
     subject: String,
+    problem: String,
     state: IncidentState,
     json: String,
 }
@@ -197,11 +204,11 @@ async fn known(
     incidents: &[Incident],
 ) -> Result<HashMap<String, Known>, StoreError> {
     let rows = sqlx::query(
-        "select id, subject, state, incident::text as incident
+        "select id, subject, problem, state, incident::text as incident
          from incidents
          where stack = $1 and (subject = any($2) or root = $3)
          union
-         select id, subject, state, incident::text as incident
+         select id, subject, problem, state, incident::text as incident
          from incidents
          where id = any($4)",
     )
@@ -214,7 +221,8 @@ async fn known(
     let mut known = HashMap::with_capacity(rows.len());
     for row in rows {
         let state = incident_row::state(row.try_get("state")?)?;
-        known.insert(row.try_get("id")?, Known { subject: row.try_get("subject")?, state, json: row.try_get("incident")? });
+        let known_as = Known { subject: row.try_get("subject")?, problem: row.try_get("problem")?, state, json: row.try_get("incident")? };
+        known.insert(row.try_get("id")?, known_as);
     }
     Ok(known)
 }

@@ -78,6 +78,8 @@ pub(crate) fn incident(stack: &StackName, subject: &str, summary: &str) -> Incid
         trace_id: None,
         stack: stack.clone(),
         function: Some(FunctionName::from("checkout")),
+        version: None,
+        release: None,
         platform: None,
         instance: None,
         pid: None,

@@ -24,9 +24,10 @@ pub use open_spans::is_open;
 pub use processes::{learned, ran_at_least};
 pub use proxies::is_proxys;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use domain::{Evidence, FunctionName, Key, Limit, Product};
+use domain::{Evidence, FunctionName, History, Key, Limit, Product};
 use jiff::Timestamp;
 
 use set::Set;
@@ -40,6 +41,8 @@ pub struct Knowledge {
     pub limits: Vec<Limit>,
     /// Functions that configuration names, each with limits of its own.
     pub functions: Vec<ConfiguredFunction>,
+    /// How long requests of a function took, where that is known from the same evidence.
+    pub history: BTreeMap<FunctionName, History>,
 }
 
 /// A function as configuration names it.

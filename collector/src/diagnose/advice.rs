@@ -2,11 +2,12 @@
 
 use std::fmt::Write as _;
 
-use domain::{Advice, Cause, Limit, Millis, Outcome};
+use domain::{Advice, Cause, Limit, Outcome};
 
 use super::firing::Firing;
 use crate::correlate::{Case, Ending};
 use crate::documented::{self, Bounds};
+use crate::estimate::{self, as_written};
 
 /// What to change, most useful first.
 pub fn for_case(case: &Case<'_>, firing: &Firing, why: &Cause) -> Vec<Advice> {
@@ -14,6 +15,7 @@ pub fn for_case(case: &Case<'_>, firing: &Firing, why: &Cause) -> Vec<Advice> {
     advice.extend(for_cause(case, why));
     advice.extend(for_outcome(case, firing));
     advice.extend(firing.limit.as_ref().and_then(|limit| for_limit(limit, why)));
+    from_history(case, firing, why, &mut advice);
     let stack_known = case.evidence().any(|one| !one.claim.stacks.is_empty());
     if why.id == Cause::UNKNOWN && !stack_known && matches!(firing.outcome, Outcome::Timeout | Outcome::DroppedAtShutdown) {
         advice.push(plain(
@@ -22,6 +24,23 @@ pub fn for_case(case: &Case<'_>, firing: &Firing, why: &Cause) -> Vec<Advice> {
         ));
     }
     advice
+}
+
+/// Where the function's other requests are known, what they say about the limit that ended this one.
+fn from_history(case: &Case<'_>, firing: &Firing, why: &Cause, advice: &mut Vec<Advice>) {
+    let may_be_too_low = firing.outcome == Outcome::Timeout && [Cause::UNKNOWN, "limit_too_low"].contains(&why.id.as_str());
+    let function = || case.any(|claim| claim.function.clone());
+    let Some((limit, function)) = firing.limit.as_ref().filter(|_| may_be_too_low).zip(function()) else { return };
+    let Some(history) = case.knowledge.history.get(&function) else { return };
+    let around: Vec<Limit> = case.knowledge.of(Some(&function)).cloned().collect();
+    let said = estimate::advice(history, limit, &around);
+    match advice.iter_mut().find(|known| known.setting.as_ref() == Some(&limit.setting)) {
+        Some(known) => {
+            known.to = said.to;
+            known.text = format!("{} {}", said.text, known.text);
+        }
+        None => advice.push(said),
+    }
 }
 
 fn plain(kind: &str, text: &str) -> Advice {
@@ -103,10 +122,4 @@ fn for_limit(limit: &Limit, cause: &Cause) -> Option<Advice> {
         from: limit.value_ms.map(as_written(limit)),
         ..plain("change_setting", &text)
     })
-}
-
-/// A value as its users write it: both products count whole seconds.
-fn as_written(limit: &Limit) -> impl Fn(Millis) -> String + use<> {
-    let dashed = limit.setting.starts_with("--");
-    move |value| if dashed { (value.as_ms() / 1000).to_string() } else { value.to_string() }
 }

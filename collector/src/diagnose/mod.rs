@@ -6,11 +6,12 @@
 
 mod advice;
 mod causes;
+mod fingerprint;
 mod firing;
 mod sentence;
 mod timeline;
 
-use domain::{Citation, Diagnosis, Evidence, Fired, FunctionName, Incident, IncidentId, Outcome, ProblemId, Product};
+use domain::{Citation, Diagnosis, Evidence, Fired, Incident, IncidentId, Outcome, Product};
 
 use crate::correlate::Case;
 
@@ -41,7 +42,7 @@ pub fn incident(case: &Case<'_>) -> Option<Incident> {
         evidence,
         cause: recognised,
     };
-    let problem = fingerprint(case, function.as_ref(), &firing, &diagnosis);
+    let problem = fingerprint::problem(case, function.as_ref(), &firing, &diagnosis);
     Some(Incident {
         id: IncidentId::derive(case.stack, &case.subject, case.attempt),
         subject: case.subject.to_string(),
@@ -50,6 +51,8 @@ pub fn incident(case: &Case<'_>) -> Option<Incident> {
         attempt: if case.request_id().is_some() { case.attempt } else { 1 },
         trace_id: case.trace_id().cloned(),
         stack: case.stack.clone(),
+        version: case.any(|claim| claim.text("version").filter(|_| !claim.kind.is_of_server()).map(str::to_owned)),
+        release: case.any(|claim| claim.text("release").map(str::to_owned)),
         platform: platform(case, &firing),
         instance: case.any(|claim| claim.instance.clone()),
         pid: case
@@ -76,30 +79,6 @@ fn platform(case: &Case<'_>, firing: &Firing) -> Option<Product> {
     serving.or_else(|| case.any(|claim| claim.platform.clone())).or_else(|| firing.product.clone())
 }
 
-/// Function, layer, setting, cause and operation; nothing that differs from one request to the next.
-fn fingerprint(case: &Case<'_>, function: Option<&FunctionName>, firing: &Firing, diagnosis: &Diagnosis) -> ProblemId {
-    let product = firing.product.as_ref().map_or("", Product::as_str);
-    let operation = diagnosis.cause.operation.as_deref().map(steady).unwrap_or_default();
-    let parts = [
-        case.stack.as_str(),
-        function.map_or(product, FunctionName::as_str),
-        diagnosis.layer.map_or("", domain::Layer::as_str),
-        product,
-        diagnosis.limit.as_ref().map_or("", |limit| &limit.setting),
-        firing.outcome.as_str(),
-        &diagnosis.cause.id,
-        &operation,
-    ];
-    ProblemId::derive(&parts)
-}
-
-/// An operation without what varies: words that hold digits (IDs, numbers, addresses) become `#`, queries are cut.
-fn steady(operation: &str) -> String {
-    let without_query = operation.split('?').next().unwrap_or_default();
-    let word = |word: &str| if word.bytes().any(|b| b.is_ascii_digit()) { "#".to_owned() } else { word.to_owned() };
-    without_query.split(['/', ' ']).map(word).collect::<Vec<_>>().join("/")
-}
-
 /// Points at a claim.
 pub(crate) fn cite(evidence: &Evidence) -> Citation {
     let claim = &evidence.claim;
@@ -121,15 +100,4 @@ pub(crate) fn cite_all<'a>(evidence: impl IntoIterator<Item = &'a Evidence>) -> 
 /// Whether an outcome is one that a platform or server, rather than a watchdog's suspicion, tells of.
 pub(crate) fn is_death(outcome: Outcome) -> bool {
     !matches!(outcome, Outcome::Ok | Outcome::NearMiss)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_varies_is_no_part_of_an_operation() {
-        assert_eq!(steady("GET /orders/7?x=1"), steady("GET /orders/8831?y=2"));
-        assert_ne!(steady("GET /orders/7"), steady("GET /users/7"));
-    }
 }

@@ -4,6 +4,7 @@ mod callers;
 mod causes;
 mod open_spans;
 mod parsers;
+mod problems;
 mod properties;
 mod proxies;
 mod runs;

@@ -6,10 +6,11 @@
 
 mod incidents;
 mod openapi;
+mod problems;
 mod requests;
 
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Serialize;
 
@@ -26,6 +27,10 @@ pub fn router() -> Router<App> {
         .route("/api/overrun/v1/incidents", get(incidents::list))
         .route("/api/overrun/v1/incidents/{id}", get(incidents::show))
         .route("/api/overrun/v1/incidents/{id}/evidence", get(incidents::evidence))
+        .route("/api/overrun/v1/problems", get(problems::list))
+        .route("/api/overrun/v1/problems/{id}", get(problems::show))
+        .route("/api/overrun/v1/problems/{id}/resolve", post(problems::resolve))
+        .route("/api/overrun/v1/problems/{id}/reopen", post(problems::reopen))
         .route("/api/overrun/v1/requests/{request_id}", get(requests::show))
 }
 

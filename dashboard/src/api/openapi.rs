@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use domain::{IncidentState, Layer, Outcome};
 use serde_json::{Value, json};
+use store::ProblemState;
 
 use crate::App;
 use crate::query::{LIMIT_DEFAULT, LIMIT_MAX};
@@ -14,6 +15,7 @@ pub async fn show(State(app): State<App>) -> Json<Value> {
 }
 
 fn description(base: &str) -> Value {
+    let text = json!({ "type": "string" });
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -44,6 +46,39 @@ fn description(base: &str) -> Value {
                 "summary": "What the sources said about it",
                 "parameters": [in_path("id", "24 hex digits")],
                 "responses": responses(&json!({ "$ref": "#/components/schemas/EvidenceList" }), &["404", "503"]),
+            } },
+            "/api/overrun/v1/problems": { "get": {
+                "summary": "Problems: incidents of the same function, layer, cause and operation; those seen last first",
+                "parameters": [
+                    in_query("state", &text, "some of open, resolved, regressed, with commas between"),
+                    in_query("stack", &text, "of this stack"),
+                    in_query("function", &text, "of this function"),
+                    in_query("before", &text, "the `next` of the page before"),
+                    limit(),
+                ],
+                "responses": responses(&json!({
+                    "type": "object",
+                    "required": ["problems", "next"],
+                    "properties": {
+                        "problems": { "type": "array", "items": { "$ref": "#/components/schemas/Problem" } },
+                        "next": { "type": ["string", "null"], "description": "give it as `before` for the page after this one" },
+                    },
+                }), &["400", "503"]),
+            } },
+            "/api/overrun/v1/problems/{id}": { "get": {
+                "summary": "One problem, with the releases that it was seen in",
+                "parameters": [in_path("id", "16 hex digits")],
+                "responses": responses(&json!({ "$ref": "#/components/schemas/Problem" }), &["404", "503"]),
+            } },
+            "/api/overrun/v1/problems/{id}/resolve": { "post": {
+                "summary": "Say that a problem is resolved; if an incident happens after that, it is `regressed`",
+                "parameters": [in_path("id", "16 hex digits")],
+                "responses": responses(&json!({ "$ref": "#/components/schemas/Problem" }), &["403", "404", "503"]),
+            } },
+            "/api/overrun/v1/problems/{id}/reopen": { "post": {
+                "summary": "Take that back",
+                "parameters": [in_path("id", "16 hex digits")],
+                "responses": responses(&json!({ "$ref": "#/components/schemas/Problem" }), &["403", "404", "503"]),
             } },
             "/api/overrun/v1/requests/{request_id}": { "get": {
                 "summary": "Everything known about one request",
@@ -82,10 +117,15 @@ fn parameters() -> Vec<Value> {
         in_query("outcome", &words(&Outcome::ALL.map(Outcome::as_str)), "how it ended"),
         in_query("state", &words(&IncidentState::ALL.map(IncidentState::as_str)), "how far it may be believed"),
         in_query("problem", &text, "of this problem"),
+        in_query("release", &text, "of this release, or version where no release is named"),
         in_query("q", &text, "a request ID, a trace ID, or words of the verdict"),
         in_query("before", &text, "the `next` of the page before"),
-        in_query("limit", &json!({ "type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT }), "how many"),
+        limit(),
     ]
+}
+
+fn limit() -> Value {
+    in_query("limit", &json!({ "type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT }), "how many")
 }
 
 fn words(words: &[&str]) -> Value {
@@ -120,6 +160,19 @@ fn schemas() -> Value {
         "EvidenceList": { "type": "object", "required": ["evidence", "evidence_left_out"], "properties": {
             "evidence": { "type": "array", "items": { "type": "object" } }, "evidence_left_out": { "type": "integer" },
         } },
+        "Problem": {
+            "type": "object",
+            "required": ["id", "stack", "function", "layer", "cause", "operation", "summary", "state", "incidents", "first_at", "last_at",
+                "latest_incident", "resolved_at", "resolved_by", "regressed_at"],
+            "properties": {
+                "id": { "type": "string" }, "stack": { "type": "string" }, "function": text, "layer": text, "product": text,
+                "cause": { "type": "string" }, "operation": text,
+                "summary": { "type": "string", "description": "the verdict of the latest incident" },
+                "state": words(&ProblemState::ALL.map(ProblemState::as_str)),
+                "incidents": { "type": "integer" }, "first_at": time, "last_at": time, "latest_incident": { "type": "string" },
+                "resolved_at": time, "resolved_by": text, "regressed_at": time, "releases": { "type": "array", "items": { "type": "object" } },
+            },
+        },
         "Incident": {
             "type": "object",
             "required": ["id", "problem", "request_id", "attempt", "stack", "outcome", "state", "summary", "diagnosis", "timeline",
@@ -127,7 +180,7 @@ fn schemas() -> Value {
             "properties": {
                 "id": { "type": "string" }, "problem": { "type": "string" }, "subject": { "type": "string" },
                 "request_id": text, "attempt": { "type": "integer", "minimum": 1 }, "trace_id": text, "stack": { "type": "string" },
-                "function": text, "platform": text, "instance": text, "pid": { "type": ["integer", "null"] },
+                "function": text, "version": text, "release": text, "platform": text, "instance": text, "pid": { "type": ["integer", "null"] },
                 "outcome": words(&Outcome::ALL.map(Outcome::as_str)),
                 "state": words(&IncidentState::ALL.map(IncidentState::as_str)),
                 "started_at": time, "ended_at": time, "elapsed_ms": number,

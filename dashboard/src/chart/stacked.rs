@@ -9,7 +9,6 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use store::LayerCount;
 
-use crate::links::Links;
 use crate::moment::{count, counted};
 use crate::timeline::Px;
 use crate::words::{self, LayerWord};
@@ -20,6 +19,9 @@ const HEIGHT: f64 = 100.0;
 const BUCKET: f64 = 10.0;
 /// Free room between two buckets.
 const GAP: f64 = 1.6;
+
+/// The address of the incidents between two moments, of one layer or of all.
+pub type List<'a> = &'a dyn Fn(Timestamp, Timestamp, Option<Layer>) -> String;
 
 /// Timeouts over time, stacked by layer.
 #[derive(Debug, Template)]
@@ -124,9 +126,9 @@ impl Window {
 impl HtmlSafe for Stacked {}
 
 impl Stacked {
-    /// Draws `counts` over `window`.
+    /// Draws `counts` over `window`; `list` is the address of the incidents between two moments, of one layer or of all.
     #[must_use]
-    pub fn draw(counts: &[LayerCount], window: Window, links: &Links) -> Self {
+    pub fn draw(counts: &[LayerCount], window: Window, list: List<'_>) -> Self {
         let mut buckets: BTreeMap<usize, BTreeMap<LayerOrder, u64>> = BTreeMap::new();
         let mut layers: BTreeMap<LayerOrder, u64> = BTreeMap::new();
         for item in counts.iter().filter(|item| item.count > 0) {
@@ -142,12 +144,12 @@ impl Stacked {
         let legend = layers.iter().map(|(layer, n)| LegendRow {
             layer: layer.word(),
             count: count(*n),
-            href: layer.1.map(|layer| links.incidents_between(window.from, window.to, Some(layer))),
+            href: layer.1.map(|layer| list(window.from, window.to, Some(layer))),
         });
         Self {
             width: Px(f64::from(window.buckets) * BUCKET),
             legend: legend.collect(),
-            bars: buckets.iter().map(|(bucket, layers)| draw_bucket(*bucket, layers, top, window, links)).collect(),
+            bars: buckets.iter().map(|(bucket, layers)| draw_bucket(*bucket, layers, top, window, list)).collect(),
             top: count(top),
             half: if top.is_multiple_of(2) { count(top / 2) } else { String::new() },
             times: time_labels(window),
@@ -173,7 +175,7 @@ impl LayerOrder {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52, drawn a few pixels high")]
-fn draw_bucket(bucket: usize, layers: &BTreeMap<LayerOrder, u64>, top: u64, window: Window, links: &Links) -> StackedBar {
+fn draw_bucket(bucket: usize, layers: &BTreeMap<LayerOrder, u64>, top: u64, window: Window, list: List<'_>) -> StackedBar {
     let (from, to) = (window.starts_at(bucket), window.starts_at(bucket + 1));
     let mut below = HEIGHT;
     let pieces = layers.iter().map(|(layer, n)| {
@@ -187,7 +189,7 @@ fn draw_bucket(bucket: usize, layers: &BTreeMap<LayerOrder, u64>, top: u64, wind
         x: Px(bucket as f64 * BUCKET + GAP / 2.0),
         width: Px(BUCKET - GAP),
         pieces,
-        href: links.incidents_between(from, to, None),
+        href: list(from, to, None),
         title: format!("{} to {} UTC: {}", time_text(from, "%-d %b %H:%M"), time_text(to, "%H:%M"), parts.join(", ")),
     }
 }
@@ -225,6 +227,7 @@ fn round_up(highest: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::links::Links;
 
     fn at(text: &str) -> Timestamp {
         format!("2026-11-22T{text}Z").parse().expect("a time")
@@ -232,6 +235,10 @@ mod tests {
 
     fn day() -> Window {
         Window { from: at("00:00:00"), to: at("12:00:00"), buckets: 24 }
+    }
+
+    fn list(from: Timestamp, to: Timestamp, layer: Option<Layer>) -> String {
+        Links::new("").incidents_between(from, to, layer)
     }
 
     fn counted_at(time: &str, layer: Option<Layer>, count: u64) -> LayerCount {
@@ -246,7 +253,7 @@ mod tests {
             counted_at("01:00:00", None, 4),
             counted_at("23:00:00", Some(Layer::Client), 9),
         ];
-        let chart = Stacked::draw(&counts, day(), &Links::new(""));
+        let chart = Stacked::draw(&counts, day(), &list);
         assert_eq!((chart.total, chart.top.as_str(), chart.half.as_str()), (8, "8", "4"));
         let bar = &chart.bars[0];
         let pieces: Vec<_> = bar.pieces.iter().map(|piece| (piece.class, piece.y.0, piece.height.0)).collect();
@@ -257,7 +264,7 @@ mod tests {
 
     #[test]
     fn nothing_counted_draws_nothing() {
-        let chart = Stacked::draw(&[], day(), &Links::new(""));
+        let chart = Stacked::draw(&[], day(), &list);
         assert_eq!((chart.total, chart.bars.len(), chart.legend.len()), (0, 0, 0));
     }
 

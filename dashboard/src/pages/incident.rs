@@ -5,11 +5,13 @@ use askama::Template;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use domain::{Advice, Citation, Evidence, Incident, Note};
+use domain::{Citation, Evidence, Incident, Note};
 use jiff::Timestamp;
 use store::{AttemptRow, Delivery, IncidentFilter};
 
+use super::advice::AdviceList;
 use super::evidence::{EvidenceTable, anchor};
+use super::proposal::proposal;
 use super::{Shell, respond, stacks};
 use crate::App;
 use crate::error::Failure;
@@ -41,7 +43,8 @@ struct IncidentPage {
     took: String,
     layer: LayerWord,
     facts: Vec<Sentence>,
-    advice: Vec<AdviceView>,
+    advice: AdviceList,
+    proposal: Option<AdviceList>,
     reasons: Vec<NoteView>,
     consequences: Vec<NoteView>,
     contradicted: Vec<NoteView>,
@@ -65,15 +68,6 @@ struct Fact {
     name: &'static str,
     value: Text,
     href: Option<String>,
-}
-
-struct AdviceView {
-    /// `--timeout 30 → 45`.
-    change: Option<Text>,
-    /// The present value, where no other is proposed.
-    present: Option<Text>,
-    place: Option<Sentence>,
-    text: Sentence,
 }
 
 struct NoteView {
@@ -115,7 +109,11 @@ async fn view(app: &App, id: &str) -> Result<IncidentPage, Failure> {
     let like = IncidentFilter { problem: Some(incident.problem.as_str().to_owned()), limit: LIKE_MAX, ..IncidentFilter::default() };
     let (evidence, deliveries, like) =
         tokio::try_join!(app.store.incident_evidence(&incident), app.store.deliveries_of(id), app.store.incidents(&like))?;
-    Ok(page(app, &incident, &evidence, &deliveries, like.len()))
+    let proposal = proposal(app, &incident, app.clock.now()).await?;
+    Ok(IncidentPage {
+        proposal: proposal.map(|advice| AdviceList::new(&[advice])),
+        ..page(app, &incident, &evidence, &deliveries, like.len())
+    })
 }
 
 fn page(app: &App, incident: &Incident, evidence: &[Evidence], deliveries: &[(Delivery, Vec<AttemptRow>)], like: usize) -> IncidentPage {
@@ -134,7 +132,8 @@ fn page(app: &App, incident: &Incident, evidence: &[Evidence], deliveries: &[(De
         took: incident.elapsed_ms.map_or_else(|| "duration not known".to_owned(), |elapsed| elapsed.to_string()),
         layer: words::layer(diagnosis.layer),
         facts: facts(incident),
-        advice: diagnosis.advice.iter().map(advice_view).collect(),
+        advice: AdviceList::new(&diagnosis.advice),
+        proposal: None,
         reasons: diagnosis.reasons.iter().map(|reason| note_view(&reason.text, &reason.evidence, brief)).collect(),
         consequences: together(&diagnosis.consequences),
         contradicted: diagnosis.contradicted.iter().map(|note| note_view(&note.text, &note.evidence, whole)).collect(),
@@ -155,7 +154,7 @@ fn problem_link(app: &App, incident: &Incident, like: usize) -> Option<ProblemLi
         n if n >= LIKE_MAX as usize => format!("one of {n}+ like it"),
         n => format!("one of {n} like it"),
     };
-    Some(ProblemLink { text, href: app.links.incidents(&[("problem", incident.problem.as_str().to_owned())]) })
+    Some(ProblemLink { text, href: app.links.problem(incident.problem.as_str()) })
 }
 
 /// Identifiers, as far as they are known.
@@ -207,23 +206,6 @@ fn facts(incident: &Incident) -> Vec<Sentence> {
         id => format!("cause: {}{}{}", id.replace('_', " "), operation.unwrap_or_default(), waited.unwrap_or_default()),
     });
     facts.iter().map(|fact| Sentence::new(fact)).collect()
-}
-
-fn advice_view(advice: &Advice) -> AdviceView {
-    let change = advice.setting.as_ref().map(|setting| match (&advice.from, &advice.to) {
-        (Some(from), Some(to)) => format!("{setting} {from} → {to}"),
-        (None, Some(to)) => format!("{setting} → {to}"),
-        (_, None) => setting.clone(),
-    });
-    let is_one_word = |place: &&String| !place.contains([' ', '`']);
-    let place =
-        advice.place.as_ref().map(|place| Some(place).filter(is_one_word).map_or_else(|| place.clone(), |word| format!("`{word}`")));
-    AdviceView {
-        change: change.map(|change| Text::name(&change)),
-        present: advice.from.as_ref().filter(|_| advice.to.is_none()).map(|from| Text::name(from)),
-        place: place.map(|place| Sentence::new(&place)),
-        text: Sentence::new(&advice.text),
-    }
 }
 
 fn note_view(text: &str, evidence: &[Citation], shown: fn(&Citation) -> Text) -> NoteView {

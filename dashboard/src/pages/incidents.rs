@@ -112,6 +112,7 @@ fn parameters(filter: &IncidentFilter) -> Vec<(&'static str, String)> {
         ("outcome", filter.outcome.map(|outcome| outcome.as_str().to_owned())),
         ("state", filter.state.map(|state| state.as_str().to_owned())),
         ("problem", filter.problem.clone()),
+        ("release", filter.release.clone()),
         ("q", filter.text.clone()),
         ("limit", (filter.limit != query::LIMIT_DEFAULT).then(|| filter.limit.to_string())),
     ];
@@ -179,7 +180,8 @@ fn span(filter: &IncidentFilter) -> Vec<TextField> {
 
 /// Filters that came with a link and that nobody types.
 fn hidden(filter: &IncidentFilter) -> Vec<TextField> {
-    filter.problem.iter().map(|problem| TextField { label: "Problem", name: "problem", value: problem.clone(), hint: "" }).collect()
+    let field = |label, name, value: &Option<String>| value.clone().map(|value| TextField { label, name, value, hint: "" });
+    field("Problem", "problem", &filter.problem).into_iter().chain(field("Release", "release", &filter.release)).collect()
 }
 
 #[cfg(test)]

@@ -4,12 +4,16 @@
 //! To add a page: a file here, a template of the same name in `templates/pages/`, a line in [`router`], and three tests: with
 //! data, with none, with hostile text.
 
+mod advice;
 mod alerts;
 mod evidence;
 mod incident;
 mod incident_list;
 mod incidents;
 mod overview;
+mod problem;
+mod problems;
+mod proposal;
 mod request;
 mod search;
 mod sources;
@@ -19,7 +23,7 @@ mod start;
 use askama::Template;
 use axum::Router;
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::{MethodRouter, get};
+use axum::routing::{MethodRouter, get, post};
 use jiff::Timestamp;
 
 use crate::error::Failure;
@@ -34,6 +38,10 @@ pub fn router() -> Router<App> {
         .route("/", home())
         .route("/incidents", get(incidents::show))
         .route("/incidents/{id}", get(incident::show))
+        .route("/problems", get(problems::show))
+        .route("/problems/{id}", get(problem::show))
+        .route("/problems/{id}/resolve", post(problem::resolve))
+        .route("/problems/{id}/reopen", post(problem::reopen))
         .route("/requests/{request_id}", get(request::show))
         .route("/search", get(search::show))
         .route("/sources", get(sources::show))
@@ -84,7 +92,8 @@ impl Shell {
     }
 }
 
-const TABS: [(&str, &str); 4] = [("Overview", "/"), ("Incidents", "/incidents"), ("Sources", "/sources"), ("Alerts", "/alerts")];
+const TABS: [(&str, &str); 5] =
+    [("Overview", "/"), ("Problems", "/problems"), ("Incidents", "/incidents"), ("Sources", "/sources"), ("Alerts", "/alerts")];
 
 /// A page that says why there is no page.
 #[derive(Template)]

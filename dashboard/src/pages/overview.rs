@@ -83,7 +83,7 @@ async fn view(app: &App, asked: Option<&str>) -> Result<OverviewPage, Failure> {
         app.store.problems(window.from, window.to, PROBLEMS_MAX),
         app.store.functions(window.from, window.to, FUNCTIONS_MAX),
     )?;
-    let chart = Stacked::draw(&counts, window, &app.links);
+    let chart = Stacked::draw(&counts, window, &|from, to, layer| app.links.incidents_between(from, to, layer));
     let silent = silent(&sources);
     let headline = Headline { choice, problems: &problems, sources: &sources, silent: &silent, overran: chart.total, now };
     let shown = |problem: &ProblemRow| problem_view(app, problem, choice, now);
@@ -117,7 +117,7 @@ fn silent(sources: &[SourceRow]) -> Vec<&SourceRow> {
 fn problem_view(app: &App, problem: &ProblemRow, choice: Choice, now: Timestamp) -> ProblemView {
     ProblemView {
         summary: Sentence::new(&problem.summary),
-        href: app.links.incident(&problem.latest_incident),
+        href: app.links.problem(&problem.id),
         layer: words::layer(problem.layer),
         function: Text::name(problem.function.as_deref().unwrap_or("function not known")),
         cause: words::cause(&problem.cause),

@@ -123,9 +123,13 @@ async fn the_description_names_paths_that_are_there(pool: PgPool) {
     let description = visitor.json("/api/overrun/openapi.json").await;
     let id = visitor.json(INCIDENTS).await["incidents"][0]["id"].as_str().expect("an ID").to_owned();
     let paths = description["paths"].as_object().expect("paths");
-    assert_eq!(paths.len(), 4);
-    for path in paths.keys() {
-        let path = path.replace("{id}", &id).replace("{request_id}", "6f747a63-ce41-11e7-8cfe-000000000001");
+    assert_eq!(paths.len(), 8);
+    let problem = visitor.json("/api/overrun/v1/problems").await["problems"][0]["id"].as_str().expect("an ID").to_owned();
+    for (path, _) in paths.iter().filter(|(_, verbs)| verbs["get"].is_object()) {
+        let path = path
+            .replace("problems/{id}", &format!("problems/{problem}"))
+            .replace("{id}", &id)
+            .replace("{request_id}", "6f747a63-ce41-11e7-8cfe-000000000001");
         visitor.json(&path).await;
     }
     let parameters = description["paths"][INCIDENTS]["get"]["parameters"].as_array().expect("parameters");

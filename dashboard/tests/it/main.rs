@@ -2,6 +2,7 @@
 
 mod api;
 mod pages;
+mod problems;
 mod support;
 mod visitor;
 
@@ -32,6 +33,7 @@ async fn open(store: Store, public_url: &str) -> Visitor {
         clock: Arc::new(ManualClock::new(support::now())),
         registry,
         ingest_url: "http://127.0.0.1:4318/".to_owned(),
+        propose: support::propose,
         public_url: public_url.to_owned(),
     };
     Visitor::of(dashboard::router(dashboard)).await

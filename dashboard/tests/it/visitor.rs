@@ -28,8 +28,17 @@ impl Visitor {
 
     /// Asks for `path`.
     pub async fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, "").await
+    }
+
+    /// Presses a button that leads to `path`, on a page of `origin`.
+    pub async fn press(&self, path: &str, origin: &str) -> Answer {
+        self.send("POST", path, &format!("origin: {origin}\r\ncontent-length: 0\r\n")).await
+    }
+
+    async fn send(&self, method: &str, path: &str, headers: &str) -> Answer {
         let mut stream = TcpStream::connect(self.address).await.expect("it listens");
-        let request = format!("GET {path} HTTP/1.1\r\nhost: overrun\r\nconnection: close\r\n\r\n");
+        let request = format!("{method} {path} HTTP/1.1\r\nhost: overrun\r\nconnection: close\r\n{headers}\r\n");
         stream.write_all(request.as_bytes()).await.expect("sent");
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).await.expect("received");

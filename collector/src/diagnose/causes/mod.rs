@@ -3,6 +3,7 @@
 
 mod caller_left;
 mod cold_start;
+mod limit_too_low;
 mod memory_pressure;
 mod waiting_on_downstream;
 
@@ -25,11 +26,12 @@ pub struct Recognised {
 pub type Recognise = fn(&Case<'_>, &Firing) -> Option<Recognised>;
 
 /// Every cause: its name, which is that of its page in `docs/causes/`, and how it is recognised. The more specific first.
-pub const CAUSES: [(&str, Recognise); 4] = [
+pub const CAUSES: [(&str, Recognise); 5] = [
     ("caller_left", caller_left::recognise),
     ("cold_start", cold_start::recognise),
     ("waiting_on_downstream", waiting_on_downstream::recognise),
     ("memory_pressure", memory_pressure::recognise),
+    ("limit_too_low", limit_too_low::recognise),
 ];
 
 /// The cause of a case, and why we say so.

@@ -30,6 +30,8 @@ impl Headline<'_> {
         let Some(worst) = self.problems.first() else {
             return match (self.sources.is_empty(), self.choice) {
                 (true, _) => "Nothing has arrived yet".to_owned(),
+                // All that overran was resolved.
+                _ if self.overran > 0 => "No problem is open".to_owned(),
                 (false, Choice::All) => "Nothing has overrun so far".to_owned(),
                 (false, choice) => format!("Nothing overran {}", choice.words()),
             };
@@ -48,7 +50,7 @@ impl Headline<'_> {
     /// The numbers behind it, and who fell silent.
     pub fn lead(&self) -> String {
         let mut parts = Vec::new();
-        if !self.problems.is_empty() {
+        if self.overran > 0 {
             let verb = if self.overran == 1 { "request overran" } else { "requests overran" };
             parts.push(format!("{} {verb} {}.", count(self.overran), self.choice.words()));
         }
@@ -97,7 +99,7 @@ mod tests {
     fn check(choice: Choice, problems: &[ProblemRow], sources: &[SourceRow]) -> (String, String) {
         let silent = super::super::silent(sources);
         let now = Timestamp::from_second(7200).expect("in range");
-        let headline = Headline { choice, problems, sources, silent: &silent, overran: 4, now };
+        let headline = Headline { choice, problems, sources, silent: &silent, overran: if problems.is_empty() { 0 } else { 4 }, now };
         (headline.sentence(), headline.lead())
     }
 

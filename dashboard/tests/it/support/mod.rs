@@ -3,7 +3,7 @@
 
 pub mod samples;
 
-use domain::{Evidence, Folded, Incident};
+use domain::{Advice, Evidence, Folded, History, Incident, Limit};
 use jiff::Timestamp;
 use store::{Batch, Rejected, Store};
 
@@ -15,6 +15,18 @@ pub const NOW: &str = "2026-11-22T12:10:11Z";
 /// That moment.
 pub fn now() -> Timestamp {
     NOW.parse().expect("a time")
+}
+
+/// Stands in for the estimate: says how much it was given.
+pub fn propose(history: &History, limit: &Limit, around: &[Limit]) -> Advice {
+    Advice {
+        kind: "change_setting".to_owned(),
+        setting: Some(limit.setting.clone()),
+        place: None,
+        from: limit.value_ms.map(|value| value.to_string()),
+        to: Some("5 s".to_owned()),
+        text: format!("proposed from {} runs, {} cut off, {} limits around", history.runs(), history.cut_runs(), around.len()),
+    }
 }
 
 /// Stores samples with their incidents.

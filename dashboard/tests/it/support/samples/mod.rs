@@ -58,6 +58,8 @@ fn incident(subject: &Key, outcome: Outcome, summary: &str) -> Incident {
         trace_id: None,
         stack,
         function: None,
+        version: None,
+        release: None,
         platform: None,
         instance: None,
         pid: None,
