@@ -44,4 +44,5 @@ function wake() {
 }
 
 sender.hello();
-wake();
+// After the messages that came while this thread started: they say which functions there are.
+setImmediate(wake);
