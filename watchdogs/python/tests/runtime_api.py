@@ -36,6 +36,11 @@ class Invocation:
         return self.began_at + self.limit_s
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A function that is killed resets its connection; that is what is being tested."""
+
+
 class Function:
     """A process with awslambdaric in it, and the API that it talks to."""
 
@@ -57,7 +62,7 @@ class Function:
             def log_message(self, *_: Any) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Api)
+        self._server = _Server(("127.0.0.1", 0), Api)
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         settings = {
