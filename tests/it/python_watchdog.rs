@@ -51,7 +51,7 @@ async fn stuck(path: &str, id: &str) -> (Value, Value) {
 fn check(incident: &Value, request: &Value, path: &str, function: &str) {
     let diagnosis = &incident["diagnosis"];
     assert_eq!((&diagnosis["layer"], &diagnosis["product"]), (&"app_server".into(), &"gunicorn".into()), "{incident:#}");
-    assert_eq!((&diagnosis["limit"]["setting"], &diagnosis["limit"]["value_ms"]), (&"--timeout".into(), &2000.0.into()));
+    assert_eq!((&diagnosis["limit"]["setting"], &diagnosis["limit"]["value_ms"]), (&"--timeout".into(), &2000.into()));
     let elapsed = incident["elapsed_ms"].as_f64().expect("known");
     assert!((1000.0..5000.0).contains(&elapsed), "{elapsed}");
     let alarm = request["evidence"].as_array().expect("a list").iter().find(|one| one["claim"]["kind"] == "watchdog_fired");
