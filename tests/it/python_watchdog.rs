@@ -82,7 +82,7 @@ async fn a_request_that_ends_just_in_time_has_survived() {
     let database = Database::create().await;
     let daemon = Daemon::start(&database).await;
     let id = request_id(163);
-    let settings = json!({ "request_id": id, "limit_ms": 1000, "takes_ms": 900 });
+    let settings = json!({ "request_id": id, "limit_ms": 3000, "takes_ms": 2800 });
     let environment = [("PYTHONPATH", checkout("watchdogs/python/src").display().to_string()), ("OVERRUN_ENDPOINT", daemon.ingest.clone())];
     let mut survivor = Peer::python_with("survivor.py", &settings, &environment);
     assert_eq!(survivor.next().await["ended"], true);

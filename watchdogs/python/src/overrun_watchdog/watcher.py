@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 QUEUE_MAX = 256
 """Messages that wait to be sent; the oldest are dropped."""
-SEND_S_MAX, SEND_S_MIN = 1.0, 0.01
+SEND_S_MAX, SEND_S_MIN = 1.0, 0.05
 OPEN_S = 2.0
 OPEN_AGAIN_S = 5.0
 """How long after an attempt to open connections the next one is made."""
