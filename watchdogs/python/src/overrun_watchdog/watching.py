@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextvars import Token
     from types import TracebackType
-    from typing import Any, Optional, TypeVar, Union
+    from typing import Any, Optional, TypeVar, Union, overload
 
     from .deadline import Heartbeat
 
@@ -115,20 +115,31 @@ class watching:
         self.end(kind is not None)
 
 
+if TYPE_CHECKING:
+
+    @overload
+    def watch(function: Function, *, limit_ms: Optional[float] = None, margin_ms: Optional[float] = None) -> Function: ...
+
+    @overload
+    def watch(
+        function: None = None, *, limit_ms: Optional[float] = None, margin_ms: Optional[float] = None
+    ) -> Callable[[Function], Function]: ...
+
+
 def watch(
-    function: Optional[Function] = None, *, limit_ms: Optional[float] = None, margin_ms: Optional[float] = None
+    function: Optional[Callable[..., Any]] = None, *, limit_ms: Optional[float] = None, margin_ms: Optional[float] = None
 ) -> Any:
     """Watches every call of a function: `@watch` for a Lambda handler, `@watch(limit_ms=3000)` for any other.
 
     A handler is recognised by its second argument, the context, which knows how much time is left.
     """
     if function is None:
-        return lambda function: watch(function, limit_ms=limit_ms, margin_ms=margin_ms)
+        return functools.partial(watch, limit_ms=limit_ms, margin_ms=margin_ms)
     aws_lambda.prepare(watchdog())
     inspect = sys.modules.get("inspect")
     flags = getattr(getattr(function, "__code__", None), "co_flags", 0)
     is_coroutine = bool(flags & 0x80) or (inspect is not None and inspect.iscoroutinefunction(function))
-    called: Callable[..., Any] = function
+    called = function
 
     name = getattr(called, "__name__", None)
 
