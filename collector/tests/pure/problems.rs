@@ -111,7 +111,7 @@ fn told(way: usize, v: &Varying) -> String {
             v.number % 9000
         )),
         17 => line(format!("{} {id} Task timed out after 10.01 seconds\n", time(900))).replace("checkout", "cart"),
-        18 => line(format!("RequestId: {id} Error: Runtime exited with error: signal: killed\nRuntime.ExitError\n")),
+        18 => line(format!("RequestId: {id} Error: Runtime exited with error: exit status 1\nRuntime.ExitError\n")),
         _ => format!(
             "{}\n",
             json!({"requestId": id, "ip": v.address.map(|b| b.to_string()).join("."), "requestTimeEpoch": 1_795_348_800_000_u64, "httpMethod": "POST",
@@ -142,6 +142,8 @@ fn a_thousand_incidents_of_twenty_causes_are_twenty_problems() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     /// What cannot be foreseen either way: two incidents of one way agree, of two ways do not.
     #[test]
     fn a_problem_is_its_way(one in varying(), other in varying(), way in 0..WAYS, another in 0..WAYS) {

@@ -149,7 +149,7 @@ fn is_source_file(text: &str) -> bool {
 fn segment(text: &str) -> String {
     // An address of a person, or a value with characters that no route has.
     let is_escaped = text.match_indices('%').any(|(at, _)| text[at + 1..].bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2);
-    if is_escaped || text.contains('@') || is_random(text) { VARIES.to_owned() } else { labels(text) }
+    if is_escaped || text.contains('@') { VARIES.to_owned() } else { labels(text) }
 }
 
 /// The labels of a name, dot by dot.
@@ -163,6 +163,7 @@ fn label(text: &str) -> String {
     }
     match uuid(text) {
         Some((before, after)) => format!("{}{VARIES}{}", tokens(before), tokens(after)),
+        None if is_random(text) => VARIES.to_owned(),
         None => tokens(text),
     }
 }
@@ -219,7 +220,7 @@ fn token(text: &str) -> String {
     kept
 }
 
-/// Whether a part of a path, whatever joins its words, is one long mixture of letters and digits: a nanoid, base64.
+/// Whether a label, whatever joins its words, is one long mixture of letters and digits: a nanoid, base64.
 fn is_random(text: &str) -> bool {
     const CHARS_MIN: usize = 16;
     let letters: String = text.chars().filter(char::is_ascii_alphanumeric).collect();
@@ -263,6 +264,10 @@ mod tests {
     #[test]
     fn parameters_of_routes_vary() {
         same(&["GET /orders/7?x=1", "GET /orders/8831?y=2", "GET /orders/01HV5Y8ZQ4T3S2R1"], "get /orders/#");
+        same(
+            &["PUT s3://a/40719d2c-0a1b-4c3d-8e5f-6a7b8c9d0e1f.json", "PUT s3://a/aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee.json"],
+            "put s3://a/#.json",
+        );
         same(
             &[
                 "GET https://shard-17.db.internal/users/6f747a63-ce41-11e7-8cfe-3d61dad3d219",
