@@ -4,10 +4,11 @@
 //! {"requestId":"1565…","status":"504","responseLatency":"29004","integrationLatency":"29000","responseType":"INTEGRATION_TIMEOUT",…}
 //! <request id="f0ec…"> <ip>…</ip> … <status>504</status> … </request>
 //! 203.0.113.9,-,-,11/Feb/2026:10:00:30 +0000,GET,/slow,HTTP/1.1,504,41,b8fd…
+//! 203.0.113.9 - - [11/Feb/2026:10:00:30 +0000] "GET /slow HTTP/1.1" 504 41 b8fd…
 //! ```
 //!
 //! The line is the site's own template over `$context`; its keys are free. Read are JSON under keys that are named after the
-//! variables, in any spelling, and the console's XML and CSV presets. AWS's "`$context` variables for access logging", read in
+//! variables, in any spelling, nested or not, and the console's XML, CSV and CLF presets. AWS's "`$context` variables for access logging", read in
 //! November 2026. Values are texts, `-` where a variable has none.
 
 use domain::{Claim, ClaimedOutcome, Confidence, Kind, Layer, Limit, Millis, RequestId, TraceId};
@@ -38,14 +39,47 @@ const OWN: [&str; 12] = [
     "integrationerrormessage",
 ];
 
+/// What API Gateway calls its own answers, as far as they tell of time and load.
+const RESPONSE_TYPES: [&str; 5] = ["INTEGRATION_TIMEOUT", "INTEGRATION_FAILURE", "THROTTLED", "QUOTA_EXCEEDED", "DEFAULT_5XX"];
+
 fn begins(line: &str) -> Option<usize> {
-    let csv = || csv(line).map(|_| 0);
-    (line.starts_with("<request id=\"") || line.starts_with('{') && is_broken_json(line)).then_some(0).or_else(csv)
+    let preset = || csv(line).map(|_| 0).or_else(|| clf(line).map(|_| 0));
+    (line.starts_with("<request id=\"") || line.starts_with('{') && filled(line).is_some()).then_some(0).or_else(preset)
 }
 
-/// Templates that leave numbers unquoted print a bare `-` for what is absent: no JSON, though it looks like it.
-fn is_broken_json(line: &str) -> bool {
-    [":-,", ":-}", ": -,", ": -}"].iter().any(|hole| line.contains(hole)) && line.contains("equestId")
+/// Templates that leave numbers unquoted print a bare `-` for what is absent: no JSON, though it looks like it. Such a line with
+/// `null` in these places; `None` when there is none.
+fn filled(line: &str) -> Option<String> {
+    line.contains("equestId").then_some(())?;
+    let (mut whole, mut rest, mut holes) = (String::new(), line, 0);
+    while let Some(colon) = rest.find(':') {
+        let (before, after) = rest.split_at(colon + 1);
+        whole.push_str(before);
+        let hole = after.trim_start_matches(' ').strip_prefix('-').map(|after| after.trim_start_matches(' '));
+        rest = match hole.filter(|after| after.starts_with([',', '}'])) {
+            Some(after) => {
+                whole.push_str("null");
+                holes += 1;
+                after
+            }
+            None => after,
+        };
+    }
+    whole.push_str(rest);
+    (holes > 0).then_some(whole)
+}
+
+/// Cuts the console's CLF preset: the common log format with the request's ID behind it.
+fn clf(line: &str) -> Option<[&str; 10]> {
+    let (head, rest) = line.trim_end().split_once(" [")?;
+    let (time, rest) = rest.split_once("] \"")?;
+    let (request, rest) = rest.split_once("\" ")?;
+    let [ip, caller, user]: [&str; 3] = head.split(' ').collect::<Vec<_>>().try_into().ok()?;
+    let [method, path, protocol]: [&str; 3] = request.split(' ').collect::<Vec<_>>().try_into().ok()?;
+    let [status, length, id]: [&str; 3] = rest.split(' ').collect::<Vec<_>>().try_into().ok()?;
+    let is_id = id.len() == 36 && id.bytes().filter(|b| *b == b'-').count() == 4 || id.len() >= 12 && id.ends_with('=');
+    (is_id && times::common_log(time).is_some() && status.len() == 3).then_some(())?;
+    Some([ip, caller, user, time, method, path, protocol, status, length, id])
 }
 
 /// Cuts the console's CSV preset: time, method, path, protocol, status, length, ID after the three names of the caller.
@@ -57,9 +91,9 @@ fn csv(line: &str) -> Option<[&str; 10]> {
 fn read_line(text: &str) -> Option<Fate> {
     let text = text.trim();
     if text.starts_with('{') {
-        return is_broken_json(text).then(|| read_broken(text)).flatten();
+        return read_filled(text, &filled(text)?);
     }
-    let facts = if let Some(cells) = csv(text) {
+    let facts = if let Some(cells) = csv(text).or_else(|| clf(text)) {
         let names = ["", "", "", "requesttime", "httpmethod", "resourcepath", "protocol", "status", "responselength", "requestid"];
         Facts(names.iter().zip(cells).map(|(name, cell)| ((*name).to_owned(), cell.to_owned())).collect())
     } else {
@@ -68,9 +102,8 @@ fn read_line(text: &str) -> Option<Fate> {
     Some(gateways::fate(claim(&facts, text)))
 }
 
-fn read_broken(text: &str) -> Option<Fate> {
-    let whole = [":-,", ":-}", ": -,", ": -}"].iter().fold(text.to_owned(), |text, hole| text.replace(hole, &hole.replace('-', "null")));
-    let Ok(object) = serde_json::from_str::<Map<String, Value>>(&whole) else {
+fn read_filled(text: &str, whole: &str) -> Option<Fate> {
+    let Ok(object) = serde_json::from_str::<Map<String, Value>>(whole) else {
         let known = OWN.iter().filter(|name| text.to_ascii_lowercase().contains(**name)).count();
         return (known >= 2).then(|| Fate::Rejected(Reject::new("expected a JSON object, found one with values that are no JSON", text)));
     };
@@ -79,9 +112,20 @@ fn read_broken(text: &str) -> Option<Fate> {
 
 /// Reads a JSON line.
 pub(super) fn read_record(object: &Map<String, Value>, raw: &str) -> Option<Vec<Fate>> {
-    let facts = Facts(object.iter().filter_map(|(key, value)| Some((plain(key), word(value)?))).collect());
-    let own = OWN.iter().filter(|name| object.keys().any(|key| plain(key) == **name)).count();
-    (own >= 2 && facts.get(&REQUEST_ID).is_some() && facts.get(&STATUS).is_some()).then_some(())?;
+    // Only what has an ID and a status is worth a closer look.
+    let has = |names: &[&str]| object.keys().any(|key| names.contains(&plain(key).as_str()));
+    (has(&REQUEST_ID) && has(&STATUS)).then_some(())?;
+    // `"integration": {"latency": …}` is `$context.integration.latency` as well.
+    let nested = |(key, value): (&String, &Value)| match value {
+        Value::Object(inner) => inner.iter().map(|(name, value)| (plain(key) + &plain(name), word(value))).collect::<Vec<_>>(),
+        value => vec![(plain(key), word(value))],
+    };
+    let names: Vec<_> = object.iter().flat_map(nested).collect();
+    let own = names.iter().filter(|(name, _)| OWN.contains(&name.as_str())).count();
+    let facts = Facts(names.into_iter().filter_map(|(name, value)| Some((name, value?))).collect());
+    let is_ours =
+        own >= 2 || own == 1 && facts.get(&["responsetype", "errorresponsetype"]).is_some_and(|word| RESPONSE_TYPES.contains(&word));
+    (is_ours && facts.get(&REQUEST_ID).is_some()).then_some(())?;
     Some(vec![gateways::fate(claim(&facts, raw))])
 }
 
@@ -243,6 +287,26 @@ mod tests {
         says(6, &["outcome=upstream_timeout"]);
         says(7, &["outcome=timeout", "limit_ms=6000"]);
         assert!(!told[6].contains("limit_ms"), "{}", told[6]);
+    }
+
+    #[test]
+    fn presets_holes_and_nested_variables_are_read() {
+        let id = "0a1b2c3d-0000-4000-8000-000000000001";
+        for (text, expected) in [
+            (format!(r#"203.0.113.9 - - [02/Nov/2026:09:14:30 +0000] "GET /slow HTTP/1.1" 504 41 {id}"#), "status_code=504"),
+            (format!(r#"{{"requestId":"{id}","status": - ,"responseLatency":29001,"integrationLatency":- }}"#), "latency_ms=29001"),
+            (
+                format!(r#"{{"requestId":"{id}","status":504,"responseLatency":60012,"integration":{{"latency":60000,"requestId":"-"}}}}"#),
+                "limit_ms=60000",
+            ),
+            (
+                format!(r#"{{"requestId":"{id}","status":"429","error":{{"responseType":"THROTTLED"}},"responseLatency":"3"}}"#),
+                "status_code=429",
+            ),
+        ] {
+            let told = read(Format::ApiGatewayAccess, &text).concat();
+            assert!(told.contains("gateway_request ") && told.contains(expected), "{text}: {told}");
+        }
     }
 
     #[test]

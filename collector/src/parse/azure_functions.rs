@@ -34,16 +34,45 @@ const HEADS: [&str; 6] = [
     "Restarting worker process",
 ];
 
+/// What the host on Linux prints: events as comma-separated cells, of which one is the host's line.
+const LINUX_HEAD: &str = "MS_FUNCTION_LOGS ";
+/// What the host throws, whose words are those of its line.
+const EXCEPTION: &str = "Microsoft.Azure.WebJobs.Host.FunctionTimeoutException";
+
+/// Cells, quoted where they hold commas; a quote inside is doubled.
+fn csv(text: &str) -> Vec<String> {
+    let (mut cells, mut cell, mut is_quoted) = (Vec::new(), String::new(), false);
+    for character in text.chars() {
+        match character {
+            '"' => is_quoted = !is_quoted,
+            ',' if !is_quoted => cells.push(std::mem::take(&mut cell)),
+            other => cell.push(other),
+        }
+    }
+    cells.push(cell);
+    cells
+}
+
 fn begins(line: &str) -> Option<usize> {
     let (_, _, text) = head(line);
-    HEADS.iter().any(|head| text.starts_with(head)).then(|| parse_event(line)).flatten().map(|_| 0)
+    HEADS.iter().chain(&[LINUX_HEAD, EXCEPTION]).any(|head| text.starts_with(head)).then(|| parse_event(line)).flatten().map(|_| 0)
 }
 
 /// Reads one line; `None` when it is not the host's.
 #[must_use]
 pub fn parse_event(text: &str) -> Option<Claim> {
     let raw = text.trim_end();
-    let (at, level, words) = head(raw.lines().next()?);
+    let first = raw.lines().next()?;
+    if let Some(cells) = first.strip_prefix(LINUX_HEAD) {
+        return csv(cells)
+            .iter()
+            .find_map(|cell| parse_event(cell))
+            .map(|claim| Claim { raw: cut(raw, RAW_BYTES_MAX).to_owned(), ..claim });
+    }
+    let (at, level, words) = head(first);
+    // The exception by its name, and the same in a log's `exceptionDetails`.
+    let thrown = words.strip_prefix(EXCEPTION).map(|rest| rest.trim_start_matches([' ', ':']));
+    let words = thrown.unwrap_or(words);
     let claim = |kind| {
         let claim = Claim { platform: Some(Product::from(PRODUCT)), observed_at: at, ..Claim::new(kind, FORMAT, cut(raw, RAW_BYTES_MAX)) };
         level.map_or(claim.clone(), |level| claim.with("level", level))

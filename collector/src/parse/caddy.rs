@@ -107,7 +107,7 @@ fn seconds(value: &Value) -> Option<Millis> {
 
 fn moment(value: &Value) -> Option<Timestamp> {
     match value {
-        Value::Number(_) => Timestamp::from_microsecond(seconds(value)?.as_us()).ok(),
+        Value::Number(number) => times::epoch_seconds(&number.to_string()),
         Value::String(text) => times::rfc3339(text),
         _ => None,
     }

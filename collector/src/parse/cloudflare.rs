@@ -36,17 +36,21 @@ fn trace_event(object: &Map<String, Value>, raw: &str) -> Option<Claim> {
     let either = |logpush: &str, tail: &str| object.get(logpush).or_else(|| object.get(tail));
     let outcome = either("Outcome", "outcome")?.as_str()?;
     let script = either("ScriptName", "scriptName")?.as_str();
-    let at = either("EventTimestampMs", "eventTimestamp")?.as_i64().and_then(times::epoch);
+    let at = either("EventTimestampMs", "eventTimestamp")?;
+    let at = at.as_i64().or_else(|| at.as_str()?.parse().ok()).and_then(times::epoch);
     let event = either("Event", "event").unwrap_or(&Value::Null);
     let inside = |paths: &[&str]| paths.iter().find_map(|path| event.pointer(path));
-    let ray = inside(&["/RayID", "/request/headers/cf-ray"]).and_then(Value::as_str).map(ray_id);
+    let headers = inside(&["/request/headers", "/Request/Headers"]).and_then(Value::as_object);
+    let header = headers.and_then(|headers| headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("cf-ray")));
+    let ray = inside(&["/RayID"]).or_else(|| header.map(|(_, value)| value)).and_then(Value::as_str).map(ray_id);
     let status = inside(&["/Response/Status", "/response/status"]).and_then(Value::as_f64);
     let event_type = object.get("EventType").and_then(Value::as_str);
     let is_request = event_type.map_or(event.get("request").is_some(), |kind| kind == "fetch");
     let mut claim = Claim::new(if is_request { Kind::Request } else { Kind::Invocation }, FORMAT, raw);
     claim.request_id = ray.filter(|ray| !ray.is_empty()).map(RequestId::from);
     claim.function = script.filter(|name| !name.is_empty()).map(Into::into);
-    let millis = |name: &str| object.get(name).and_then(Value::as_f64).map(Millis::from_ms_f64);
+    let figure = |value: &Value| value.as_f64().or_else(|| value.as_str()?.parse().ok());
+    let millis = |name: &str| object.get(name).and_then(figure).map(Millis::from_ms_f64);
     let (cpu, wall) = (millis("CPUTimeMs"), millis("WallTimeMs"));
     claim.elapsed_ms = wall;
     // An event's timestamp is when it came in.

@@ -39,21 +39,28 @@ struct Message {
     log_group: String,
     #[serde(default)]
     log_stream: String,
+    /// Each is read by itself: one that is none costs no other.
     #[serde(default)]
-    log_events: Vec<LogEvent>,
+    log_events: Vec<Value>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct LogEvent {
+struct LogEvent<'a> {
     /// The key by which a repeated delivery is recognised.
-    #[serde(default)]
-    id: String,
+    id: &'a str,
     /// Milliseconds since 1970.
-    timestamp: i64,
-    message: String,
-    #[serde(default)]
-    extracted_fields: Map<String, Value>,
+    timestamp: Option<i64>,
+    message: &'a str,
+    extracted_fields: Option<&'a Map<String, Value>>,
+}
+
+impl<'a> LogEvent<'a> {
+    fn of(event: &'a Value) -> Result<Self, Reject> {
+        let text = |name: &str| event.get(name).and_then(Value::as_str);
+        let message = text("message").ok_or_else(|| Reject::new("expected a log event with a `message`", &event.to_string()))?;
+        let timestamp = event.get("timestamp").and_then(|at| at.as_i64().or_else(|| at.as_str()?.parse().ok()));
+        let extracted_fields = event.get("extractedFields").and_then(Value::as_object);
+        Ok(Self { id: text("id").unwrap_or_default(), timestamp, message, extracted_fields })
+    }
 }
 
 /// Reads a body: messages as JSON, or as base64 of gzip.
@@ -84,6 +91,10 @@ pub(super) fn read_record(object: &Map<String, Value>, _raw: &str) -> Option<Vec
 /// The messages in a body or in one record of a delivery stream.
 fn messages(input: &[u8]) -> Result<Vec<Message>, String> {
     let trimmed = input.trim_ascii();
+    if trimmed.starts_with(b"[") {
+        let list: Vec<Value> = serde_json::from_slice(trimmed).map_err(expected)?;
+        return list.into_iter().map(message).collect::<Result<Vec<_>, _>>().map(|found| found.into_iter().flatten().collect());
+    }
     if trimmed.starts_with(b"{") {
         return objects(trimmed)?
             .into_iter()
@@ -166,16 +177,20 @@ fn read(message: &Message, context: &Context) -> Vec<Fate> {
     }
     let (group, stream) = (&message.log_group, &message.log_stream);
     let function = envelope::function_of(group, stream).or_else(|| context.function.as_ref().map(domain::FunctionName::as_str));
-    let read = |event: &LogEvent| {
+    let read = |event: &Value| {
+        let event = match LogEvent::of(event) {
+            Ok(event) => event,
+            Err(reject) => return vec![Fate::Rejected(reject)],
+        };
         let envelope = Envelope {
-            at: times::epoch(event.timestamp),
+            at: event.timestamp.and_then(times::epoch),
             instance: Some(Instance::from(format!("{group}:{stream}"))),
             function: function.map(Into::into),
             log_stream: Some(stream.clone()),
             ..Envelope::default()
         };
-        let fates = events::wrapped(Format::Auto, &event.message, &envelope, context);
-        fates.into_iter().map(|fate| about(fate, message, event)).collect::<Vec<_>>()
+        let fates = events::wrapped(Format::Auto, event.message, &envelope, context);
+        fates.into_iter().map(|fate| about(fate, message, &event)).collect::<Vec<_>>()
     };
     message.log_events.iter().flat_map(read).collect()
 }
@@ -183,13 +198,13 @@ fn read(message: &Message, context: &Context) -> Vec<Fate> {
 /// Adds where the line comes from.
 fn about(fate: Fate, message: &Message, event: &LogEvent) -> Fate {
     let add = |mut claim: Box<Claim>| {
-        let own = |name: &str| event.extracted_fields.get(name).and_then(Value::as_str);
+        let own = |name: &str| event.extracted_fields?.get(name)?.as_str();
         let account = own("@aws.account").unwrap_or(&message.owner);
         let facts = [
             ("log_group", message.log_group.as_str()),
             ("account_id", account),
             ("region", own("@aws.region").unwrap_or_default()),
-            ("event_id", &event.id),
+            ("event_id", event.id),
         ];
         for (name, value) in facts {
             if !value.is_empty() {
@@ -245,6 +260,17 @@ mod tests {
     fn a_control_message_says_nothing() {
         let control = br#"{"messageType":"CONTROL_MESSAGE","owner":"CloudwatchLogs","logGroup":"","logStream":"","logEvents":[{"id":"","timestamp":1,"message":"CWL CONTROL MESSAGE"}]}"#;
         assert!(matches!(parse(control, &Context::default()).items[..], [Item { fate: Fate::Ignored(_), .. }]));
+    }
+
+    #[test]
+    fn an_event_that_is_none_costs_no_other() {
+        let odd = MESSAGE.replace(
+            r#"{"id":"1","timestamp":1793697246613,"#,
+            r#"{"id":"0","timestamp":1,"message":null},{"id":1,"timestamp":"1793697246613","extractedFields":null,"#,
+        );
+        let parsed = parse(format!("[{odd}]").as_bytes(), &Context::default());
+        let fates: Vec<_> = parsed.items.iter().map(|item| matches!(item.fate, Fate::Evidence(_))).collect();
+        assert_eq!(fates, [false, true, true]);
     }
 
     #[test]

@@ -8,13 +8,13 @@
 //! 2026-02-11T14:15:30.680000000Z stderr F [2026-02-11 14:15:30 +0000] [4] [INFO] …
 //! ```
 //!
-//! Shapes: `docs/formats/envelopes.md`. Only these are taken off; anything else in front of a line is the line.
+//! Shapes: `docs/formats/envelopes.md`. Only these are taken off; anything else in front of a line is the line. Containers'
+//! log drivers, syslog, journald and shippers have files of their own, with the name of their format.
 
-use domain::{FunctionName, Instance};
+use domain::{FunctionName, Instance, Value};
 use jiff::Timestamp;
-use serde_json::{Map, Value};
 
-use super::times;
+use super::{aws_logs, cri, syslog, times};
 
 /// What the transport said about a line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,48 +28,41 @@ pub struct Envelope {
     /// The log stream by itself, as Lambda names it.
     pub log_stream: Option<String>,
     /// What else it says, under the names of `docs/formats/README.md`: dyno, region, level.
-    pub facts: Vec<(&'static str, String)>,
+    pub facts: Vec<(&'static str, Value)>,
+    /// The format whose shape this is, if it is one by itself.
+    pub by: Option<&'static str>,
+    /// The line goes on in the next one of the same origin, without a line end between them.
+    pub is_partial: bool,
 }
 
-/// The keys under which shippers put the line, in order of preference.
-const MESSAGE_KEYS: [&str; 6] = ["message", "log", "line", "MESSAGE", "msg", "event"];
-/// The keys under which they put its time.
-const TIME_KEYS: [&str; 6] = ["timestamp", "@timestamp", "time", "ts", "date", "asctime"];
-/// Where they say who wrote it, when there is no log stream.
-const INSTANCE_KEYS: [&str; 6] = ["instance", "host", "hostname", "_HOSTNAME", "container_id", "pod"];
+/// What has written the lines of one file or stream: carrier, instance, and what tells its programs and their streams apart.
+pub type Origin = (Option<&'static str>, Option<Instance>, Vec<Value>);
 
-/// Takes the line out of a shipper's JSON object: something with a text under one of the usual keys *and* a time, a log
-/// stream or a host beside it. An application's own JSON line with a `message` alone is left as it is.
-#[must_use]
-pub fn unwrap_json(object: &Map<String, Value>) -> Option<(Envelope, String)> {
-    let (message_key, message) = MESSAGE_KEYS.iter().find_map(|key| object.get(*key)?.as_str().map(|text| (*key, text)))?;
-    let text = |names: &[&str]| names.iter().find_map(|name| object.get(*name)?.as_str()).map(str::to_owned);
-    let at = TIME_KEYS.iter().find_map(|key| time_of(object.get(*key)?));
-    let group = text(&["logGroup", "log_group", "logGroupName"]);
-    let log_stream = text(&["logStream", "log_stream", "logStreamName"]);
-    let instance = match (&group, &log_stream) {
-        (Some(group), Some(stream)) => Some(format!("{group}:{stream}")),
-        (None, Some(stream)) => Some(stream.clone()),
-        _ => text(&INSTANCE_KEYS),
-    };
-    // A structured line of the application itself (level, logger, request ID) is not a wrapper around somebody's line.
-    let own_words = ["level", "levelname", "log_level", "logger", "requestId", "AWSRequestId"].iter().any(|key| object.contains_key(*key));
-    if own_words && log_stream.is_none() || at.is_none() && instance.is_none() && message_key != "log" {
-        return None;
+/// Facts by which programs in one place, and the streams of one program, are told apart.
+const ORIGIN_FACTS: [&str; 3] = ["stream", "app", "proc_id"];
+
+impl Envelope {
+    /// Lines of one origin may belong together; those of two do not.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        let told = self.facts.iter().filter(|(name, _)| ORIGIN_FACTS.contains(name)).map(|(_, value)| value.clone());
+        (self.by, self.instance.clone(), told.collect())
     }
-    let function = text(&["function", "functionName"])
-        .or_else(|| group.as_deref().and_then(|group| function_of(group, log_stream.as_deref().unwrap_or_default())).map(str::to_owned));
-    Some((
-        Envelope { at, instance: instance.map(Instance::from), function: function.map(FunctionName::from), log_stream, facts: Vec::new() },
-        message.to_owned(),
-    ))
-}
 
-fn time_of(value: &Value) -> Option<Timestamp> {
-    match value {
-        Value::Number(number) => number.as_i64().and_then(times::epoch),
-        Value::String(text) => times::rfc3339(text),
-        _ => None,
+    /// This one, and what the one around it says beyond that.
+    #[must_use]
+    pub(super) fn or(self, outer: &Self) -> Self {
+        let mut facts = self.facts;
+        facts.extend(outer.facts.iter().cloned());
+        Self {
+            at: self.at.or(outer.at),
+            instance: self.instance.or_else(|| outer.instance.clone()),
+            function: self.function.or_else(|| outer.function.clone()),
+            log_stream: self.log_stream.or_else(|| outer.log_stream.clone()),
+            facts,
+            by: self.by.or(outer.by),
+            is_partial: self.is_partial,
+        }
     }
 }
 
@@ -82,6 +75,13 @@ pub(super) fn function_of<'a>(group: &'a str, stream: &'a str) -> Option<&'a str
 /// Takes off a known prefix. `None` when the line begins with none.
 #[must_use]
 pub fn strip_prefix(line: &str) -> Option<(Envelope, &str)> {
+    let may_be_syslog = line.starts_with('<') || line.as_bytes().first().is_some_and(u8::is_ascii_digit);
+    if let Some(opened) = may_be_syslog.then(|| syslog::open(line)).flatten() {
+        return Some(opened);
+    }
+    if let Some(opened) = aws_logs::open(line) {
+        return Some(opened);
+    }
     let (first, rest) = next_word(line)?;
     if let Some(at) = times::rfc3339(first) {
         return Some(after_time(at, rest));
@@ -89,10 +89,10 @@ pub fn strip_prefix(line: &str) -> Option<(Envelope, &str)> {
     if let Some((instance, rest)) = compose_prefix(line) {
         return Some((Envelope { instance: Some(Instance::from(instance)), ..Envelope::default() }, rest));
     }
-    // `sam logs` and `aws logs tail --format detailed`: the stream, then the time.
+    // `sam logs`: the stream, then the time.
     let (second, rest) = next_word(rest)?;
     let at = first.contains('[').then(|| times::rfc3339(second)).flatten()?;
-    Some((stream_envelope(at, first), rest))
+    Some((aws_logs::of_stream(at, first), rest))
 }
 
 /// What a prefix says that was found by what follows it: known ones as above, else the first word that is neither a time nor
@@ -130,15 +130,12 @@ fn is_time_or_level(word: &str) -> bool {
 fn after_time(at: Timestamp, rest: &str) -> (Envelope, &str) {
     let bare = Envelope { at: Some(at), ..Envelope::default() };
     let Some((word, after)) = next_word(rest) else { return (bare, rest) };
-    // CRI: `stderr F text`.
-    if matches!(word, "stdout" | "stderr")
-        && let Some((_, text)) = next_word(after).filter(|(tag, _)| matches!(*tag, "F" | "P"))
-    {
-        return (bare, text);
+    if let Some(opened) = cri::open(at, rest) {
+        return opened;
     }
     // Heroku: `app[web.1]: text`.
     if let Some(process) = word.strip_suffix("]:").and_then(|w| w.split_once('[')) {
-        let facts = vec![("dyno", process.1.to_owned())];
+        let facts = vec![("dyno", process.1.into())];
         return (Envelope { instance: Some(Instance::from(process.1)), facts, ..bare }, after);
     }
     // Fly: `app[machine] region [level] text`; a text in brackets follows the level at once.
@@ -148,19 +145,15 @@ fn after_time(at: Timestamp, rest: &str) -> (Envelope, &str) {
         && region.len() == 3
         && level.bytes().all(|b| b.is_ascii_alphabetic())
     {
-        let facts = [("provider", provider), ("region", region), ("level", level)].map(|(name, value)| (name, value.to_owned())).to_vec();
+        let facts = [("provider", provider), ("region", region), ("level", level)].map(|(name, value)| (name, value.into())).to_vec();
         let envelope = Envelope { instance: Some(Instance::from(machine)), facts, ..bare };
         return (envelope, text.strip_prefix(' ').unwrap_or(text));
     }
     // `aws logs tail`: the time, then the stream.
     if word.contains("/[") {
-        return (stream_envelope(at, word), after);
+        return (aws_logs::of_stream(at, word), after);
     }
     (bare, rest)
-}
-
-fn stream_envelope(at: Timestamp, stream: &str) -> Envelope {
-    Envelope { at: Some(at), instance: Some(Instance::from(stream)), log_stream: Some(stream.to_owned()), ..Envelope::default() }
 }
 
 /// Docker Compose: `web-1  | text`.
@@ -172,7 +165,7 @@ fn compose_prefix(line: &str) -> Option<(&str, &str)> {
 }
 
 /// The first word and what follows the one blank after it.
-fn next_word(text: &str) -> Option<(&str, &str)> {
+pub(super) fn next_word(text: &str) -> Option<(&str, &str)> {
     let (word, rest) = text.split_once(' ')?;
     (!word.is_empty()).then_some((word, rest))
 }
@@ -205,20 +198,5 @@ mod tests {
     fn other_beginnings_are_part_of_the_line() {
         assert_eq!(strip_prefix("INFO worker: Task timed out after 5 seconds"), None);
         assert_eq!(strip_prefix("a b c | d"), None);
-    }
-
-    #[test]
-    fn an_applications_own_json_is_no_wrapper() {
-        let own: Value =
-            serde_json::json!({"timestamp": "2026-02-11T16:29:45.009Z", "level": "INFO", "requestId": "f", "message": "hello"});
-        assert_eq!(unwrap_json(own.as_object().expect("object")), None);
-        let wrapped: Value =
-            serde_json::json!({"timestamp": 1_770_804_000_000_i64, "logGroup": "/aws/lambda/pay", "logStream": "s", "message": "START"});
-        let (envelope, text) = unwrap_json(wrapped.as_object().expect("object")).expect("a wrapper");
-        assert_eq!(
-            (envelope.function.expect("from the group").as_str(), envelope.instance.expect("stream").as_str()),
-            ("pay", "/aws/lambda/pay:s")
-        );
-        assert_eq!(text, "START");
     }
 }

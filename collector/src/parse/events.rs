@@ -1,36 +1,58 @@
 //! From bytes to events: lines with their continuation lines, their envelopes taken off, each handed to its format.
 
+use std::collections::BTreeMap;
+
 use domain::Claim;
 use serde_json::Value;
 
-use super::envelope::{self, Envelope};
+use super::envelope::{self, Envelope, Origin};
 use super::{
-    Context, Fate, Format, Item, LINE_BYTES_MAX, Parsed, Reject, app_log, lambda_text, of_watchdog, openfaas_gateway, otlp, php_fpm, uwsgi,
-    varnish, watchdog,
+    Context, Fate, Format, Item, LINE_BYTES_MAX, Parsed, Reject, app_log, journald, lambda_text, of_watchdog, openfaas_gateway, otlp,
+    php_fpm, uwsgi, varnish, watchdog,
 };
 
 /// Reads lines of any of the line formats.
 pub fn parse(format: Format, input: &[u8], context: &Context) -> Parsed {
     let text = String::from_utf8_lossy(input);
-    if let Some(items) = whole_document(format, &text, context) {
-        return Parsed { items, lines: count_lines(&text) };
+    if let Some(parsed) = whole_document(format, &text, context) {
+        return parsed;
     }
-    let mut reader = Reader { format, context, pending: None, prefix: None, items: Vec::new() };
+    let mut reader = Reader::new(format.inside(), context);
     let mut lines = 0;
     for (index, line) in text.lines().enumerate() {
         lines += 1;
         reader.line(index as u64 + 1, line);
     }
-    reader.flush();
-    Parsed { items: reader.items, lines }
+    Parsed { items: reader.finish(), lines }
+}
+
+/// Origins whose lines are put together at the same time; beyond it what is pending is taken to be whole.
+const ORIGINS_MAX: usize = 256;
+
+/// Reads lines that a transport delivered one by one, each with its number. What belongs together is put together within one
+/// origin, whatever others wrote in between.
+pub fn carried(lines: impl IntoIterator<Item = (u64, Envelope, String)>, context: &Context) -> Vec<Item> {
+    let mut readers: BTreeMap<Origin, Reader> = BTreeMap::new();
+    let mut items = Vec::new();
+    for (number, envelope, text) in lines {
+        let origin = envelope.origin();
+        if readers.len() == ORIGINS_MAX && !readers.contains_key(&origin) {
+            items.extend(std::mem::take(&mut readers).into_values().flat_map(Reader::finish));
+        }
+        readers.entry(origin).or_insert_with(|| Reader::new(Format::Auto, context)).take(number, envelope, &text, &text);
+    }
+    items.extend(readers.into_values().flat_map(Reader::finish));
+    items.sort_by_key(|item| item.line);
+    items
 }
 
 fn count_lines(text: &str) -> u64 {
     text.lines().count() as u64
 }
 
-/// A JSON document that spans lines (an array of watchdog events, pretty-printed OTLP) cannot be read line by line.
-fn whole_document(format: Format, text: &str, context: &Context) -> Option<Vec<Item>> {
+/// A JSON document that spans lines (an array of watchdog events, pretty-printed OTLP), or several of them one after the
+/// other, cannot be read line by line.
+fn whole_document(format: Format, text: &str, context: &Context) -> Option<Parsed> {
     let trimmed = text.trim_start();
     if !trimmed.starts_with(['{', '[']) {
         return None;
@@ -40,16 +62,19 @@ fn whole_document(format: Format, text: &str, context: &Context) -> Option<Vec<I
     if array || first.starts_with('{') && serde_json::from_str::<serde::de::IgnoredAny>(first).is_ok() {
         return None;
     }
-    let document: Value = serde_json::from_str(trimmed).ok()?;
-    let records = match document {
+    let documents: Vec<Value> = serde_json::Deserializer::from_str(trimmed).into_iter().collect::<Result<_, _>>().ok()?;
+    let records = documents.into_iter().flat_map(|document| match document {
         Value::Array(records) => records,
         other => vec![other],
-    };
-    let read = |(index, record): (usize, Value)| {
+    });
+    let mut reader = Reader::new(format.inside(), context);
+    let mut last = 0;
+    for (number, record) in (1..).zip(records) {
         let raw = record.to_string();
-        json(format, record, &raw, context).into_iter().map(move |fate| Item { line: index as u64 + 1, fate })
-    };
-    Some(records.into_iter().enumerate().flat_map(read).collect())
+        reader.record(number, record, &raw, &Envelope::default());
+        last = number;
+    }
+    Some(Parsed { items: reader.finish(), lines: last.max(count_lines(text)) })
 }
 
 /// An event whose continuation lines may still follow.
@@ -66,12 +91,23 @@ struct Reader<'a> {
     format: Format,
     context: &'a Context,
     pending: Option<Pending>,
+    /// Beginnings of lines whose rest has not come yet, while lines of other streams stand between.
+    partial: Vec<Pending>,
+    /// A line was completed after later ones were read.
+    is_unordered: bool,
     /// What stood in front of the last line that began behind something: its continuation lines have the same there.
     prefix: Option<String>,
     items: Vec<Item>,
 }
 
-impl Reader<'_> {
+/// Streams of which a line may be in parts at the same time: standard output and standard error, of a few containers.
+const PARTIAL_MAX: usize = 8;
+
+impl<'a> Reader<'a> {
+    fn new(format: Format, context: &'a Context) -> Self {
+        Self { format, context, pending: None, partial: Vec::new(), is_unordered: false, prefix: None, items: Vec::new() }
+    }
+
     fn line(&mut self, number: u64, line: &str) {
         if line.len() > LINE_BYTES_MAX {
             self.flush();
@@ -85,22 +121,69 @@ impl Reader<'_> {
         if line.starts_with("[{") && self.json_array(number, line) {
             return;
         }
+        let line = journald::without_mark(line);
         let (envelope, text) = if line.starts_with('{') { (Envelope::default(), line) } else { self.open(line) };
-        if text.starts_with('{') && text.len() > 1 && self.json_line(number, text, &envelope) {
+        self.take(number, envelope, text, line);
+    }
+
+    /// Takes a line whose envelope is off; `raw` is the line as it came.
+    fn take(&mut self, number: u64, envelope: Envelope, text: &str, raw: &str) {
+        if self.completes_a_part(&envelope, text, raw) {
+            return;
+        }
+        if text.starts_with('{') && text.len() > 1 && !envelope.is_partial && self.json_line(number, text, &envelope) {
             return;
         }
         if let Some(pending) = &mut self.pending
+            && pending.takes(&envelope)
             && continues(&pending.text, text)
             && pending.text.len() + text.len() < LINE_BYTES_MAX
         {
-            pending.text.push('\n');
-            pending.text.push_str(text);
-            pending.raw.push('\n');
-            pending.raw.push_str(line);
+            pending.append("\n", text, raw);
             return;
         }
+        self.make_room();
+        self.pending = Some(Pending { line: number, envelope, text: text.to_owned(), raw: raw.to_owned() });
+    }
+
+    /// Appends to a line of which only the beginning has come. False when there is none in this stream.
+    fn completes_a_part(&mut self, envelope: &Envelope, text: &str, raw: &str) -> bool {
+        let fits = |pending: &Pending| {
+            pending.envelope.is_partial
+                && pending.envelope.origin() == envelope.origin()
+                && pending.text.len() + text.len() < LINE_BYTES_MAX
+        };
+        if let Some(at) = self.partial.iter().position(fits) {
+            let held = self.partial.remove(at);
+            self.make_room();
+            self.pending = Some(held);
+            self.is_unordered = true;
+        }
+        let Some(pending) = self.pending.as_mut().filter(|pending| fits(pending)) else { return false };
+        pending.append("", text, raw);
+        pending.envelope.is_partial = envelope.is_partial;
+        true
+    }
+
+    /// The pending event is whole, or is held until the rest of its line comes.
+    fn make_room(&mut self) {
+        if self.partial.len() < PARTIAL_MAX {
+            self.partial.extend(self.pending.take_if(|pending| pending.envelope.is_partial));
+        }
         self.flush();
-        self.pending = Some(Pending { line: number, envelope, text: text.to_owned(), raw: line.to_owned() });
+    }
+
+    /// Everything that was read, in the order of the lines.
+    fn finish(mut self) -> Vec<Item> {
+        self.flush();
+        self.is_unordered |= !self.partial.is_empty();
+        for pending in std::mem::take(&mut self.partial) {
+            self.push(pending);
+        }
+        if self.is_unordered {
+            self.items.sort_by_key(|item| item.line);
+        }
+        self.items
     }
 
     /// Takes off what a transport put in front of a line: a prefix of a known shape, or whatever stands before words that
@@ -120,32 +203,71 @@ impl Reader<'_> {
         envelope::strip_prefix(line).unwrap_or_else(|| (Envelope::default(), line))
     }
 
-    /// A line that is a JSON object by itself. False when it is not one after all.
+    /// A line that is a JSON object by itself, or several of them. False when it is not one after all.
     fn json_line(&mut self, number: u64, line: &str, envelope: &Envelope) -> bool {
-        let Ok(value) = serde_json::from_str::<Value>(line) else { return false };
-        self.flush();
-        let fates = json(self.format, value, line, self.context);
-        self.items.extend(fates.into_iter().map(|fate| Item { line: number, fate: complete(fate, envelope, self.context) }));
+        let mut values = serde_json::Deserializer::from_str(line).into_iter::<Value>();
+        let Some(Ok(first)) = values.next() else { return false };
+        if line[values.byte_offset()..].trim_start().is_empty() {
+            self.record(number, first, line, envelope);
+            return true;
+        }
+        // Fluent Bit's `json_stream` puts nothing between them.
+        let Ok(others) = values.collect::<Result<Vec<_>, _>>() else { return false };
+        for value in std::iter::once(first).chain(others) {
+            let raw = value.to_string();
+            self.record(number, value, &raw, envelope);
+        }
         true
     }
 
     /// A line that is a batch of records, as telemetry senders and shippers write it.
     fn json_array(&mut self, number: u64, line: &str) -> bool {
         let Ok(records) = serde_json::from_str::<Vec<Value>>(line) else { return false };
-        self.flush();
         for record in records {
             let raw = record.to_string();
-            let fates = json(self.format, record, &raw, self.context);
-            self.items.extend(fates.into_iter().map(|fate| Item { line: number, fate }));
+            self.record(number, record, &raw, &Envelope::default());
         }
         true
     }
 
-    fn flush(&mut self) {
-        if let Some(Pending { line, envelope, text, raw }) = self.pending.take() {
-            let fate = complete(event(self.format, &text), &envelope, self.context).with_raw(&raw);
-            self.items.push(Item { line, fate });
+    /// One JSON value. If it carries a line, that may go on in the next one.
+    fn record(&mut self, number: u64, value: Value, raw: &str, envelope: &Envelope) {
+        match open_json(self.format, value, raw, self.context) {
+            Opened::Read(fates) => {
+                self.make_room();
+                self.items.extend(fates.into_iter().map(|fate| Item { line: number, fate: complete(fate, envelope, self.context) }));
+            }
+            Opened::Carried(inner, text) => self.take(number, inner.or(envelope), &text, &text),
         }
+    }
+
+    fn flush(&mut self) {
+        if let Some(pending) = self.pending.take() {
+            self.push(pending);
+        }
+    }
+
+    fn push(&mut self, Pending { line, envelope, text, raw }: Pending) {
+        let fates = match envelope.by {
+            Some(_) => wrapped(self.format, &text, &envelope, self.context),
+            None => vec![complete(event(self.format, &text), &envelope, self.context)],
+        };
+        self.items.extend(fates.into_iter().map(|fate| Item { line, fate: fate.with_raw(&raw) }));
+    }
+}
+
+impl Pending {
+    /// Whether a line from there may go on with this one.
+    fn takes(&self, envelope: &Envelope) -> bool {
+        // What has nothing around it may go on with what had: one event was printed over several lines.
+        envelope.by.is_none() || self.envelope.origin() == envelope.origin()
+    }
+
+    fn append(&mut self, between: &str, text: &str, raw: &str) {
+        self.text.push_str(between);
+        self.text.push_str(text);
+        self.raw.push('\n');
+        self.raw.push_str(raw);
     }
 }
 
@@ -211,25 +333,39 @@ fn ordinary(format: Format, text: &str) -> Fate {
 
 /// Reads one JSON value: a watchdog event, spans, a record of a known shape, a shipper's wrapper, or an application's words.
 pub(super) fn json(format: Format, value: Value, raw: &str, context: &Context) -> Vec<Fate> {
+    match open_json(format, value, raw, context) {
+        Opened::Read(fates) => fates,
+        Opened::Carried(envelope, text) => wrapped(format, &text, &envelope, context),
+    }
+}
+
+/// What a JSON value turned out to be.
+enum Opened {
+    /// A record, whatever it says.
+    Read(Vec<Fate>),
+    /// Something around a line.
+    Carried(Envelope, String),
+}
+
+fn open_json(format: Format, value: Value, raw: &str, context: &Context) -> Opened {
+    let completed = |fates: Vec<Fate>| Opened::Read(fates.into_iter().map(|fate| complete(fate, &Envelope::default(), context)).collect());
     if let Some(read) = watchdog::parse_value(&value) {
-        let fate = read.map_or_else(Fate::Rejected, |claim| Fate::Evidence(Box::new(claim)));
-        return vec![complete(fate, &Envelope::default(), context)];
+        return completed(vec![read.map_or_else(Fate::Rejected, |claim| Fate::Evidence(Box::new(claim)))]);
     }
     if let Some(parsed) = otlp::parse_json_value(&value, context) {
-        return parsed.items.into_iter().map(|item| item.fate).collect();
+        return Opened::Read(parsed.items.into_iter().map(|item| item.fate).collect());
     }
     let Value::Object(object) = value else {
-        return vec![Fate::Ignored(Box::new(app_log(format.name(), raw)))];
+        return Opened::Read(vec![Fate::Ignored(Box::new(app_log(format.name(), raw)))]);
     };
     if let Some(fates) = format.record_readers().find_map(|read| read(&object, raw)) {
-        return fates.into_iter().map(|fate| complete(fate, &Envelope::default(), context)).collect();
+        return completed(fates);
     }
-    if let Some((envelope, message)) = envelope::unwrap_json(&object) {
-        return wrapped(format, &message, &envelope, context);
+    if let Some((envelope, text)) = Format::carriers().find_map(|open| open(&object)) {
+        return Opened::Carried(envelope, text);
     }
     let own_words = format.own_words().find_map(|read| read(&object, raw));
-    let fates = own_words.unwrap_or_else(|| vec![Fate::Ignored(Box::new(app_log(format.name(), raw)))]);
-    fates.into_iter().map(|fate| complete(fate, &Envelope::default(), context)).collect()
+    completed(own_words.unwrap_or_else(|| vec![Fate::Ignored(Box::new(app_log(format.name(), raw)))]))
 }
 
 /// Reads a message that a transport or shipper carried, with what that says about it. For formats that carry others.
@@ -252,6 +388,11 @@ fn inner(format: Format, message: &str, context: &Context) -> Option<Vec<Fate>> 
     known.then(|| vec![complete(event(format, text), &envelope, context)])
 }
 
+/// Adds what an envelope says, where the line itself does not. For formats that carry others.
+pub fn enveloped(fate: Fate, envelope: &Envelope) -> Fate {
+    complete(fate, envelope, &Context::default())
+}
+
 /// Adds what the envelope and the input as a whole say, where the line itself does not.
 fn complete(fate: Fate, envelope: &Envelope, context: &Context) -> Fate {
     let fill = |mut claim: Box<Claim>| {
@@ -269,10 +410,14 @@ fn complete(fate: Fate, envelope: &Envelope, context: &Context) -> Fate {
         if let Some(stream) = &envelope.log_stream {
             claim.attributes.entry("log_stream".to_owned()).or_insert_with(|| stream.as_str().into());
         }
+        // What nobody claims is named after what carried it.
+        if let Some(by) = envelope.by.filter(|_| claim.format == Format::Auto.name()) {
+            by.clone_into(&mut claim.format);
+        }
         // A server's line has its own level; what the transport says of it is the transport's.
         let bare = claim.kind == domain::Kind::AppLog || claim.format == super::fly::FORMAT;
         for (name, value) in envelope.facts.iter().filter(|_| bare) {
-            claim.attributes.entry((*name).to_owned()).or_insert_with(|| value.as_str().into());
+            claim.attributes.entry((*name).to_owned()).or_insert_with(|| value.clone());
         }
         claim
     };

@@ -23,12 +23,13 @@ pub struct Delivery {
     pub request_id: String,
     /// Milliseconds since 1970.
     pub timestamp: i64,
-    records: Vec<Record>,
+    /// Each is read by itself: one that is none costs no other.
+    records: Vec<Value>,
 }
 
-#[derive(Deserialize)]
-struct Record {
-    data: String,
+/// A record's base64.
+fn data(record: &Value) -> Option<&str> {
+    record.get("data")?.as_str()
 }
 
 impl Delivery {
@@ -41,12 +42,25 @@ impl Delivery {
             .map_err(|error| format!("expected a Firehose delivery (`requestId`, `timestamp`, `records`), found {error}"))
     }
 
+    /// By what the same delivery is recognised when it is tried again: all but the time of the try.
+    #[must_use]
+    pub fn identity(&self) -> blake3::Hash {
+        let mut hasher = blake3::Hasher::new();
+        for part in std::iter::once(self.request_id.as_str()).chain(self.records.iter().filter_map(data)) {
+            hasher.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
+        }
+        hasher.finalize()
+    }
+
     /// What the records hold. A record that cannot be read costs no other.
     #[must_use]
     pub fn parse(&self, context: &Context) -> Parsed {
-        let read = |record: &Record| match cloudwatch::decode(record.data.as_bytes()) {
-            Ok(data) => cloudwatch::read_delivered(&data, context),
-            Err(reason) => vec![Fate::Rejected(Reject::new(reason, &record.data))],
+        let read = |record: &Value| {
+            let encoded = data(record).ok_or_else(|| "expected a record with `data`".to_owned());
+            match encoded.and_then(|encoded| cloudwatch::decode(encoded.as_bytes())) {
+                Ok(bytes) => cloudwatch::read_delivered(&bytes, context),
+                Err(reason) => vec![Fate::Rejected(Reject::new(reason, &record.to_string()))],
+            }
         };
         let items = (1..).zip(&self.records).flat_map(|(line, record)| read(record).into_iter().map(move |fate| Item { line, fate }));
         Parsed { items: items.collect(), lines: self.records.len() as u64 }

@@ -79,9 +79,16 @@ pub(super) fn read_record(object: &Map<String, Value>, raw: &str) -> Option<Vec<
         at: object.get("timestamp").and_then(Value::as_str).and_then(times::rfc3339),
         instance: instance.map(Instance::from),
         function: name.map(Into::into),
-        facts: facts.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(),
+        facts: facts.into_iter().filter_map(|(name, value)| Some((name, value?.into()))).collect(),
         ..Envelope::default()
     };
+    // Some of the proxy's words have no code in front; whoever else writes them, it is not the proxy.
+    let is_proxy = inside("event", "provider").as_deref() == Some("proxy");
+    if let Some(outcome) = outcome(message).filter(|_| is_proxy) {
+        let claim = Claim { outcome: Some(outcome), ..Claim::new(Kind::ProxyError, FORMAT, raw).with("message", message) };
+        let claim = Claim { platform: Some(Product::from(PRODUCT)), ..claim };
+        return Some(vec![events::enveloped(Fate::Evidence(Box::new(claim)), &envelope)]);
+    }
     let fates = events::wrapped(Format::Auto, message, &envelope, &Context::default());
     Some(fates.into_iter().map(|fate| if message.starts_with('{') { fate } else { fate.with_raw(raw) }).collect())
 }

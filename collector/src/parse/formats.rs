@@ -2,10 +2,12 @@
 
 use serde_json::{Map, Value};
 
+use super::envelope::Envelope;
 use super::otlp::{self, Signal};
 use super::{Context, Fate, Parsed, events};
 use super::{alb, api_gateway_access, api_gateway_execution, cloudfront, lambda_async};
 use super::{apache, caddy, haproxy, nginx, varnish};
+use super::{aws_logs, cri, docker, journald, json_lines, logplex, loki, netlify, syslog};
 use super::{azure_eventhub, azure_functions, cloudflare, fly, gcp, gcp_pubsub, heroku, vercel};
 use super::{celery, classic_watchdog, hypercorn, of_watchdog, openfaas_gateway, php_fpm, rack_timeout, unicorn, uvicorn, uwsgi};
 use super::{
@@ -103,6 +105,24 @@ pub enum Format {
     OtlpTraces,
     /// OpenTelemetry logs, protobuf or JSON.
     OtlpLogs,
+    /// Netlify's functions.
+    Netlify,
+    /// Loki's push API.
+    Loki,
+    /// Heroku's HTTPS log drains.
+    Logplex,
+    /// syslog, RFC 5424 and older.
+    Syslog,
+    /// systemd's journal as JSON.
+    Journald,
+    /// Docker's log files.
+    Docker,
+    /// Kubernetes' container log files.
+    Cri,
+    /// What the AWS command line prints of CloudWatch logs.
+    AwsLogs,
+    /// Shippers' JSON around lines.
+    JsonLines,
 }
 
 /// Every format: its name, which is that of its file, its page, its fixtures and its label, and how it is read. In `auto`
@@ -163,6 +183,15 @@ const REGISTRY: &[(Format, &str, Readers)] = &[
     (Format::Watchdog, watchdog::FORMAT, Readers::body(|input, _| watchdog::parse(input))),
     (Format::OtlpTraces, otlp_traces::FORMAT, Readers::body(|input, context| Signal::Traces.parse(input, context))),
     (Format::OtlpLogs, otlp_logs::FORMAT, Readers::body(|input, context| Signal::Logs.parse(input, context))),
+    (Format::Netlify, netlify::FORMAT, Readers::lines(netlify::LINES).records(netlify::read_record).around_lines()),
+    (Format::Loki, loki::FORMAT, Readers::body(loki::parse).records(loki::read_record)),
+    (Format::Logplex, logplex::FORMAT, Readers::body(logplex::parse)),
+    (Format::Syslog, syslog::FORMAT, Readers::body(syslog::parse)),
+    (Format::Journald, journald::FORMAT, Readers::NONE.carrying(journald::open)),
+    (Format::Docker, docker::FORMAT, Readers::NONE.carrying(docker::open)),
+    (Format::Cri, cri::FORMAT, Readers::NONE.around_lines()),
+    (Format::AwsLogs, aws_logs::FORMAT, Readers::NONE.records(aws_logs::read_record).around_lines()),
+    (Format::JsonLines, json_lines::FORMAT, Readers::NONE.carrying(json_lines::open)),
 ];
 
 /// How a format is read; in most of these ways it is not.
@@ -172,6 +201,9 @@ struct Readers {
     records: Option<ReadRecord>,
     own_words: Option<ReadRecord>,
     body: Option<ReadBody>,
+    carrier: Option<OpenRecord>,
+    /// The format is what stands around lines of others.
+    is_around_lines: bool,
 }
 
 /// How a format of lines tells and reads its events.
@@ -187,11 +219,14 @@ pub(crate) struct Lines {
 /// Reads a JSON object. `None` when it is not of this format.
 pub(crate) type ReadRecord = fn(&Map<String, Value>, &str) -> Option<Vec<Fate>>;
 
+/// Takes a line out of a JSON object that carries it. `None` when it is not of this format.
+pub(crate) type OpenRecord = fn(&Map<String, Value>) -> Option<(Envelope, String)>;
+
 /// Reads a whole body.
 type ReadBody = fn(&[u8], &Context) -> Parsed;
 
 impl Readers {
-    const NONE: Self = Self { lines: None, records: None, own_words: None, body: None };
+    const NONE: Self = Self { lines: None, records: None, own_words: None, body: None, carrier: None, is_around_lines: false };
 
     /// A format of lines.
     const fn lines(lines: Lines) -> Self {
@@ -211,6 +246,16 @@ impl Readers {
     /// Also, or only, a format of JSON objects.
     const fn records(self, records: ReadRecord) -> Self {
         Self { records: Some(records), ..self }
+    }
+
+    /// Lines of others, with something of this format around each, which is taken off in `envelope.rs`.
+    const fn around_lines(self) -> Self {
+        Self { is_around_lines: true, ..self }
+    }
+
+    /// Lines of others, each in a JSON object of this format.
+    const fn carrying(self, carrier: OpenRecord) -> Self {
+        Self { carrier: Some(carrier), ..self.around_lines() }
     }
 
     /// Also JSON objects that an application wrote in its own words; asked last, since they look like shippers' wrappers.
@@ -250,16 +295,31 @@ impl Format {
     /// Reads an input. Never fails: what cannot be read is an item with [`Fate::Rejected`].
     #[must_use]
     pub fn parse(self, input: &[u8], context: &Context) -> Parsed {
-        let binary = || otlp::protobuf_signal(input).filter(|_| self == Self::Auto);
         match self.entry().2.body {
             Some(body) => body(input, context),
-            None => binary().map_or_else(|| events::parse(self, input, context), |signal| signal.parse(input, context)),
+            None if self != Self::Auto => events::parse(self, input, context),
+            None if syslog::is_counted(input) => syslog::parse(input, context),
+            None => match otlp::protobuf_signal(input) {
+                Some(signal) => signal.parse(input, context),
+                None if is_binary(input) && loki::looks_like_push(input) => loki::parse(input, context),
+                None => events::parse(self, input, context),
+            },
         }
     }
 
     /// Whether an input is one thing: what stands at its beginning holds for all of it.
     pub(super) fn is_of_bodies(self) -> bool {
         self.entry().2.body.is_some()
+    }
+
+    /// The format of what an input of this one holds: any, if this one only stands around lines.
+    pub(super) fn inside(self) -> Self {
+        if self.entry().2.is_around_lines { Self::Auto } else { self }
+    }
+
+    /// How lines are taken out of JSON objects, by every format that has such: a server's log may have been shipped.
+    pub(super) fn carriers() -> impl Iterator<Item = OpenRecord> {
+        REGISTRY.iter().filter_map(|(_, _, readers)| readers.carrier)
     }
 
     /// How the formats that an input of this one may hold are read.
@@ -281,4 +341,9 @@ impl Format {
     pub(super) fn own_words(self) -> impl Iterator<Item = ReadRecord> {
         self.candidates().filter_map(|readers| readers.own_words)
     }
+}
+
+/// Whether bytes are no text: control characters stand at their beginning.
+fn is_binary(input: &[u8]) -> bool {
+    input.iter().take(256).any(|b| matches!(b, 0..=8 | 14..=26 | 28..=31 | 127..))
 }

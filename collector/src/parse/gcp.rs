@@ -54,9 +54,26 @@ struct Resource {
 struct HttpRequest {
     request_method: Option<String>,
     request_url: Option<String>,
-    status: Option<f64>,
-    /// Seconds with an `s`.
-    latency: Option<String>,
+    /// A number, or one as text.
+    status: Option<Value>,
+    /// Seconds with an `s`; exports of the log spell them as an object of seconds and nanoseconds.
+    latency: Option<Value>,
+}
+
+impl HttpRequest {
+    fn status(&self) -> Option<f64> {
+        let status = self.status.as_ref()?;
+        status.as_f64().or_else(|| status.as_str()?.parse().ok())
+    }
+
+    fn latency_seconds(&self) -> Option<f64> {
+        let number = |value: &Value| value.as_f64().or_else(|| value.as_str()?.trim_end_matches('s').parse().ok());
+        let seconds = match self.latency.as_ref()? {
+            Value::Object(parts) => number(parts.get("seconds")?)? + parts.get("nanos").and_then(number).unwrap_or(0.0) / 1e9,
+            latency => number(latency)?,
+        };
+        Some(seconds).filter(|seconds| seconds.is_finite() && *seconds >= 0.0)
+    }
 }
 
 /// Reads an entry; `None` when the object is none.
@@ -89,8 +106,7 @@ fn platforms(entry: &Entry) -> Option<Claim> {
 
 /// Cloud Run's account of one request.
 fn answered(mut claim: Claim, request: &HttpRequest, text: &str, entry: &Entry) -> Claim {
-    let latency = request.latency.as_deref().and_then(|latency| latency.strip_suffix('s')).and_then(|seconds| seconds.parse::<f64>().ok());
-    let latency = latency.filter(|seconds| seconds.is_finite() && *seconds >= 0.0);
+    let latency = request.latency_seconds();
     claim.elapsed_ms = latency.map(|seconds| Millis::from_ms_f64(seconds * 1000.0));
     claim.started_at = entry.timestamp.as_deref().and_then(times::rfc3339);
     claim.observed_at = claim.elapsed_ms.zip(claim.started_at).map(|(elapsed, start)| elapsed.after(start));
@@ -104,10 +120,10 @@ fn answered(mut claim: Claim, request: &HttpRequest, text: &str, entry: &Entry) 
     if let Some(seconds) = latency {
         claim = claim.with("latency_ms", seconds * 1000.0);
     }
-    if let Some(status) = request.status {
+    if let Some(status) = request.status() {
         claim = claim.with("status_code", status);
     }
-    words::of_request(claim, request.status, text)
+    words::of_request(claim, request.status(), text)
 }
 
 /// What the function or service wrote. With an ID it says when the request was alive.
@@ -122,6 +138,10 @@ fn application(entry: &Entry, raw: &str) -> Vec<Fate> {
         let mut claim = placed(*claim, entry, raw);
         if claim.format == Format::Auto.name() {
             FORMAT.clone_into(&mut claim.format);
+            let message = entry.json_payload.as_ref().and_then(|payload| payload.get("message")?.as_str());
+            if let Some(message) = message {
+                claim = claim.with("message", message);
+            }
         }
         let has_id = claim.request_id.is_some() || claim.trace_id.is_some();
         (Box::new(claim), has_id)

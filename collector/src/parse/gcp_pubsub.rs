@@ -9,26 +9,29 @@
 use domain::{Claim, Kind};
 use serde_json::{Map, Value};
 
-use super::{Fate, Reject, cloudwatch, gcp};
+use super::{Context, Fate, Format, Reject, cloudwatch, events, gcp};
 
 /// The format's name.
 pub const FORMAT: &str = "gcp_pubsub";
 
-/// Reads a delivery; `None` when the object is none.
+/// What a message holds: a log entry, or lines that somebody published, which are no reason to have it delivered again.
+fn inside(bytes: &[u8]) -> Vec<Fate> {
+    let text = String::from_utf8_lossy(bytes);
+    let entry: Option<Value> = serde_json::from_str(&text).ok();
+    let read = entry.as_ref().and_then(Value::as_object).and_then(|entry| gcp::read_record(entry, &text));
+    read.unwrap_or_else(|| events::parse(Format::Auto, bytes, &Context::default()).items.into_iter().map(|item| item.fate).collect())
+}
+
+/// Reads a delivery; `None` when the object is none. A subscription may be told to deliver what is inside without anything
+/// around it.
 pub(super) fn read_record(object: &Map<String, Value>, raw: &str) -> Option<Vec<Fate>> {
-    let message = object.get("message")?.as_object()?;
+    let Some(message) = object.get("message").and_then(Value::as_object) else { return gcp::read_record(object, raw) };
     object.get("subscription")?.as_str()?;
     ["data", "attributes", "messageId", "message_id"].iter().any(|key| message.contains_key(*key)).then_some(())?;
     let Some(data) = message.get("data").and_then(Value::as_str) else {
         return Some(vec![Fate::Ignored(Box::new(Claim::new(Kind::Other, FORMAT, raw)))]);
     };
-    let entry = cloudwatch::decode(data.as_bytes())
-        .and_then(cloudwatch::plain)
-        .and_then(|bytes| serde_json::from_slice::<Value>(&bytes).map_err(|error| format!("expected a log entry, found {error}")));
-    let fates = entry.and_then(|entry| {
-        let read = entry.as_object().and_then(|entry| gcp::read_record(entry, &Value::from(entry.clone()).to_string()));
-        read.ok_or_else(|| "expected a log entry, found other JSON".to_owned())
-    });
+    let fates = cloudwatch::decode(data.as_bytes()).and_then(cloudwatch::plain).map(|bytes| inside(&bytes));
     let about = |fate| match fate {
         Fate::Evidence(claim) => Fate::Evidence(Box::new(delivered(*claim, object, message))),
         Fate::Ignored(claim) => Fate::Ignored(Box::new(delivered(*claim, object, message))),
@@ -57,14 +60,14 @@ mod tests {
     use crate::parse::{Context, Format, facts};
 
     #[test]
-    fn the_entry_inside_is_read_and_what_is_none_is_rejected() {
+    fn the_entry_inside_is_read_and_what_cannot_be_decoded_is_rejected() {
         let broken = r#"{"message": {"data": "@@", "messageId": "9003"}, "subscription": "s"}
 {"message": {"data": "eyJhIjoxfQ==", "messageId": "9004"}, "subscription": "s"}"#;
         let log = include_str!("../../../tests/fixtures/gcp_pubsub/deliveries.jsonl").to_owned() + broken;
         for format in [Format::GcpPubsub, Format::Auto] {
             let items: Vec<_> = format.parse(log.as_bytes(), &Context::default()).items.iter().map(facts::of).collect();
             let fates: Vec<_> = items.iter().map(|item| item["fate"].as_str().unwrap_or_default()).collect();
-            assert_eq!(fates, ["evidence", "ignored", "rejected", "rejected"]);
+            assert_eq!(fates, ["evidence", "ignored", "rejected", "ignored"]);
             assert_eq!(
                 (&items[0]["outcome"], &items[0]["limit_ms"], &items[0]["message_id"]),
                 (&"timeout".into(), &120_000.into(), &"9001".into())

@@ -154,6 +154,11 @@ fn dyno_error(mut claim: Claim, error: &str, process: Option<&str>) -> Option<Cl
     }
     let (desc, message) = rest.split_once(')').unwrap_or((rest, ""));
     claim = claim.with("code", code).with("desc", desc);
+    // L10 to L13: what a drain could not deliver.
+    if let Some(dropped) = message.trim_start_matches([':', ' ']).split_once(" message").and_then(|(count, _)| count.parse::<f64>().ok()) {
+        claim.kind = Kind::LogsDropped;
+        return Some(claim.with("dropped_records", dropped));
+    }
     claim = coded(claim, code);
     if matches!(code, "R14" | "R15") {
         claim = claim.with("memory_at_limit", true);

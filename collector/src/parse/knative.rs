@@ -52,12 +52,13 @@ fn notice(object: &Map<String, Value>, raw: &str) -> Option<Claim> {
         "activator" => "activator",
         _ => return None,
     };
-    let message = text("message")?;
+    // Older configurations of its logger call them `msg` and `ts`.
+    let message = text("message").or_else(|| text("msg"))?;
     let mut claim = match message {
         "http: proxy error: context canceled" => Claim { outcome: Some(ClaimedOutcome::ClientClosed), ..base(Kind::ProxyError, raw) },
         _ => timeout(base(Kind::TimeoutNotice, raw).with("timeout_owner", owner), message)?,
     };
-    claim.observed_at = text("timestamp").and_then(times::rfc3339);
+    claim.observed_at = text("timestamp").or_else(|| text("ts")).and_then(times::rfc3339);
     claim.instance = text("knative.dev/pod").map(Instance::from);
     if let Some((namespace, revision)) = text("knative.dev/key").and_then(|key| key.split_once('/')) {
         claim = claim.with("namespace", namespace).with("revision", revision);
@@ -89,7 +90,8 @@ fn timeout(claim: Claim, message: &str) -> Option<Claim> {
 fn request(object: &Map<String, Value>, raw: &str) -> Option<Claim> {
     let (http, trace) = (object.get("httpRequest")?.as_object()?, object.get("traceId")?.as_str()?);
     (object.len() == 2 && http.contains_key("protocol")).then_some(())?;
-    let status = http.get("status")?.as_u64()?;
+    let status = http.get("status")?;
+    let status = status.as_u64().or_else(|| status.as_str()?.parse().ok())?;
     let elapsed = Millis::parse_seconds(http.get("latency")?.as_str()?.strip_suffix('s')?)?;
     let mut claim = base(Kind::Request, raw).with("status_code", i64::try_from(status).ok()?).with("duration_ms", elapsed);
     for (name, key) in [("method", "requestMethod"), ("path", "requestUrl")] {

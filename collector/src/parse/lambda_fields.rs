@@ -20,7 +20,7 @@ enum Shape {
 
 /// Every field name known from AWS's documentation, its emulator and the extensions that rebuild these lines; longest first
 /// where one ends in another.
-const FIELDS: [(&str, Shape); 25] = [
+const FIELDS: [(&str, Shape); 26] = [
     ("Billed Restore Duration", Shape::Number("billed_restore_duration_ms")),
     ("Post Runtime Duration", Shape::Number("post_runtime_duration_ms")),
     ("Initialization Type", Shape::Word("initialization_type")),
@@ -32,6 +32,7 @@ const FIELDS: [(&str, Shape); 25] = [
     ("Max Memory Used", Shape::Number("max_memory_used_mb")),
     ("DroppedRecords", Shape::Number("dropped_records")),
     ("Init Duration", Shape::Number("init_duration_ms")),
+    ("Memory Usage", Shape::Number("max_memory_used_mb")),
     ("XRAY TraceId", Shape::Word("xray_trace_id")),
     ("DroppedBytes", Shape::Number("dropped_bytes")),
     ("Memory Size", Shape::Number("memory_size_mb")),

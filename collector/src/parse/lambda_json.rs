@@ -10,7 +10,6 @@
 //! is both.
 
 use domain::{Claim, ClaimedOutcome, Kind, Millis, Product, RequestId, SpanId, Value};
-use serde::Deserialize;
 use serde_json::Map;
 
 use super::{Fate, RAW_BYTES_MAX, cut, lambda_app_json, lambda_text, times, trace_header};
@@ -18,57 +17,43 @@ use super::{Fate, RAW_BYTES_MAX, cut, lambda_app_json, lambda_text, times, trace
 /// The format's name.
 pub const FORMAT: &str = "lambda_json";
 
-/// One event.
-#[derive(Deserialize)]
-struct Event {
-    /// When it happened, RFC 3339.
-    time: String,
-    /// `platform.…`, `function` or `extension`.
-    #[serde(rename = "type")]
-    name: String,
-    /// An object; for lines of functions and extensions, and for faults, a text.
-    record: serde_json::Value,
-}
-
-/// What the records of platform events hold, each some of it.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Record {
-    request_id: Option<String>,
-    version: Option<String>,
-    function_arn: Option<String>,
-    function_name: Option<String>,
-    function_version: Option<String>,
-    runtime_version: Option<String>,
-    runtime_version_arn: Option<String>,
-    initialization_type: Option<String>,
-    phase: Option<String>,
-    status: Option<String>,
-    error_type: Option<String>,
-    instance_id: Option<String>,
-    /// Bytes; a text in some versions of the schema.
-    instance_max_memory: Option<serde_json::Value>,
+/// What the records of platform events hold, each some of it. A field of another type than its own is passed over: it costs
+/// neither the others nor the event.
+#[derive(Default)]
+struct Record<'a> {
+    request_id: Option<&'a str>,
+    version: Option<&'a str>,
+    function_arn: Option<&'a str>,
+    function_name: Option<&'a str>,
+    function_version: Option<&'a str>,
+    runtime_version: Option<&'a str>,
+    runtime_version_arn: Option<&'a str>,
+    initialization_type: Option<&'a str>,
+    phase: Option<&'a str>,
+    status: Option<&'a str>,
+    error_type: Option<&'a str>,
+    instance_id: Option<&'a str>,
+    /// Bytes.
+    instance_max_memory: Option<f64>,
     metrics: Metrics,
-    spans: Vec<Span>,
-    tracing: Option<Tracing>,
-    name: Option<String>,
-    state: Option<String>,
-    events: Option<Vec<String>>,
-    types: Option<Vec<String>>,
+    response_latency_ms: Option<f64>,
+    tracing_value: Option<&'a str>,
+    tracing_span_id: Option<&'a str>,
+    name: Option<&'a str>,
+    state: Option<&'a str>,
+    events: Option<Vec<&'a str>>,
+    types: Option<Vec<&'a str>>,
     dropped_records: Option<f64>,
     dropped_bytes: Option<f64>,
-    reason: Option<String>,
+    reason: Option<&'a str>,
 }
 
 /// Durations in ms, memory in MB as Lambda counts it.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Default)]
 struct Metrics {
     duration_ms: Option<f64>,
     billed_duration_ms: Option<f64>,
-    #[serde(rename = "memorySizeMB")]
     memory_size_mb: Option<f64>,
-    #[serde(rename = "maxMemoryUsedMB")]
     max_memory_used_mb: Option<f64>,
     init_duration_ms: Option<f64>,
     restore_duration_ms: Option<f64>,
@@ -76,20 +61,70 @@ struct Metrics {
     produced_bytes: Option<f64>,
 }
 
-#[derive(Deserialize)]
-struct Span {
-    name: String,
-    #[serde(rename = "durationMs", default)]
-    duration_ms: Option<f64>,
+impl<'a> Record<'a> {
+    /// `None` when it names its request by something else than a text: then it is none that we know.
+    fn of(object: &'a Map<String, serde_json::Value>) -> Option<Self> {
+        let field = |name: &str| object.get(name).filter(|value| !value.is_null());
+        field("requestId").is_none_or(serde_json::Value::is_string).then_some(())?;
+        let text = |name: &str| field(name).and_then(serde_json::Value::as_str);
+        let list = |name: &str| field(name)?.as_array().map(|list| list.iter().filter_map(serde_json::Value::as_str).collect());
+        let tracing = |name: &str| field("tracing")?.get(name)?.as_str();
+        let spans = field("spans").and_then(serde_json::Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let latency = spans.iter().find(|span| span.get("name").is_some_and(|name| name == "responseLatency"));
+        Some(Self {
+            request_id: text("requestId"),
+            version: text("version"),
+            function_arn: text("functionArn"),
+            function_name: text("functionName"),
+            function_version: text("functionVersion"),
+            runtime_version: text("runtimeVersion"),
+            runtime_version_arn: text("runtimeVersionArn"),
+            initialization_type: text("initializationType"),
+            phase: text("phase"),
+            status: text("status"),
+            error_type: text("errorType"),
+            instance_id: text("instanceId"),
+            instance_max_memory: field("instanceMaxMemory").and_then(memory_bytes),
+            metrics: field("metrics").map(Metrics::of).unwrap_or_default(),
+            response_latency_ms: latency.and_then(|span| number(span.get("durationMs")?)),
+            tracing_value: tracing("value"),
+            tracing_span_id: tracing("spanId"),
+            name: text("name"),
+            state: text("state"),
+            events: list("events"),
+            types: list("types"),
+            dropped_records: field("droppedRecords").and_then(number),
+            dropped_bytes: field("droppedBytes").and_then(number),
+            reason: text("reason"),
+        })
+    }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Tracing {
-    #[serde(default)]
-    span_id: Option<String>,
-    #[serde(default)]
-    value: Option<String>,
+impl Metrics {
+    fn of(metrics: &serde_json::Value) -> Self {
+        let figure = |name: &str| metrics.get(name).and_then(number);
+        Self {
+            duration_ms: figure("durationMs"),
+            billed_duration_ms: figure("billedDurationMs"),
+            memory_size_mb: figure("memorySizeMB"),
+            max_memory_used_mb: figure("maxMemoryUsedMB"),
+            init_duration_ms: figure("initDurationMs"),
+            restore_duration_ms: figure("restoreDurationMs"),
+            billed_restore_duration_ms: figure("billedRestoreDurationMs"),
+            produced_bytes: figure("producedBytes"),
+        }
+    }
+}
+
+/// A number, also as text.
+fn number(value: &serde_json::Value) -> Option<f64> {
+    value.as_f64().or_else(|| value.as_str()?.trim().parse().ok()).filter(|number| number.is_finite())
+}
+
+/// Bytes; what would be less than a MiB in bytes is meant in MB, as older documentation shows it.
+fn memory_bytes(value: &serde_json::Value) -> Option<f64> {
+    let amount = number(value).or_else(|| value.as_str()?.trim().strip_suffix("MB")?.trim().parse().ok())?;
+    Some(if amount < MIB { amount * MIB } else { amount })
 }
 
 /// Reads one event as a record.
@@ -100,31 +135,40 @@ pub(super) fn read_record(object: &Map<String, serde_json::Value>, raw: &str) ->
 /// Reads one event; `None` when the object is none.
 #[must_use]
 pub fn parse(object: &Map<String, serde_json::Value>, raw: &str) -> Option<Fate> {
-    let known = object.get("type")?.as_str().filter(|name| name.starts_with("platform.") || matches!(*name, "function" | "extension"))?;
-    (object.contains_key("time") && object.contains_key("record")).then_some(known)?;
-    let event = Event::deserialize(object).ok()?;
-    let at = times::rfc3339(&event.time);
+    use serde_json::Value as Json;
+    let name = object.get("type")?.as_str()?;
+    let (time, record) = (object.get("time"), object.get("record"));
+    match name {
+        "function" | "extension" => time.and(record).map(|_| ())?,
+        // An event whose time or record is missing is one all the same; an application's own line has neither.
+        _ => (name.starts_with("platform.") && (time.is_some() || record.is_some_and(Json::is_object))).then_some(())?,
+    }
+    let at = time.and_then(|time| time.as_str().map_or_else(|| times::epoch(time.as_i64()?), times::rfc3339));
     let placed = |mut claim: Claim| {
         claim.observed_at = claim.observed_at.or(at);
         claim.platform = Some(Product::AWS_LAMBDA);
         cut(raw, RAW_BYTES_MAX).clone_into(&mut claim.raw);
         claim
     };
-    Some(match (event.name.as_str(), event.record) {
-        ("function", serde_json::Value::Object(record)) => map(application(&record, raw), placed),
-        ("function", serde_json::Value::String(text)) => map(application_text(&text), placed),
-        ("extension", record) => {
-            let text = record.as_str().map_or_else(|| record.to_string(), str::to_owned);
-            Fate::Ignored(Box::new(placed(Claim::new(Kind::ExtensionLog, FORMAT, "").with("message", text.trim_end()))))
-        }
+    // The first version of the schema gives every line, and some records, as text.
+    let inside: Option<Map<String, Json>> = record.and_then(|record| match record {
+        Json::String(text) if text.starts_with('{') => serde_json::from_str(text).ok(),
+        _ => None,
+    });
+    let object = inside.as_ref().or_else(|| record.and_then(Json::as_object));
+    let text = || record.map_or_else(String::new, |record| record.as_str().map_or_else(|| record.to_string(), str::to_owned));
+    Some(match (name, object) {
+        ("function", Some(own)) => map(application(own, raw), placed),
+        ("function", None) => map(application_text(&text()), placed),
+        ("extension", _) => Fate::Ignored(Box::new(placed(Claim::new(Kind::ExtensionLog, FORMAT, "").with("message", text().trim_end())))),
         // The ancestor of this API gives the old style's line as text.
-        ("platform.fault", serde_json::Value::String(text)) => match lambda_text::parse_event(&text) {
+        ("platform.fault", None) => match lambda_text::parse_event(&text()) {
             Some(claim) => Fate::Evidence(Box::new(placed(Claim { format: FORMAT.to_owned(), ..claim }))),
-            None => Fate::Ignored(Box::new(placed(Claim::new(Kind::Fault, FORMAT, "").with("message", text)))),
+            None => Fate::Ignored(Box::new(placed(Claim::new(Kind::Fault, FORMAT, "").with("message", text())))),
         },
-        (name, record) => match Record::deserialize(&record) {
-            Ok(record) => platform(name, &record, placed),
-            Err(_) => Fate::Ignored(Box::new(placed(Claim::new(Kind::UnknownPlatformEvent, FORMAT, "").with("type", name)))),
+        (name, object) => match object.and_then(Record::of) {
+            Some(record) => platform(name, &record, placed),
+            None => Fate::Ignored(Box::new(placed(Claim::new(Kind::UnknownPlatformEvent, FORMAT, "").with("type", name)))),
         },
     })
 }
@@ -147,7 +191,7 @@ fn application_text(text: &str) -> Fate {
     (lambda_text::LINES.read)(text).unwrap_or_else(|| Fate::Ignored(Box::new(super::app_log(FORMAT, text))))
 }
 
-fn platform(name: &str, record: &Record, placed: impl Fn(Claim) -> Claim) -> Fate {
+fn platform(name: &str, record: &Record<'_>, placed: impl Fn(Claim) -> Claim) -> Fate {
     let kind = match name {
         "platform.start" => Kind::InvocationStart,
         "platform.end" => Kind::InvocationEnd,
@@ -178,34 +222,34 @@ fn platform(name: &str, record: &Record, placed: impl Fn(Claim) -> Claim) -> Fat
     if bookkeeping || kind == Kind::Extension && claim.outcome.is_none() { Fate::Ignored(claim) } else { Fate::Evidence(claim) }
 }
 
-fn common(mut claim: Claim, record: &Record) -> Claim {
-    claim.request_id = record.request_id.as_deref().map(RequestId::from);
-    claim.function = record.function_name.as_deref().or_else(|| name_of_arn(record.function_arn.as_deref()?)).map(Into::into);
-    claim.instance = record.instance_id.as_deref().map(Into::into);
+fn common(mut claim: Claim, record: &Record<'_>) -> Claim {
+    claim.request_id = record.request_id.map(RequestId::from);
+    claim.function = record.function_name.or_else(|| name_of_arn(record.function_arn?)).map(Into::into);
+    claim.instance = record.instance_id.map(Into::into);
     let mut say = |name: &str, value: Option<&str>| {
         if let Some(value) = value.filter(|value| !value.is_empty()) {
             claim.attributes.insert(name.to_owned(), value.into());
         }
     };
-    say("function_version", record.version.as_deref().or(record.function_version.as_deref()));
-    say("function_arn", record.function_arn.as_deref());
-    say("runtime_version", record.runtime_version.as_deref());
-    say("runtime_version_arn", record.runtime_version_arn.as_deref());
-    say("initialization_type", record.initialization_type.as_deref());
-    say("phase", record.phase.as_deref());
-    say("status", record.status.as_deref());
-    say("error_type", record.error_type.as_deref());
-    say("name", record.name.as_deref());
-    say("state", record.state.as_deref());
-    say("reason", record.reason.as_deref());
+    say("function_version", record.version.or(record.function_version));
+    say("function_arn", record.function_arn);
+    say("runtime_version", record.runtime_version);
+    say("runtime_version_arn", record.runtime_version_arn);
+    say("initialization_type", record.initialization_type);
+    say("phase", record.phase);
+    say("status", record.status);
+    say("error_type", record.error_type);
+    say("name", record.name);
+    say("state", record.state);
+    say("reason", record.reason);
     for (name, list) in [("events", &record.events), ("types", &record.types)] {
         if let Some(list) = list {
-            claim.attributes.insert(name.to_owned(), Value::List(list.iter().map(|item| item.as_str().into()).collect()));
+            claim.attributes.insert(name.to_owned(), Value::List(list.iter().map(|item| (*item).into()).collect()));
         }
     }
-    if let Some(tracing) = &record.tracing {
-        claim = trace_header::add_xray(claim, tracing.value.as_deref().unwrap_or_default());
-        claim.span_id = tracing.span_id.as_deref().map(SpanId::from).or(claim.span_id);
+    if record.tracing_value.is_some() || record.tracing_span_id.is_some() {
+        claim = trace_header::add_xray(claim, record.tracing_value.unwrap_or_default());
+        claim.span_id = record.tracing_span_id.map(SpanId::from).or(claim.span_id);
     }
     claim
 }
@@ -218,7 +262,7 @@ fn name_of_arn(arn: &str) -> Option<&str> {
 /// Lambda's MB are MiB.
 const MIB: f64 = 1_048_576.0;
 
-fn durations(mut claim: Claim, record: &Record) -> Claim {
+fn durations(mut claim: Claim, record: &Record<'_>) -> Claim {
     let metrics = &record.metrics;
     let own = match claim.kind {
         Kind::InitReport => "init_duration_ms",
@@ -227,18 +271,16 @@ fn durations(mut claim: Claim, record: &Record) -> Claim {
         _ => "duration_ms",
     };
     claim.elapsed_ms = metrics.duration_ms.map(Millis::from_ms_f64);
-    let memory = record.instance_max_memory.as_ref().and_then(|bytes| bytes.as_f64().or_else(|| bytes.as_str()?.parse().ok()));
-    let latency = |wanted: &str| record.spans.iter().find(|span| span.name == wanted).and_then(|span| span.duration_ms);
     let numbers = [
         (own, metrics.duration_ms),
         ("billed_duration_ms", metrics.billed_duration_ms),
-        ("memory_size_mb", metrics.memory_size_mb.or(memory.map(|bytes| bytes / MIB))),
+        ("memory_size_mb", metrics.memory_size_mb.or(record.instance_max_memory.map(|bytes| bytes / MIB))),
         ("max_memory_used_mb", metrics.max_memory_used_mb),
         ("init_duration_ms", metrics.init_duration_ms),
         ("restore_duration_ms", metrics.restore_duration_ms),
         ("billed_restore_duration_ms", metrics.billed_restore_duration_ms),
         ("produced_bytes", metrics.produced_bytes),
-        ("response_latency_ms", latency("responseLatency")),
+        ("response_latency_ms", record.response_latency_ms),
         ("dropped_records", record.dropped_records),
         ("dropped_bytes", record.dropped_bytes),
     ];
@@ -258,17 +300,17 @@ fn durations(mut claim: Claim, record: &Record) -> Claim {
 }
 
 /// How a record says that it ended, and the limit that this proves.
-fn outcome(kind: Kind, record: &Record, elapsed: Option<Millis>) -> (Option<ClaimedOutcome>, Option<domain::Limit>) {
+fn outcome(kind: Kind, record: &Record<'_>, elapsed: Option<Millis>) -> (Option<ClaimedOutcome>, Option<domain::Limit>) {
     use ClaimedOutcome::{Crash, Error, ExtensionCrash, InitCrash, InitTimeout, OutOfMemory, RestoreTimeout, Success, Timeout};
     let function_limit = || Some(lambda_text::timeout_limit(elapsed.map(Millis::floor_seconds)));
-    let error_type = record.error_type.as_deref();
-    let invoke = record.phase.as_deref() == Some("invoke");
+    let error_type = record.error_type;
+    let invoke = record.phase == Some("invoke");
     let is_init = matches!(kind, Kind::InitReport | Kind::InitRuntimeDone);
     let is_restore = matches!(kind, Kind::RestoreReport | Kind::RestoreRuntimeDone);
     if kind == Kind::Extension {
         return (error_type.filter(|error| error.starts_with("Extension.")).map(|_| ExtensionCrash), None);
     }
-    match record.status.as_deref() {
+    match record.status {
         Some("timeout") if is_init && invoke => (Some(InitTimeout), function_limit()),
         Some("timeout") if is_init => (Some(InitTimeout), Some(lambda_text::init_limit())),
         Some("timeout") if is_restore => (Some(RestoreTimeout), Some(lambda_text::restore_limit())),
@@ -286,7 +328,7 @@ fn outcome(kind: Kind, record: &Record, elapsed: Option<Millis>) -> (Option<Clai
                 // vanished leaves behind.
                 Some(error) if error.starts_with("Function.") => Error,
                 Some("") => Crash,
-                _ if record.status.as_deref() == Some("failure") => Error,
+                _ if record.status == Some("failure") => Error,
                 _ => Crash,
             };
             (Some(outcome), None)
@@ -319,6 +361,23 @@ mod tests {
         let silent =
             r#"{"time":"2026-11-02T09:14:06.615Z","type":"platform.report","record":{"requestId":"a","metrics":{"durationMs":10.0}}}"#;
         assert_eq!(read(silent)[0].get("outcome"), None);
+    }
+
+    #[test]
+    fn one_odd_field_costs_only_itself() {
+        let odd = r#"{"time":1793610846615,"type":"platform.report","record":{"requestId":"a","status":"timeout","errorType":null,"spans":null,"tracing":null,"metrics":{"durationMs":"6000.0","billedDurationMs":null,"memorySizeMB":128,"maxMemoryUsedMB":"41"}}}
+{"type":"platform.runtimeDone","record":{"requestId":"a","status":"success","metrics":null}}
+{"time":"2026-11-02T09:14:06Z","type":"function","record":"{\"level\":\"ERROR\",\"requestId\":\"a\",\"message\":\"boom\"}"}
+{"time":"2026-11-02T09:14:06Z","type":"platform.restoreStart","record":{"functionName":"pay","instanceMaxMemory":"256MB"}}"#;
+        let items = read(odd);
+        assert_eq!(
+            (&items[0]["outcome"], &items[0]["limit_ms"], &items[0]["max_memory_used_mb"]),
+            (&"timeout".into(), &6000.into(), &41.into())
+        );
+        assert_eq!(items[0]["observed_at"], "2026-11-02T09:14:06.615Z");
+        assert_eq!((&items[1]["kind"], &items[1]["outcome"]), (&"runtime_done".into(), &"success".into()));
+        assert_eq!((&items[2]["request_id"], &items[2]["message"]), (&"a".into(), &"boom".into()));
+        assert_eq!(items[3]["memory_size_mb"], 256);
     }
 
     #[test]

@@ -14,8 +14,18 @@ pub const FORMAT: &str = "lambda_telemetry";
 #[must_use]
 pub fn parse(input: &[u8], context: &Context) -> Parsed {
     let text = String::from_utf8_lossy(input);
-    let records = match serde_json::from_str::<Value>(&text) {
-        Ok(Value::Array(records)) => records,
+    let documents: Result<Vec<Value>, _> = serde_json::Deserializer::from_str(&text).into_iter().collect();
+    // Whoever keeps batches in a file writes them, or their events, one after the other.
+    let is_batch = |document: &Value| document.is_array() || document.get("type").is_some() && document.get("record").is_some();
+    let records: Vec<Value> = match documents {
+        Ok(documents) if !documents.is_empty() && documents.iter().all(is_batch) => documents
+            .into_iter()
+            .flat_map(|document| match document {
+                Value::Array(records) => records,
+                event => vec![event],
+            })
+            .collect(),
+        Ok(documents) if documents.is_empty() => return rejected("expected a JSON array of telemetry events, found nothing", &text),
         Ok(_) => return rejected("expected a JSON array of telemetry events, found another JSON value", &text),
         Err(error) => return rejected(&format!("expected a JSON array of telemetry events, found {error}"), &text),
     };
@@ -40,6 +50,14 @@ mod tests {
         let parsed = parse(include_bytes!("../../../tests/fixtures/lambda_telemetry/batch.json"), &Context::default());
         let evidence = parsed.items.iter().filter(|item| matches!(item.fate, Fate::Evidence(_))).count();
         assert_eq!((parsed.lines, parsed.items.len(), evidence), (10, 10, 7));
+    }
+
+    #[test]
+    fn batches_one_after_the_other_and_single_events_are_read() {
+        let event = r#"{"time":"2026-11-02T09:14:06Z","type":"platform.start","record":{"requestId":"a"}}"#;
+        for text in [format!("{event}\n{event}\n"), format!("[{event}]\n[{event}]"), format!("[{event},{event}]")] {
+            assert_eq!(parse(text.as_bytes(), &Context::default()).items.len(), 2, "{text}");
+        }
     }
 
     #[test]

@@ -15,17 +15,24 @@ use super::{Fate, RAW_BYTES_MAX, cut, openwhisk, times};
 /// The format's name.
 pub const FORMAT: &str = "openwhisk_events";
 
+/// The name of the action by which invokers are looked after.
+const PROBE: &str = "whisk.system/invokerHealthTestAction";
+
 /// Reads an event; `None` when it is none of OpenWhisk's.
 pub(super) fn read_record(object: &Map<String, Value>, raw: &str) -> Option<Vec<Fate>> {
-    let (body, at) = (object.get("body")?.as_object()?, times::epoch(object.get("timestamp")?.as_i64()?)?);
+    let at = object.get("timestamp")?;
+    let at = at.as_i64().or_else(|| at.as_str()?.parse().ok()).and_then(times::epoch)?;
+    let body = object.get("body")?.as_object()?;
     match object.get("eventType")?.as_str()? {
         "Activation" => {
-            let claim = activation(body, raw)?;
-            Some(vec![Fate::Evidence(Box::new(Claim { observed_at: Some(at), ..claim }))])
+            let claim = Box::new(Claim { observed_at: Some(at), ..activation(body, raw)? });
+            // The controllers' own probes of their invokers.
+            let is_probe = body.get("name").and_then(Value::as_str).is_some_and(|name| name.starts_with(PROBE));
+            Some(vec![if is_probe { Fate::Ignored(claim) } else { Fate::Evidence(claim) }])
         }
         "Metric" => {
             let claim = Claim::new(Kind::Metric, FORMAT, cut(raw, RAW_BYTES_MAX)).with("metric", body.get("metricName")?.as_str()?);
-            let claim = claim.with("value", body.get("metricValue")?.as_i64()?);
+            let claim = claim.with("value", body.get("metricValue")?.as_f64()?);
             Some(vec![Fate::Ignored(Box::new(Claim { platform: Some(Product::from("openwhisk")), observed_at: Some(at), ..claim }))])
         }
         _ => None,
@@ -33,7 +40,7 @@ pub(super) fn read_record(object: &Map<String, Value>, raw: &str) -> Option<Vec<
 }
 
 fn activation(body: &Map<String, Value>, raw: &str) -> Option<Claim> {
-    let number = |name: &str| body.get(name).and_then(Value::as_i64);
+    let number = |name: &str| body.get(name).and_then(|value| value.as_i64().or_else(|| value.as_str()?.parse().ok()));
     let mut claim = openwhisk::base(Kind::Invocation, FORMAT, body.get("activationId")?.as_str()?, raw);
     let name = body.get("name")?.as_str()?;
     claim.function = Some(FunctionName::from(name.split_once('/').map_or(name, |(_, action)| action)));

@@ -40,7 +40,8 @@ pub(super) fn read(record: &Record<'_>, around: &Around<'_>, context: &Context) 
         instance: identity.instance.clone(),
         function: identity.function.clone(),
         log_stream: log_stream(&attributes),
-        facts: record.severity().map(|word| ("level", word.to_owned())).into_iter().collect(),
+        facts: record.severity().map(|word| ("level", word.into())).into_iter().collect(),
+        ..Envelope::default()
     };
     let line = line(record, &attributes);
     if line.len() > LINE_BYTES_MAX {

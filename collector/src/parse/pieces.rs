@@ -17,6 +17,9 @@ pub fn items(format: Format, input: Vec<u8>, context: Context) -> Box<dyn Iterat
 /// An input piece by piece, read while they are taken.
 #[must_use]
 pub fn pieces(format: Format, input: Vec<u8>, context: Context) -> Box<dyn Iterator<Item = Parsed> + Send> {
+    if input.len() > PIECE_BYTES && format.inside() != format {
+        return pieces(format.inside(), input, context);
+    }
     if input.len() <= PIECE_BYTES || !is_one_event_a_line(format, &input) {
         return Box::new(std::iter::once(format.parse(&input, &context)));
     }

@@ -57,6 +57,18 @@ pub fn epoch(number: i64) -> Option<Timestamp> {
     }
 }
 
+/// Seconds since 1970 with a fraction, as Fluent Bit gives them: `1770804000.123456`. Read as digits, since a double has too few
+/// for nanoseconds; such a number's last digits are its writer's rounding.
+#[must_use]
+pub fn epoch_seconds(text: &str) -> Option<Timestamp> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let is_number = |digits: &str| digits.bytes().all(|b| b.is_ascii_digit());
+    // Ten digits are a moment between 2001 and 2286; anything else under such a key is some other number.
+    (whole.len() == 10 && is_number(whole) && is_number(fraction)).then_some(())?;
+    let nanos: i64 = format!("{:0<9}", super::cut(fraction, 9)).parse().ok()?;
+    Timestamp::from_second(whole.parse().ok()?).ok()?.checked_add(SignedDuration::from_nanos(nanos)).ok()
+}
+
 fn date(text: &str) -> Option<Date> {
     let mut parts = text.split('-');
     let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
@@ -117,6 +129,9 @@ mod tests {
         check(common_log("22/Nov/2026:20:05:06 +0800"), "2026-11-22T12:05:06Z");
         check(epoch(1_795_348_975_282), "2026-11-22T12:02:55.282Z");
         check(epoch(1_795_348_975_282_614), "2026-11-22T12:02:55.282614Z");
+        check(epoch_seconds("1795348975.282614"), "2026-11-22T12:02:55.282614Z");
+        check(epoch_seconds("1795348975"), "2026-11-22T12:02:55Z");
+        assert_eq!((epoch_seconds("1.5"), epoch_seconds("1e9"), epoch_seconds("17953489752.1")), (None, None, None));
     }
 
     #[test]

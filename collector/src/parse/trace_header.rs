@@ -22,8 +22,9 @@ fn read(text: &str) -> Option<Fate> {
     let text = text.trim();
     let claim = Claim::new(Kind::Header, FORMAT, cut(text, RAW_BYTES_MAX));
     let value = text.split_once(':').filter(|(name, _)| is_name(name)).map_or(text, |(_, value)| value.trim());
-    let is_xray =
-        ["root=", "self=", "parent="].iter().any(|key| value.get(..key.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(key)));
+    // Keys come in any order.
+    let keys = || value.split(';').filter_map(|part| part.trim().split_once('=')).map(|(key, _)| key.to_ascii_lowercase());
+    let is_xray = keys().any(|key| matches!(key.as_str(), "root" | "self" | "parent"));
     let claim = if is_xray { add_xray(claim, value) } else { w3c(claim, value)? };
     Some(Fate::Ignored(Box::new(claim)))
 }
@@ -96,5 +97,13 @@ mod tests {
         assert_eq!(claim("Root=1-5759e988-bd862e3fe1be46a99427279").expect("a header").trace_id, None);
         assert!(claim("00-00000000000000000000000000000000-b30496596bc044ac-01").is_none());
         assert!(claim("key=value; other=words").is_none());
+    }
+
+    #[test]
+    fn keys_come_in_any_order_and_case() {
+        let claim =
+            claim("sampled=1; lineage=1:457dbdd8:0; PARENT=5b640ff2dc8343a5;root=1-69072a38-5c1d2e3f4a5b6c7d8e9f0a1b").expect("a header");
+        assert_eq!(claim.trace_id, TraceId::parse("69072a385c1d2e3f4a5b6c7d8e9f0a1b"));
+        assert_eq!(claim.attributes.get("xray_sampled"), Some(&true.into()));
     }
 }

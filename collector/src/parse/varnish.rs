@@ -15,7 +15,7 @@ use domain::{Claim, ClaimedOutcome, Kind, KnownFrom, Layer, Limit, Millis, Produ
 use jiff::Timestamp;
 
 use super::access_line::{self, AccessLine};
-use super::{Fate, Lines, RAW_BYTES_MAX, cut};
+use super::{Fate, Lines, RAW_BYTES_MAX, cut, times};
 
 /// The format's name.
 pub const FORMAT: &str = "varnish";
@@ -103,10 +103,11 @@ impl<'a> Group<'a> {
 
     /// `Resp: 1795351710.571325 1.001755 0.000079`: the moment, since the start, since the one before.
     fn stamp(&mut self, value: &str) {
-        let Some((event, times)) = value.split_once(": ") else { return };
-        let times: Vec<Millis> = times.split_whitespace().filter_map(Millis::parse_seconds).collect();
-        let [at, since_start, since_last] = times[..] else { return };
-        let at = Timestamp::from_microsecond(at.as_us()).ok();
+        let Some((event, figures)) = value.split_once(": ") else { return };
+        let (at, spans) = figures.split_once(' ').unwrap_or((figures, ""));
+        let spans: Vec<Millis> = spans.split_whitespace().filter_map(Millis::parse_seconds).collect();
+        let [since_start, since_last] = spans[..] else { return };
+        let at = times::epoch_seconds(at);
         match event {
             "Start" => self.started_at = self.started_at.or(at),
             // Of the client's transaction where there is one, which comes first in a group.

@@ -9,6 +9,7 @@
 //! Older drains pack Lambda's own lines of one invocation into one message. `docs/formats/vercel.md`.
 
 use domain::{Claim, ClaimedOutcome, Kind, KnownFrom, Layer, Limit, Millis, Product, RequestId, SpanId, TraceId};
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::{Context, Fate, Format, RAW_BYTES_MAX, cut, events, lambda_text, times};
@@ -16,11 +17,15 @@ use super::{Context, Fate, Format, RAW_BYTES_MAX, cut, events, lambda_text, time
 /// The format's name.
 pub const FORMAT: &str = "vercel";
 
+/// What a record may come from.
+const SOURCES: [&str; 7] = ["build", "edge", "lambda", "static", "external", "firewall", "redirect"];
+
 /// Reads a record; `None` when the object is none.
 pub(super) fn read_record(object: &Map<String, Value>, raw: &str) -> Option<Vec<Fate>> {
     let text = |name: &str| object.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-    let source = text("source")?;
-    ["deploymentId", "projectId"].iter().all(|key| object.contains_key(*key)).then_some(())?;
+    let source = text("source").filter(|source| SOURCES.contains(source))?;
+    // Every other field may be missing.
+    ["deploymentId", "projectId", "projectName"].iter().any(|key| object.contains_key(*key)).then_some(())?;
     let claim = |kind| common(Claim::new(kind, FORMAT, cut(raw, RAW_BYTES_MAX)), object);
     if source == "build" {
         return Some(vec![Fate::Ignored(Box::new(claim(Kind::Other).with("message", text("message").unwrap_or_default())))]);
@@ -32,10 +37,22 @@ pub(super) fn read_record(object: &Map<String, Value>, raw: &str) -> Option<Vec<
             Claim { outcome: Some(ClaimedOutcome::Timeout), limit: Some(named(setting, stated(message))), ..claim(Kind::TimeoutNotice) };
         return Some(vec![evidence(claim.with("message", message))]);
     }
+    // Older runtimes leave it to Lambda's own words, which always have two places.
+    let lambdas = lambda_text::parse_event(message).filter(|line| line.kind == Kind::TimeoutNotice && source == "lambda");
+    if let Some(told) = lambdas {
+        let value = told.limit.and_then(|limit| limit.value_ms);
+        let notice =
+            Claim { outcome: Some(ClaimedOutcome::Timeout), limit: Some(named("maxDuration", value)), ..claim(Kind::TimeoutNotice) };
+        let notice = Claim { elapsed_ms: told.elapsed_ms, ..notice }.with("message", message);
+        return Some(vec![evidence(match told.request_id {
+            Some(id) => notice.with("lambda_request_id", id.as_str()),
+            None => notice,
+        })]);
+    }
     if message.starts_with("START RequestId: ") {
         return Some(vec![evidence(lambda_block(claim(Kind::LambdaBlock), message))]);
     }
-    let unanswered = object.get("statusCode").and_then(Value::as_i64) == Some(-1);
+    let unanswered = number(object.get("statusCode")) == Some(-1.0);
     if matches!(source, "static" | "redirect" | "external" | "firewall") || message.is_empty() {
         return Some(vec![evidence(answered(claim(Kind::Request), unanswered && matches!(source, "lambda" | "edge")))]);
     }
@@ -46,6 +63,11 @@ pub(super) fn read_record(object: &Map<String, Value>, raw: &str) -> Option<Vec<
 
 fn evidence(claim: Claim) -> Fate {
     Fate::Evidence(Box::new(claim))
+}
+
+/// A number, also as text.
+fn number(value: Option<&Value>) -> Option<f64> {
+    value?.as_f64().or_else(|| value?.as_str()?.parse().ok())
 }
 
 /// With what the runtime tells of a timeout, before the number of seconds.
@@ -127,6 +149,11 @@ fn own_line(fate: Fate, object: &Map<String, Value>, raw: &str) -> Fate {
     }
 }
 
+/// Milliseconds since 1970, or RFC 3339.
+fn moment(value: Option<&Value>) -> Option<Timestamp> {
+    value?.as_i64().map_or_else(|| times::rfc3339(value?.as_str()?), times::epoch)
+}
+
 /// What every record says beside its message.
 fn common(mut claim: Claim, object: &Map<String, Value>) -> Claim {
     let text = |name: &str| object.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
@@ -142,8 +169,8 @@ fn common(mut claim: Claim, object: &Map<String, Value>) -> Claim {
     claim.span_id = claim.span_id.or_else(|| id("spanId", "span").map(SpanId::from));
     claim.instance = claim.instance.or_else(|| text("instanceId").map(Into::into));
     claim.function = claim.function.or_else(|| text("entrypoint").or_else(|| text("projectName")).map(Into::into));
-    claim.observed_at = claim.observed_at.or_else(|| object.get("timestamp").and_then(Value::as_i64).and_then(times::epoch));
-    let began = inner("timestamp").and_then(Value::as_i64).and_then(times::epoch);
+    claim.observed_at = claim.observed_at.or_else(|| moment(object.get("timestamp")));
+    let began = moment(inner("timestamp"));
     claim.started_at = claim.started_at.or(began.filter(|_| claim.kind != Kind::AppLog));
     let facts = [
         ("source", text("source")),
@@ -161,7 +188,7 @@ fn common(mut claim: Claim, object: &Map<String, Value>) -> Claim {
             claim.attributes.entry(name.to_owned()).or_insert_with(|| value.into());
         }
     }
-    if let Some(status) = object.get("statusCode").and_then(Value::as_f64).filter(|status| *status > 0.0) {
+    if let Some(status) = number(object.get("statusCode")).filter(|status| *status > 0.0) {
         claim.attributes.entry("status_code".to_owned()).or_insert_with(|| status.into());
     }
     claim
@@ -194,6 +221,23 @@ mod tests {
         for format in [Format::Vercel, Format::Auto] {
             assert_eq!(read_all(format, lines), EXPECTED);
             assert_eq!(read_all(format, &array), EXPECTED);
+        }
+    }
+
+    #[test]
+    fn fields_may_be_missing_and_numbers_texts() {
+        let head = r#""deploymentId":"dpl","source":"lambda","requestId":"r""#;
+        for (fields, expected) in [
+            (
+                r#""timestamp":"2026-11-02T09:14:03Z","message":"Vercel Runtime Timeout Error: Task timed out after 1 second""#,
+                "timeout_notice timeout 1000",
+            ),
+            (r#""message":"Task timed out after 10.01 seconds""#, "timeout_notice timeout 10000"),
+            (r#""message":"Task timed out after 10 seconds""#, "app_log null null"),
+            (r#""statusCode":"-1","message":null"#, "request crash null"),
+            (r#""proxy":{"statusCode":-1}"#, "request null null"),
+        ] {
+            assert_eq!(read_all(Format::Vercel, &format!("[{{{head},{fields}}}]")), [expected], "{fields}");
         }
     }
 

@@ -60,7 +60,7 @@ pub fn read_line(line: &AccessLine<'_>, raw: &str) -> Fate {
     claim(
         Facts {
             client: Some(line.client),
-            at: get(&["msec"]).and_then(epoch_seconds).or(Some(line.at)),
+            at: get(&["msec"]).and_then(times::epoch_seconds).or(Some(line.at)),
             method: line.request.map(|(method, _)| method),
             path: line.request.map(|(_, path)| path),
             status: Some(line.status),
@@ -86,11 +86,11 @@ pub fn read_record(object: &Map<String, Value>, raw: &str) -> Option<Vec<Fate>> 
     let get = |keys: &[&str]| keys.iter().find_map(|key| texts.iter().find(|(name, _)| name == key)).map(|(_, value)| value.as_str());
     let request = get(&["request"]).and_then(|line| line.split_once(' '));
     let target = request.map(|(_, target)| target.rsplit_once(' ').map_or(target, |(path, _)| path));
-    let stamp = |text: &str| times::rfc3339(text).or_else(|| times::common_log(text)).or_else(|| epoch_seconds(text));
+    let stamp = |text: &str| times::rfc3339(text).or_else(|| times::common_log(text)).or_else(|| times::epoch_seconds(text));
     let facts = Facts {
         client: get(&["remote_addr", "client"]),
         at: get(&["msec"])
-            .and_then(epoch_seconds)
+            .and_then(times::epoch_seconds)
             .or_else(|| get(&["time_iso8601", "time", "@timestamp", "timestamp", "time_local", "ts"]).and_then(stamp)),
         method: get(&["method", "request_method"]).or(request.map(|(method, _)| method)),
         path: get(&["request_uri", "uri", "path"]).or(target),
@@ -112,11 +112,6 @@ fn text(value: &Value) -> Option<String> {
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     }
-}
-
-/// `1795349786.485`.
-fn epoch_seconds(text: &str) -> Option<Timestamp> {
-    Timestamp::from_microsecond(Millis::parse_seconds(text)?.as_us()).ok().filter(|at| at.as_second() > 0)
 }
 
 fn claim(facts: Facts<'_>, raw: &str) -> Fate {
