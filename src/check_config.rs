@@ -7,6 +7,7 @@ use crate::cli::ServeArgs;
 pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     let config = args.load()?;
     config.listeners()?;
+    config.receive()?;
     match &config.alerts.rules_file {
         Some(file) => println!("configuration and rules are good: {}", alerts::Rules::load(file)?.summary()),
         None => println!("configuration is good; no rules file is named, so nothing is sent"),

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use collector::receive::{FirehoseOptions, ReceiveOptions, VercelOptions};
 use secrecy::SecretString;
 use serde::Deserialize;
 
@@ -24,7 +25,7 @@ pub struct Config {
     /// The listeners that receive.
     pub ingest: Ingest,
     /// Limits of what is received at once.
-    pub receive: collector::receive::ReceiveOptions,
+    pub receive: ReceiveOptions,
     /// Queue and commits.
     pub pipeline: collector::PipelineOptions,
     /// Where everything is kept.
@@ -45,6 +46,12 @@ pub struct Ingest {
     pub http: SocketAddr,
     /// OTLP/gRPC.
     pub grpc: SocketAddr,
+    /// syslog over TCP; nobody listens without an address.
+    #[serde(default)]
+    pub syslog_tcp: Option<SocketAddr>,
+    /// syslog over UDP.
+    #[serde(default)]
+    pub syslog_udp: Option<SocketAddr>,
 }
 
 /// Section `database`.
@@ -121,7 +128,9 @@ impl Config {
     /// The three listeners, refused where they would let anybody in; other values out of their range are refused as well.
     pub fn listeners(&self) -> anyhow::Result<[SocketAddr; 3]> {
         let all = [("ingest.http", self.ingest.http), ("ingest.grpc", self.ingest.grpc), ("dashboard.http", self.dashboard.http)];
-        for (key, address) in all {
+        let syslog = [("ingest.syslog_tcp", self.ingest.syslog_tcp), ("ingest.syslog_udp", self.ingest.syslog_udp)];
+        let syslog = syslog.into_iter().filter_map(|(key, address)| Some((key, address?)));
+        for (key, address) in all.into_iter().chain(syslog) {
             if !address.ip().is_loopback() && !self.allow_unauthenticated {
                 bail!(
                     "`{key}`: expected a loopback address, found `{address}`: this version has no keys and no login yet, so anybody who reaches \
@@ -138,16 +147,17 @@ impl Config {
 
     /// The database's address, where one is given.
     pub fn database_url(&self) -> anyhow::Result<Option<SecretString>> {
-        match (&self.database.url, &self.database.url_file) {
-            (Some(_), Some(_)) => bail!("expected one of `database.url` and `database.url_file`, found both"),
-            (Some(url), None) => Ok(Some(url.clone())),
-            (None, Some(file)) => {
-                let text =
-                    std::fs::read_to_string(file).with_context(|| format!("`database.url_file`: `{}` cannot be read", file.display()))?;
-                Ok(Some(SecretString::from(text.trim().to_owned())))
-            }
-            (None, None) => Ok(None),
-        }
+        secret("database.url", self.database.url.as_ref(), self.database.url_file.as_deref())
+    }
+
+    /// What receivers are bound by, with the secrets that lie in files.
+    pub fn receive(&self) -> anyhow::Result<ReceiveOptions> {
+        let mut options = self.receive.clone();
+        let FirehoseOptions { access_key, access_key_file } = &self.receive.firehose;
+        options.firehose.access_key = secret("receive.firehose.access_key", access_key.as_ref(), access_key_file.as_deref())?;
+        let VercelOptions { secret: key, secret_file, .. } = &self.receive.vercel;
+        options.vercel.secret = secret("receive.vercel.secret", key.as_ref(), secret_file.as_deref())?;
+        Ok(options)
     }
 
     /// Where our own files live.
@@ -159,6 +169,22 @@ impl Config {
         let home = || from("HOME").map(|home| home.join(".local/share"));
         let base = from("XDG_DATA_HOME").or_else(home).context("no `HOME` to put data in; name a place with `--data-dir`")?;
         Ok(base.join("overrun"))
+    }
+}
+
+/// A secret that is given as it is, or in a file by itself.
+fn secret(key: &str, given: Option<&SecretString>, file: Option<&Path>) -> anyhow::Result<Option<SecretString>> {
+    match (given, file) {
+        (Some(_), Some(_)) => bail!("expected one of `{key}` and `{key}_file`, found both"),
+        (Some(secret), None) => Ok(Some(secret.clone())),
+        (None, Some(file)) => {
+            let text = std::fs::read_to_string(file).with_context(|| format!("`{key}_file`: `{}` cannot be read", file.display()))?;
+            match text.trim() {
+                "" => bail!("`{key}_file`: expected a secret, found nothing in `{}`", file.display()),
+                secret => Ok(Some(SecretString::from(secret.to_owned()))),
+            }
+        }
+        (None, None) => Ok(None),
     }
 }
 
@@ -221,6 +247,29 @@ mod tests {
         let config = load(&[("OVERRUN__DASHBOARD__HTTP", "0.0.0.0:4319")]).expect("well formed");
         let error = config.listeners().expect_err("open to all").to_string();
         assert!(error.contains("dashboard.http") && error.contains("0.0.0.0:4319"), "{error}");
+    }
+
+    #[test]
+    fn a_syslog_listener_for_everybody_is_refused() {
+        let config = load(&[("OVERRUN__INGEST__SYSLOG_UDP", "0.0.0.0:514")]).expect("well formed");
+        let error = config.listeners().expect_err("open to all").to_string();
+        assert!(error.contains("ingest.syslog_udp"), "{error}");
+    }
+
+    #[test]
+    fn a_secret_stands_in_the_configuration_or_in_a_file() {
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        std::fs::write(file.path(), "k3y\n").expect("writable");
+        let path = file.path().to_str().expect("text");
+        let by_file = ("OVERRUN__RECEIVE__FIREHOSE__ACCESS_KEY_FILE", path);
+        let options = load(&[by_file]).expect("good").receive().expect("readable");
+        let read = options.firehose.access_key.as_ref().map(secrecy::ExposeSecret::expose_secret);
+        assert_eq!(read, Some("k3y"));
+        assert!(!format!("{options:?}").contains("k3y"));
+        let both = load(&[by_file, ("OVERRUN__RECEIVE__FIREHOSE__ACCESS_KEY", "other")]).expect("well formed");
+        assert!(both.receive().is_err());
+        std::fs::write(file.path(), "\n").expect("writable");
+        assert!(load(&[by_file]).expect("good").receive().is_err());
     }
 
     #[test]

@@ -15,13 +15,13 @@ use domain::Clock;
 use prometheus::Registry;
 use secrecy::{ExposeSecret as _, SecretString};
 use store::{PrivateCluster, Store, StoreOptions};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::SystemClock;
-use crate::config::Config;
+use crate::config::{Config, Ingest};
 use crate::maintenance;
 use crate::reload;
 use crate::shutdown::{self, STOP_MAX};
@@ -39,6 +39,8 @@ pub struct Addresses {
     pub ingest_grpc: SocketAddr,
     /// Pages and API.
     pub dashboard: SocketAddr,
+    /// syslog over TCP and over UDP, where it is listened to.
+    pub syslog: [Option<SocketAddr>; 2],
 }
 
 /// Runs the daemon until a signal stops it.
@@ -61,6 +63,11 @@ fn announce(addresses: &Addresses) {
     println!("dashboard   http://{}", addresses.dashboard);
     println!("ingest      http://{}", addresses.ingest_http);
     println!("ingest grpc http://{}", addresses.ingest_grpc);
+    for (transport, address) in ["tcp", "udp"].into_iter().zip(addresses.syslog) {
+        if let Some(address) = address {
+            println!("syslog {transport}  {address}");
+        }
+    }
 }
 
 /// Runs the daemon until `stop`; tells `ready` where it can be reached.
@@ -71,9 +78,16 @@ pub async fn until(
     ready: oneshot::Sender<Addresses>,
 ) -> anyhow::Result<()> {
     let [http, grpc, pages] = config.listeners()?;
+    let receive_options = config.receive()?;
     let rules = reload::Rules::load(config.alerts.rules_file.as_deref())?;
     let (http, grpc, pages) = (bind("ingest.http", http).await?, bind("ingest.grpc", grpc).await?, bind("dashboard.http", pages).await?);
-    let addresses = Addresses { ingest_http: http.local_addr()?, ingest_grpc: grpc.local_addr()?, dashboard: pages.local_addr()? };
+    let syslog = Syslog::bind(&config.ingest).await?;
+    let addresses = Addresses {
+        ingest_http: http.local_addr()?,
+        ingest_grpc: grpc.local_addr()?,
+        dashboard: pages.local_addr()?,
+        syslog: syslog.addresses()?,
+    };
     let registry = Registry::new();
     registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
 
@@ -81,9 +95,10 @@ pub async fn until(
     let store = &database.store;
     let (stop_alerts, stop_pages) = (CancellationToken::new(), CancellationToken::new());
     let pipeline = Pipeline::start(store.clone(), Arc::clone(&clock), config.pipeline, &registry, collector::fold, stop.clone())?;
-    let receiver = receive::Receiver::new(pipeline.clone(), config.receive);
-    let receivers =
-        [listen(http, receive::http_router(&receiver), stop.clone()), listen(grpc, receive::grpc_router(&receiver), stop.clone())];
+    let receiver = receive::Receiver::new(pipeline.clone(), receive_options);
+    let mut receivers =
+        vec![listen(http, receive::http_router(&receiver), stop.clone()), listen(grpc, receive::grpc_router(&receiver), stop.clone())];
+    receivers.extend(syslog.listen(&receiver, &stop));
     let dashboard = dashboard::Dashboard {
         store: store.clone(),
         clock: Arc::clone(&clock),
@@ -130,6 +145,40 @@ async fn bind(key: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
 fn listen(listener: TcpListener, router: Router, stop: CancellationToken) -> JoinHandle<std::io::Result<()>> {
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     tokio::spawn(async move { axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await })
+}
+
+/// The listeners for syslog, where there are any.
+struct Syslog {
+    tcp: Option<TcpListener>,
+    udp: Option<UdpSocket>,
+}
+
+impl Syslog {
+    async fn bind(ingest: &Ingest) -> anyhow::Result<Self> {
+        let tcp = match ingest.syslog_tcp {
+            Some(address) => Some(bind("ingest.syslog_tcp", address).await?),
+            None => None,
+        };
+        let udp = match ingest.syslog_udp {
+            Some(address) => {
+                let bound = UdpSocket::bind(address).await;
+                Some(bound.with_context(|| format!("`ingest.syslog_udp`: `{address}` cannot be listened on"))?)
+            }
+            None => None,
+        };
+        Ok(Self { tcp, udp })
+    }
+
+    fn addresses(&self) -> std::io::Result<[Option<SocketAddr>; 2]> {
+        let tcp = self.tcp.as_ref().map(TcpListener::local_addr).transpose()?;
+        Ok([tcp, self.udp.as_ref().map(UdpSocket::local_addr).transpose()?])
+    }
+
+    fn listen(self, receiver: &receive::Receiver, stop: &CancellationToken) -> impl Iterator<Item = JoinHandle<std::io::Result<()>>> {
+        let tcp = self.tcp.map(|listener| tokio::spawn(receive::listen_tcp(receiver.clone(), listener, stop.clone())));
+        let udp = self.udp.map(|socket| tokio::spawn(receive::listen_udp(receiver.clone(), socket, stop.clone())));
+        tcp.into_iter().chain(udp)
+    }
 }
 
 /// The store, and the private Postgres below it where there is one.

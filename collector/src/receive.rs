@@ -7,8 +7,11 @@
 //! | `POST /v1/watchdog/last_words` | `last_words.rs` |
 //! | `POST /v1/push/{format}` | `log_push.rs` |
 //! | `POST /v1/push/firehose` | `firehose.rs` |
+//! | `/v1/push/vercel` | `vercel.rs` |
+//! | `POST /loki/api/v1/push`, `/api/prom/push` | `loki.rs` |
 //! | `POST /v1/traces`, `POST /v1/logs` | `otlp_http.rs` |
 //! | gRPC `TraceService/Export`, `LogsService/Export` | `otlp_grpc.rs` |
+//! | syslog over TCP and UDP | `syslog.rs` |
 //!
 //! A `2xx` means durable. A full queue, a database that is away and a process that is stopping are answered 503 with
 //! `Retry-After`; what is wrong with one item costs that item.
@@ -19,6 +22,7 @@ mod firehose;
 mod intake;
 mod last_words;
 mod log_push;
+mod loki;
 mod options;
 mod otlp_answer;
 mod otlp_grpc;
@@ -28,8 +32,10 @@ mod refusal;
 mod rpc_status;
 mod sender;
 mod storable;
+mod syslog;
 #[cfg(test)]
 mod tests;
+mod vercel;
 mod watchdog;
 
 use std::sync::Arc;
@@ -38,13 +44,14 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, post};
+use axum::routing::{MethodRouter, get, post};
 use axum::{Json, Router};
 use tokio::sync::Semaphore;
 
-pub use options::ReceiveOptions;
+pub use options::{FirehoseOptions, ReceiveOptions, SyslogOptions, VercelOptions};
 pub use refusal::Refusal;
 pub use sender::Sender;
+pub use syslog::{listen_tcp, listen_udp};
 
 use crate::pipeline::Pipeline;
 use budget::Budget;
@@ -67,6 +74,11 @@ impl Receiver {
         let listening = Arc::new(Semaphore::new(options.last_words_open_max.min(Semaphore::MAX_PERMITS)));
         Self { pipeline, options: Arc::new(options), budget, listening }
     }
+
+    /// Counts a request, or what stands for one, by the class of its answer.
+    fn count(&self, transport: &str, class: &str) {
+        self.pipeline.metrics().requests.with_label_values(&[transport, class]).inc();
+    }
 }
 
 /// The ingest listener for HTTP.
@@ -81,6 +93,9 @@ pub fn http_router(receiver: &Receiver) -> Router {
         .route("/v1/watchdog/last_words", counted("watchdog", post(last_words::post)))
         .route("/2015-03-31/functions/{name}/invocations", counted("watchdog", post(watchdog::invoke)))
         .route("/v1/push/firehose", counted("push", post(firehose::post)))
+        .route("/v1/push/vercel", counted("push", get(vercel::verify).post(vercel::post)))
+        .route("/loki/api/v1/push", counted("loki", post(loki::post)))
+        .route("/api/prom/push", counted("loki", post(loki::post)))
         .route("/v1/push/{format}", counted("push", post(log_push::post)))
         .route("/v1/traces", counted("otlp_http", post(otlp_http::traces)))
         .route("/v1/logs", counted("otlp_http", post(otlp_http::logs)))
@@ -102,12 +117,12 @@ async fn count(receiver: Receiver, transport: &'static str, request: Request, ne
         400..500 => "4xx",
         _ => "5xx",
     };
-    receiver.pipeline.metrics().requests.with_label_values(&[transport, class]).inc();
+    receiver.count(transport, class);
     response
 }
 
 async fn unknown_path(State(_): State<Receiver>, request: Request) -> Response {
-    let known = "`/v1/watchdog`, `/v1/push/{format}`, `/v1/traces`, `/v1/logs`";
+    let known = "`/v1/watchdog`, `/v1/push/{format}`, `/v1/traces`, `/v1/logs`, `/loki/api/v1/push`";
     let found = crate::parse::cut(request.uri().path(), 128);
     (StatusCode::NOT_FOUND, Json(serde_json::json!({ "error": format!("expected one of {known}, found `{found}`") }))).into_response()
 }

@@ -7,7 +7,7 @@ use axum::http::HeaderMap;
 use store::Rejected;
 
 use super::budget::Reservation;
-use super::parts::{Arrival, Items, Part, Source};
+use super::parts::{Arrival, Items, Part, Source, Taken};
 use super::{Receiver, Refusal, Sender, body};
 use crate::pipeline::NotTaken;
 
@@ -42,13 +42,13 @@ impl Receiver {
     /// # Errors
     ///
     /// When the request as a whole is refused. Parts of it may be stored then; coming again with the same is harmless.
-    pub async fn take(
+    pub async fn take<T: Into<Taken>>(
         &self,
         transport: &'static str,
         sender: Sender,
         format: &'static str,
         (headers, body): (&HeaderMap, Body),
-        parse: impl FnOnce(Vec<u8>, Option<Refusal>) -> Result<Items, Refusal> + Send + 'static,
+        parse: impl FnOnce(Vec<u8>, Option<Refusal>) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<Tally, Refusal> {
         if self.pipeline.is_stopping() {
             return Err(NotTaken::Stopping.into());
@@ -61,10 +61,34 @@ impl Receiver {
             let cut_off = received.cut_off.clone();
             let (bytes, reservation) = received.decoded(&options)?;
             let arrival = Arrival { sender, format, received_at, bytes: bytes.len() as u64 };
-            let digest = arrival.digest(&bytes);
-            Ok((Source::new(parse(bytes, cut_off)?, arrival, digest), reservation))
+            let by_body = arrival.digest(&bytes);
+            let Taken { items, identity } = parse(bytes, cut_off)?.into();
+            let digest = identity.map_or(by_body, |identity| arrival.named_digest(&identity));
+            Ok((Source::new(items, arrival, digest), reservation))
         };
         self.store(wire_bytes, open).await
+    }
+
+    /// Has bytes parsed that came by no request, and stores what they say. `identity` tells them from the same bytes at another time.
+    ///
+    /// # Errors
+    ///
+    /// As [`Receiver::take`].
+    pub async fn take_bytes(
+        &self,
+        transport: &'static str,
+        arrival: Arrival,
+        (bytes, reservation): (Vec<u8>, Reservation),
+        identity: blake3::Hash,
+        parse: impl FnOnce(Vec<u8>) -> Items + Send + 'static,
+    ) -> Result<Tally, Refusal> {
+        if self.pipeline.is_stopping() {
+            return Err(NotTaken::Stopping.into());
+        }
+        let size = bytes.len();
+        self.pipeline.metrics().bytes.with_label_values(&[transport]).inc_by(size as u64);
+        let digest = arrival.named_digest(&identity);
+        self.store(size, move || Ok((Source::new(parse(bytes), arrival, digest), reservation))).await
     }
 
     /// Opens a source and stores it part by part. `size` tells whether that is done beside the event loop.

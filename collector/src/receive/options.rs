@@ -1,11 +1,13 @@
 //! The `[receive]` section of the configuration.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use secrecy::SecretString;
+use serde::Deserialize;
 
-/// Bounds of what the ingest listeners take.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Bounds of what the ingest listeners take, and what senders prove themselves by.
+#[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ReceiveOptions {
     /// Bytes of one body as it comes over the wire. OTLP recommends 64 MiB.
@@ -24,6 +26,46 @@ pub struct ReceiveOptions {
     pub retry_after_seconds: u32,
     /// Rejected items that an answer tells of one by one; all are counted.
     pub rejected_in_answer_max: usize,
+    /// Kinesis Data Firehose.
+    pub firehose: FirehoseOptions,
+    /// Vercel's log drains.
+    pub vercel: VercelOptions,
+    /// The syslog listeners.
+    pub syslog: SyslogOptions,
+}
+
+/// Section `receive.firehose`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FirehoseOptions {
+    /// What the delivery stream sends as its access key. Not asked for when absent.
+    pub access_key: Option<SecretString>,
+    /// The same, in a file.
+    pub access_key_file: Option<PathBuf>,
+}
+
+/// Section `receive.vercel`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct VercelOptions {
+    /// What Vercel signs drains with. Signatures are not looked at when absent.
+    pub secret: Option<SecretString>,
+    /// The same, in a file.
+    pub secret_file: Option<PathBuf>,
+    /// What answers carry as `x-vercel-verify`, by which Vercel sees whose address it is.
+    pub verify: Option<String>,
+}
+
+/// Section `receive.syslog`: bounds of the two listeners.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SyslogOptions {
+    /// Connections over TCP at the same time; further ones are closed at once.
+    pub connections_max: usize,
+    /// Bytes of one message; a longer one is rejected.
+    pub message_bytes_max: usize,
+    /// Messages over UDP that wait for their commit; further ones are dropped and counted.
+    pub waiting_max: usize,
 }
 
 impl Default for ReceiveOptions {
@@ -37,7 +79,16 @@ impl Default for ReceiveOptions {
             last_words_idle_ms_max: 900_000,
             retry_after_seconds: 2,
             rejected_in_answer_max: 20,
+            firehose: FirehoseOptions::default(),
+            vercel: VercelOptions::default(),
+            syslog: SyslogOptions::default(),
         }
+    }
+}
+
+impl Default for SyslogOptions {
+    fn default() -> Self {
+        Self { connections_max: 256, message_bytes_max: 64 << 10, waiting_max: 4096 }
     }
 }
 

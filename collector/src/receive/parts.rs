@@ -15,6 +15,20 @@ const REJECT_TEXT_BYTES_MAX: usize = 512;
 /// Items of a request, made while they are taken.
 pub type Items = Box<dyn Iterator<Item = Item> + Send>;
 
+/// What a body was read as.
+pub struct Taken {
+    /// What it holds.
+    pub items: Items,
+    /// By what its sender recognises it when it is sent again; by default by the body itself.
+    pub identity: Option<blake3::Hash>,
+}
+
+impl From<Items> for Taken {
+    fn from(items: Items) -> Self {
+        Self { items, identity: None }
+    }
+}
+
 /// What is left of a request.
 pub struct Source {
     items: Items,
@@ -149,6 +163,15 @@ impl Arrival {
         self.sender.digest_into(&mut hasher);
         hasher.update(&(self.format.len() as u64).to_le_bytes()).update(self.format.as_bytes());
         hasher.update(body).finalize()
+    }
+
+    /// By what a request is recognised whose sender has a name for it, wherever it comes from the second time.
+    pub fn named_digest(&self, identity: &blake3::Hash) -> blake3::Hash {
+        let mut hasher = blake3::Hasher::new();
+        for part in [self.sender.stack.as_str(), self.sender.source.as_str(), self.format] {
+            hasher.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
+        }
+        hasher.update(identity.as_bytes()).finalize()
     }
 
     fn evidence(&self, mut claim: Claim) -> Evidence {

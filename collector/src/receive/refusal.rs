@@ -48,6 +48,9 @@ pub enum Refusal {
         /// What it was.
         found: String,
     },
+    /// The sender does not prove that it may send; says what was expected.
+    #[error("{0}")]
+    NotAllowed(&'static str),
     /// The body ended before its end.
     #[error("expected a whole body, found {found_bytes} bytes of it")]
     CutOff {
@@ -78,6 +81,7 @@ impl Refusal {
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnknownMedia { .. } | Self::UnknownEncoding { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BrokenEncoding { .. } | Self::Malformed(_) | Self::CutOff { .. } => StatusCode::BAD_REQUEST,
+            Self::NotAllowed(_) => StatusCode::UNAUTHORIZED,
             Self::UnknownFormat { .. } => StatusCode::NOT_FOUND,
             Self::TooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::NotTaken(NotTaken::Failed) => StatusCode::INTERNAL_SERVER_ERROR,

@@ -62,6 +62,13 @@ impl Sender {
         })
     }
 
+    /// Whoever is at the other end of a connection that says nothing about its sender.
+    #[must_use]
+    pub fn at(peer: IpAddr, transport: &str) -> Self {
+        let peer = Some(peer.to_canonical());
+        Self { stack: StackName::default(), source: SourceName::from(transport), instance: None, function: None, peer }
+    }
+
     /// What parsers are told about an input as a whole. Headers that hold secrets are not for them.
     #[must_use]
     pub fn context(&self, headers: &HeaderMap) -> Context {
