@@ -6,6 +6,7 @@
 
 mod hold;
 mod read;
+mod state;
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
@@ -18,6 +19,8 @@ use reqwest::StatusCode;
 use tokio_util::sync::CancellationToken;
 
 use crate::shutdown;
+use hold::Line;
+use state::State;
 
 #[derive(Debug, Args)]
 pub struct ShipArgs {
@@ -32,6 +35,9 @@ pub struct ShipArgs {
     /// Go on with what is appended to the file
     #[arg(long, requires = "file")]
     follow: bool,
+    /// Keep in this file how far the file was delivered, and go on from there after a restart
+    #[arg(long, requires = "file", value_name = "FILE")]
+    state: Option<PathBuf>,
     /// Where the lines are written; the machine's name by default. Process IDs mean something only within one place
     #[arg(long)]
     instance: Option<String>,
@@ -59,10 +65,11 @@ pub async fn run(args: ShipArgs) -> anyhow::Result<()> {
     // terminal there is nobody in front.
     let stop = if file.is_none() && std::io::stdin().is_terminal() { CancellationToken::new() } else { shutdown::on_signal()? };
     let (sender, receiver) = hold::channel();
+    let state = args.state.clone().filter(|_| file.is_some()).map(State::new);
     let reader = match file {
         Some(file) => {
-            let (file, follow, stop) = (file.to_owned(), args.follow, stop.clone());
-            std::thread::spawn(move || read::file(&file, follow, &sender, &stop))
+            let (file, follow, state, stop) = (file.to_owned(), args.follow, state.clone(), stop.clone());
+            std::thread::spawn(move || read::file(&file, follow, state.as_ref(), &sender, &stop))
         }
         None => {
             let quiet = args.quiet;
@@ -70,7 +77,7 @@ pub async fn run(args: ShipArgs) -> anyhow::Result<()> {
         }
     };
     tokio::select! {
-        sent = send_all(&target, receiver) => sent?,
+        sent = send_all(&target, receiver, state.as_ref()) => sent?,
         () = last_words(&stop) => bail!("stopped {} s after the signal, before everything was delivered", LAST_WORDS_MAX.as_secs()),
     }
     reader.join().map_err(|_| anyhow::anyhow!("the reader panicked"))?
@@ -138,20 +145,26 @@ fn is_final(status: StatusCode) -> bool {
     status.is_client_error() && !matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS)
 }
 
-async fn send_all(target: &Target, mut lines: hold::Receiver) -> anyhow::Result<()> {
+async fn send_all(target: &Target, mut lines: hold::Receiver, state: Option<&State>) -> anyhow::Result<()> {
     let mut refused = None;
-    while let Some(first) = lines.next().await {
-        let mut batch = first;
+    while let Some(Line { bytes: mut batch, mut mark }) = lines.next().await {
         let until = tokio::time::Instant::now() + LINGER;
         while batch.len() < BATCH_BYTES_MAX {
             match tokio::time::timeout_at(until, lines.next()).await {
-                Ok(Some(line)) => batch.extend_from_slice(&line),
+                Ok(Some(line)) => {
+                    batch.extend_from_slice(&line.bytes);
+                    mark = line.mark;
+                }
                 Ok(None) | Err(_) => break,
             }
         }
+        // What was refused for good is told once, not again after every restart.
         if let Err(error) = target.send(batch).await {
             eprintln!("overrun: {error:#}");
             refused = Some(error);
+        }
+        if let (Some(state), Some(mark)) = (state, &mark) {
+            state.save(mark)?;
         }
         let lost = lines.dropped();
         if lost > 0 {

@@ -5,6 +5,15 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use tokio::sync::mpsc;
 
+use super::state::Mark;
+
+/// A line, and the place in its file that is reached with it, if that is kept.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Line {
+    pub bytes: Vec<u8>,
+    pub mark: Option<Mark>,
+}
+
 /// Lines held while the collector is away.
 const LINES_MAX: usize = 65_536;
 /// Bytes held while the collector is away.
@@ -27,27 +36,27 @@ struct Count {
 
 /// The reader's end.
 pub struct Sender {
-    lines: mpsc::Sender<Vec<u8>>,
+    lines: mpsc::Sender<Line>,
     count: Arc<Count>,
 }
 
 /// The sender's end.
 pub struct Receiver {
-    lines: mpsc::Receiver<Vec<u8>>,
+    lines: mpsc::Receiver<Line>,
     count: Arc<Count>,
 }
 
 impl Sender {
     /// Holds a line, or drops and counts it.
-    pub fn hold_or_drop(&self, line: Vec<u8>) {
-        if self.hold(line).is_err() {
+    pub fn hold_or_drop(&self, bytes: Vec<u8>) {
+        if self.hold(Line { bytes, mark: None }).is_err() {
             self.count.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// Holds a line, or gives it back when there is no room for it now.
-    pub fn hold(&self, line: Vec<u8>) -> Result<(), Vec<u8>> {
-        let length = line.len();
+    pub fn hold(&self, line: Line) -> Result<(), Line> {
+        let length = line.bytes.len();
         let before = self.count.bytes.fetch_add(length, Ordering::AcqRel);
         // A single line always has room, however long.
         let refused = if before > 0 && before + length > BYTES_MAX { Some(line) } else { refused(self.lines.try_send(line)) };
@@ -63,15 +72,15 @@ impl Sender {
     }
 }
 
-fn refused(sent: Result<(), mpsc::error::TrySendError<Vec<u8>>>) -> Option<Vec<u8>> {
+fn refused(sent: Result<(), mpsc::error::TrySendError<Line>>) -> Option<Line> {
     sent.err().map(mpsc::error::TrySendError::into_inner)
 }
 
 impl Receiver {
     /// The next line; `None` when no more come.
-    pub async fn next(&mut self) -> Option<Vec<u8>> {
+    pub async fn next(&mut self) -> Option<Line> {
         let line = self.lines.recv().await?;
-        self.count.bytes.fetch_sub(line.len(), Ordering::AcqRel);
+        self.count.bytes.fetch_sub(line.bytes.len(), Ordering::AcqRel);
         Some(line)
     }
 
@@ -88,14 +97,15 @@ mod tests {
     #[tokio::test]
     async fn what_is_taken_makes_room() {
         let (sender, mut receiver) = channel();
-        let line = || vec![b'x'; BYTES_MAX / 2];
+        let line = || Line { bytes: vec![b'x'; BYTES_MAX / 2], mark: None };
+        let more = || Line { bytes: b"more".to_vec(), mark: None };
         assert!(sender.hold(line()).is_ok() && sender.hold(line()).is_ok());
-        assert_eq!(sender.hold(b"more".to_vec()), Err(b"more".to_vec()));
+        assert_eq!(sender.hold(more()), Err(more()));
         sender.hold_or_drop(b"more".to_vec());
         assert_eq!((receiver.dropped(), receiver.dropped()), (1, 0));
-        assert_eq!(receiver.next().await.map(|line| line.len()), Some(BYTES_MAX / 2));
-        assert!(sender.hold(b"more".to_vec()).is_ok());
+        assert_eq!(receiver.next().await.map(|line| line.bytes.len()), Some(BYTES_MAX / 2));
+        assert!(sender.hold(more()).is_ok());
         drop(receiver);
-        assert!(sender.is_closed() && sender.hold(b"more".to_vec()).is_err());
+        assert!(sender.is_closed() && sender.hold(more()).is_err());
     }
 }
