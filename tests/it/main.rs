@@ -20,4 +20,5 @@ mod python_watchdog;
 mod replicas;
 mod ship;
 mod stop;
+mod transports;
 mod watchdog;
