@@ -24,6 +24,7 @@ mod settings;
 #[cfg(test)]
 mod testing;
 mod text;
+mod view;
 mod worker;
 
 pub use options::{AlertOptions, OptionsError};

@@ -37,6 +37,11 @@ impl Notification {
         }
     }
 
+    /// Where people reach the dashboard.
+    pub(crate) fn public_url(&self) -> &str {
+        self.link.rsplit_once("/incidents/").map_or(self.link.as_str(), |(base, _)| base)
+    }
+
     /// The page of an incident on the dashboard at `public_url`.
     pub(crate) fn link_to(public_url: &str, incident: &Incident) -> String {
         format!("{}/incidents/{}", public_url.trim_end_matches('/'), incident.id)

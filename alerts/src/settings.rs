@@ -4,6 +4,7 @@ use std::io;
 use std::ops::Range;
 use std::path::Path;
 
+use jiff::{SignedDuration, Span, SpanRelativeTo};
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
@@ -13,7 +14,7 @@ use toml::de::{DeTable, DeValue};
 use crate::nearest::nearest;
 
 /// Keys whose values are not repeated in messages, whatever is wrong with them.
-const SECRET_KEYS: [&str; 3] = ["secret", "password", "url"];
+const SECRET_KEYS: [&str; 7] = ["secret", "password", "url", "urls", "routing_key", "bearer_token", "dsn"];
 
 /// Something in the file that cannot be used, and where it stands.
 #[derive(Debug)]
@@ -44,6 +45,13 @@ pub(crate) fn read<'de, T: Deserialize<'de>>(table: Spanned<DeValue<'de>>) -> Re
         let fault = Fault::from(error);
         if fault.at.is_empty() { Fault { at, ..fault } } else { fault }
     })
+}
+
+/// Reads `4h`, `30m`, `1h 30m`, `2d`; a day is 24 hours.
+pub(crate) fn duration(text: &Spanned<String>) -> Result<SignedDuration, Fault> {
+    let span: Option<Span> = text.get_ref().parse().ok();
+    span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok())
+        .ok_or_else(|| Fault::of(text, format!("expected a duration such as \"4h\", \"30m\" or \"90s\", found \"{}\"", text.get_ref())))
 }
 
 /// serde's sentences in the words of this project.

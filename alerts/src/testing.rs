@@ -47,6 +47,7 @@ pub(crate) fn bare_incident() -> Incident {
         diagnosis: Diagnosis::default(),
         timeline: Timeline::default(),
         original_event: None,
+        stack_sample: None,
     }
 }
 
@@ -113,6 +114,7 @@ pub(crate) fn incident() -> Incident {
         },
         timeline: Timeline::default(),
         original_event: None,
+        stack_sample: None,
     }
 }
 

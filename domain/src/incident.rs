@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Diagnosis, FunctionName, Instance, Key, Millis, Outcome, Product, RequestId, StackName, Timeline, TraceId};
+use crate::{Diagnosis, Frame, FunctionName, Instance, Key, Millis, Outcome, Product, RequestId, StackName, Timeline, TraceId};
 
 /// The identity of an incident: the same subject and attempt always give the same one, on every replica.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -148,6 +148,18 @@ pub struct Incident {
     /// The input of the request, redacted, where a watchdog sent it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub original_event: Option<crate::Value>,
+    /// What the thread that served it was doing when it was last looked at, where somebody looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stack_sample: Option<StackSample>,
+}
+
+/// What one thread was doing at one moment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StackSample {
+    /// When it was looked at.
+    pub at: Option<Timestamp>,
+    /// The frames, innermost last.
+    pub frames: Vec<Frame>,
 }
 
 /// What correlation makes of one group of evidence.

@@ -34,7 +34,7 @@ pub use evidence::{Call, Claim, ClaimId, Evidence, Frame, Kind, Origin, ThreadSt
 pub use histogram::{Bucket, Histogram};
 pub use history::{History, Run};
 pub use ids::{FunctionName, Instance, RequestId, SourceName, SpanId, StackName, TraceId};
-pub use incident::{Folded, Incident, IncidentId, IncidentState, ProblemId};
+pub use incident::{Folded, Incident, IncidentId, IncidentState, ProblemId, StackSample};
 pub use key::{Key, Link};
 pub use limit::{KnownFrom, Layer, Limit, Product};
 pub use millis::Millis;

@@ -92,6 +92,7 @@ pub(crate) fn incident(stack: &StackName, subject: &str, summary: &str) -> Incid
         diagnosis: Diagnosis { layer: Some(Layer::Platform), limit: Some(fired), cause: Cause::default(), ..Diagnosis::default() },
         timeline: Timeline::default(),
         original_event: None,
+        stack_sample: None,
     }
 }
 

@@ -4,8 +4,10 @@
 //! worker's. To add one: a file here with its settings and its `attempt`, a variant of [`Action`] and an arm in each of its
 //! methods, and a page in `docs/actions/`.
 
+mod alertmanager;
 mod email;
 mod outgoing;
+mod sentry;
 mod webhook;
 
 use std::time::Duration;
@@ -73,15 +75,19 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 /// A configured action, ready to be attempted.
 #[derive(Debug)]
 pub(crate) enum Action {
-    /// An HTTP request with a signed CloudEvent.
-    Webhook(webhook::Webhook),
     /// A mail.
     Email(email::Email),
+    /// An event for Sentry.
+    Sentry(sentry::Sentry),
+    /// An HTTP request with the incident in one of several forms.
+    Webhook(webhook::Webhook),
+    /// An alert for Alertmanager.
+    Alertmanager(alertmanager::Alertmanager),
 }
 
 impl Action {
     /// Every kind, as `kind` in the rules file and as metric label.
-    pub(crate) const KINDS: [&str; 2] = [webhook::KIND, email::KIND];
+    pub(crate) const KINDS: [&str; 4] = [email::KIND, sentry::KIND, webhook::KIND, alertmanager::KIND];
 
     /// Reads an `[[action]]` table from which `name` and `kind` have been taken.
     pub(crate) fn read(
@@ -92,6 +98,8 @@ impl Action {
     ) -> Result<Self, Fault> {
         match kind.get_ref().as_str() {
             webhook::KIND => Ok(Self::Webhook(webhook::Webhook::read(settings::read(table)?, around)?)),
+            sentry::KIND => Ok(Self::Sentry(sentry::Sentry::read(kind, settings::read(table)?, around)?)),
+            alertmanager::KIND => Ok(Self::Alertmanager(alertmanager::Alertmanager::read(settings::read(table)?, around)?)),
             email::KIND => Ok(Self::Email(email::Email::read(&settings::read(table)?, smtp, kind)?)),
             other => {
                 let hint = nearest(other, Self::KINDS).map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default();
@@ -104,6 +112,8 @@ impl Action {
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Webhook(_) => webhook::KIND,
+            Self::Sentry(_) => sentry::KIND,
+            Self::Alertmanager(_) => alertmanager::KIND,
             Self::Email(_) => email::KIND,
         }
     }
@@ -112,6 +122,8 @@ impl Action {
     pub(crate) fn target(&self) -> String {
         match self {
             Self::Webhook(webhook) => webhook.target(),
+            Self::Sentry(sentry) => sentry.target(),
+            Self::Alertmanager(alertmanager) => alertmanager.target(),
             Self::Email(email) => email.target(),
         }
     }
@@ -123,6 +135,8 @@ impl Action {
     pub(crate) async fn attempt(&self, notification: &Notification, tools: &Tools) -> Result<String, ActionError> {
         match self {
             Self::Webhook(webhook) => webhook.attempt(notification, &tools.http).await,
+            Self::Sentry(sentry) => sentry.attempt(notification, &tools.http).await,
+            Self::Alertmanager(alertmanager) => alertmanager.attempt(notification, &tools.http).await,
             Self::Email(email) => email.attempt(notification, tools.mail.as_ref()).await,
         }
     }

@@ -14,8 +14,11 @@ use jiff::fmt::rfc2822;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, Url, redirect};
+use secrecy::{ExposeSecret, SecretString};
+use toml::Spanned;
 
 use super::{ActionError, BoxError};
+use crate::settings::Fault;
 use crate::text::one_line;
 
 /// How long a connection may take to come about.
@@ -78,6 +81,18 @@ pub(crate) fn check_literal(url: &Url) -> Result<(), PrivateAddress> {
         Some(who) => Err(PrivateAddress { host: host.to_owned(), who }),
         None => Ok(()),
     }
+}
+
+/// Reads the `url` of an action.
+pub(crate) fn read_url(url: &Spanned<SecretString>, allow_private: bool) -> Result<Url, Fault> {
+    let read: Url = url.get_ref().expose_secret().parse().map_err(|error| Fault::of(url, format!("expected a URL: {error}")))?;
+    if !["http", "https"].contains(&read.scheme()) || !read.has_host() {
+        return Err(Fault::of(url, format!("expected a URL that begins with https:// or http://, not {}:", read.scheme())));
+    }
+    if !allow_private {
+        check_literal(&read).map_err(|error| Fault::of(url, error.to_string().replace("found", "not")))?;
+    }
+    Ok(read)
 }
 
 /// Resolves names through the system and lets only public addresses through.
@@ -166,7 +181,7 @@ async fn beginning(mut response: Response) -> String {
 }
 
 /// `Retry-After` as seconds or as an HTTP date (RFC 9110 §10.2.3).
-fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
         // More digits than a number holds is longer than anybody waits.

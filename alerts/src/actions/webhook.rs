@@ -1,8 +1,7 @@
-//! An HTTP POST with a CloudEvent, signed.
+//! An HTTP POST: a CloudEvent, what a chat or pager takes, or the user's own text; signed where there is a key.
 //!
-//! Body: CloudEvents 1.0, structured mode, `application/cloudevents+json`
-//! (<https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md>). Headers: Standard Webhooks
-//! (<https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>). Both read 2026-11-20.
+//! What is posted stands in `webhook/body/`. Headers: Standard Webhooks
+//! (<https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>, read 2026-11-20).
 //!
 //! ```text
 //! webhook-id: 0123456789abcdef0123456789abcdef
@@ -21,6 +20,7 @@ use serde::Deserialize;
 use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHOOK_TIMESTAMP, Webhook as Key};
 use toml::Spanned;
 
+use self::body::Body;
 use super::{ActionError, outgoing};
 use crate::notification::Notification;
 use crate::settings::{Fault, Surroundings};
@@ -39,8 +39,13 @@ const KEYS_MAX: usize = 4;
 #[serde(deny_unknown_fields)]
 pub(super) struct Table {
     url: Spanned<SecretString>,
+    body: Option<Spanned<body::Name>>,
     secret: Option<Spanned<SecretString>>,
     secret_file: Option<Spanned<String>>,
+    routing_key: Option<Spanned<SecretString>>,
+    routing_key_file: Option<Spanned<String>>,
+    template_file: Option<Spanned<String>>,
+    content_type: Option<Spanned<String>>,
     #[serde(default)]
     allow_private: bool,
 }
@@ -49,24 +54,30 @@ pub(super) struct Table {
 pub(crate) struct Webhook {
     url: Url,
     keys: Vec<Key>,
+    body: Body,
     allow_private: bool,
 }
 
 impl Webhook {
     /// Checks the settings.
     pub(super) fn read(table: Table, around: &Surroundings<'_>) -> Result<Self, Fault> {
-        let url: Url =
-            table.url.get_ref().expose_secret().parse().map_err(|error| Fault::of(&table.url, format!("expected a URL: {error}")))?;
-        if !["http", "https"].contains(&url.scheme()) || !url.has_host() {
-            return Err(Fault::of(&table.url, format!("expected a URL that begins with https:// or http://, not {}:", url.scheme())));
-        }
-        if !table.allow_private {
-            outgoing::check_literal(&url).map_err(|error| Fault::of(&table.url, error.to_string().replace("found", "not")))?;
-        }
-        let secret = around.secret("secret", table.secret, table.secret_file)?.ok_or_else(|| {
-            Fault::of(&table.url, "expected `secret` or `secret_file` beside it; `echo whsec_$(openssl rand -base64 32)` makes one")
-        })?;
-        Ok(Self { url, keys: read_keys(&secret)?, allow_private: table.allow_private })
+        let url = outgoing::read_url(&table.url, table.allow_private)?;
+        let keys = body::Keys {
+            routing_key: around.secret("routing_key", table.routing_key, table.routing_key_file)?,
+            template_file: table.template_file,
+            content_type: table.content_type,
+        };
+        let name = table.body.unwrap_or_else(|| Spanned::new(table.url.span(), body::Name::default()));
+        let body = Body::read(&name, keys, around)?;
+        let keys = match around.secret("secret", table.secret, table.secret_file)? {
+            Some(secret) => read_keys(&secret)?,
+            None if body.must_be_signed() => {
+                let message = "expected `secret` or `secret_file` beside it; `echo whsec_$(openssl rand -base64 32)` makes one";
+                return Err(Fault::of(&table.url, message));
+            }
+            None => Vec::new(),
+        };
+        Ok(Self { url, keys, body, allow_private: table.allow_private })
     }
 
     /// Scheme and host.
@@ -77,19 +88,20 @@ impl Webhook {
     /// Posts the notification once.
     pub(super) async fn attempt(&self, notification: &Notification, clients: &outgoing::Clients) -> Result<String, ActionError> {
         let give_up = |source| ActionError::GiveUp { action: KIND, source };
-        let body = body::render(notification);
+        let body = self.body.render(notification).map_err(give_up)?;
         let seconds = notification.attempted_at.as_second();
         let signed: Result<Vec<_>, _> = self.keys.iter().map(|key| key.sign(&notification.delivery_id, seconds, body.as_bytes())).collect();
         let signatures = signed.map_err(|error| give_up(error.into()))?.join(" ");
-        let request = clients
+        let mut request = clients
             .for_private(self.allow_private)
             .post(self.url.clone())
-            .header(CONTENT_TYPE, "application/cloudevents+json; charset=utf-8")
+            .header(CONTENT_TYPE, self.body.content_type())
             .header(HEADER_WEBHOOK_ID, &notification.delivery_id)
-            .header(HEADER_WEBHOOK_TIMESTAMP, seconds)
-            .header(HEADER_WEBHOOK_SIGNATURE, signatures)
-            .body(body);
-        let response = request.send().await.map_err(|error| outgoing::unanswered(KIND, error))?;
+            .header(HEADER_WEBHOOK_TIMESTAMP, seconds);
+        if !signatures.is_empty() {
+            request = request.header(HEADER_WEBHOOK_SIGNATURE, signatures);
+        }
+        let response = request.body(body).send().await.map_err(|error| outgoing::unanswered(KIND, error))?;
         outgoing::judge(KIND, response, notification.attempted_at).await
     }
 }

@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 
 use domain::IncidentState;
-use jiff::{SignedDuration, Span, SpanRelativeTo};
+use jiff::SignedDuration;
 use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -171,7 +171,7 @@ fn read_grouping(
     repeat_interval: Option<Spanned<String>>,
 ) -> Result<Option<Grouping>, Fault> {
     if let Some(wait) = group_wait
-        && !duration(&wait)?.is_zero()
+        && !settings::duration(&wait)?.is_zero()
     {
         return Err(Fault::of(
             &wait,
@@ -192,7 +192,7 @@ fn read_grouping(
     };
     let quiet_for = match &repeat_interval {
         None => REPEAT_DEFAULT,
-        Some(repeat) => match duration(repeat)? {
+        Some(repeat) => match settings::duration(repeat)? {
             found if found.is_positive() && found <= REPEAT_MAX => found,
             _ => {
                 return Err(Fault::of(
@@ -215,11 +215,4 @@ fn read_grouping(
         paths.push(field);
     }
     Ok(Some(Grouping { by: paths, quiet_for }))
-}
-
-/// Reads `4h`, `30m`, `1h 30m`, `2d`; a day is 24 hours.
-fn duration(text: &Spanned<String>) -> Result<SignedDuration, Fault> {
-    let span: Option<Span> = text.get_ref().parse().ok();
-    span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok())
-        .ok_or_else(|| Fault::of(text, format!("expected a duration such as \"4h\", \"30m\" or \"90s\", found \"{}\"", text.get_ref())))
 }

@@ -214,10 +214,14 @@ fn a_fault_in_a_rule_is_found() {
 #[test]
 fn a_fault_in_an_action_is_found_and_no_secret_is_repeated() {
     let hook = |lines: &str| refused(&format!("[[action]]\nname = 'a'\nkind = 'webhook'\n{lines}"));
-    insta::assert_snapshot!(refused("[[action]]\nname = 'a'\nkind = 'webhok'"), @"rules.toml:3: `kind`: unknown action `webhok` (did you mean `webhook`?), expected one of webhook, email");
+    insta::assert_snapshot!(refused("[[action]]\nname = 'a'\nkind = 'webhok'"), @"rules.toml:3: `kind`: unknown action `webhok` (did you mean `webhook`?), expected one of email, sentry, webhook, alertmanager");
     insta::assert_snapshot!(refused("[[action]]\nname = 'a'"), @"rules.toml:1: expected `kind`, which is missing");
     insta::assert_snapshot!(refused(&(HOOK.to_owned() + HOOK)), @"rules.toml:9: `name`: expected a name that is used once, found `hook` again");
     insta::assert_snapshot!(hook("url = 'https://a.example'"), @"rules.toml:4: `url`: expected `secret` or `secret_file` beside it; `echo whsec_$(openssl rand -base64 32)` makes one");
+    insta::assert_snapshot!(hook("url = 'https://a.example'\nbody = 'slak'"), @"rules.toml:5: `body`: unknown word `slak`, expected one of `cloudevents`, `alertmanager`, `slack`, `pagerduty`, `discord`, `teams`, `template` (did you mean `slack`?)");
+    insta::assert_snapshot!(hook("url = 'https://a.example'\nbody = 'pagerduty'"), @"rules.toml:5: `body`: expected `routing_key` or `routing_key_file` beside it: which service of PagerDuty's?");
+    insta::assert_snapshot!(hook("url = 'https://a.example'\nbody = 'slack'\nrouting_key = 'hunter2'"), @r##"rules.toml:6: `routing_key`: `routing_key` belongs to `body = "pagerduty"` only"##);
+    insta::assert_snapshot!(hook("url = 'https://a.example'\nbody = 'template'"), @"rules.toml:5: `body`: expected `template_file` beside it: a file with the body's template");
     insta::assert_snapshot!(hook("url = 'ftp://a.example'"), @"rules.toml:4: `url`: expected a URL that begins with https:// or http://, not ftp:");
     insta::assert_snapshot!(hook("url = 'hooks.example.com/secret'"), @"rules.toml:4: `url`: expected a URL: relative URL without a base");
     insta::assert_snapshot!(hook("url = 'http://169.254.169.254/latest'"), @"rules.toml:4: `url`: expected a public address, not `169.254.169.254` (link-local, cloud metadata); `allow_private = true` in the action permits it");
@@ -226,7 +230,7 @@ fn a_fault_in_an_action_is_found_and_no_secret_is_repeated() {
     insta::assert_snapshot!(hook("url = 'https://a.example'\nsecret = 12345"), @"rules.toml:5: `secret`: expected a text");
     insta::assert_snapshot!(hook("url = 'https://a.example'\nsecret_file = 'nowhere'"), @"rules.toml:5: `secret_file`: expected a readable file, found `nowhere`: entity not found");
     insta::assert_snapshot!(hook("url = 'https://a.example'\nsecret = 'x'\nsecret_file = 'x'"), @"rules.toml:6: `secret_file`: expected either `secret` or `secret_file`, found both");
-    insta::assert_snapshot!(hook("url = 'https://a.example'\nheaders = {}"), @"rules.toml:5: unknown key `headers`, expected one of `url`, `secret`, `secret_file`, `allow_private`");
+    insta::assert_snapshot!(hook("url = 'https://a.example'\nheaders = {}"), @"rules.toml:5: unknown key `headers`, expected one of `url`, `body`, `secret`, `secret_file`, `routing_key`, `routing_key_file`, `template_file`, `content_type`, `allow_private`");
 }
 
 #[test]

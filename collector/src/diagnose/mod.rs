@@ -11,7 +11,7 @@ mod firing;
 mod sentence;
 mod timeline;
 
-use domain::{Citation, Diagnosis, Evidence, Fired, Incident, IncidentId, Outcome, Product};
+use domain::{Citation, Diagnosis, Evidence, Fired, Incident, IncidentId, Outcome, Product, StackSample};
 
 use crate::correlate::Case;
 
@@ -68,9 +68,20 @@ pub fn incident(case: &Case<'_>) -> Option<Incident> {
         summary: sentence::verdict(&firing, &diagnosis),
         timeline: timeline::draw(case, &firing, &diagnosis),
         original_event: case.any(|claim| claim.attributes.get("original_event").cloned()),
+        stack_sample: stack_sample(case),
         function,
         diagnosis,
     })
+}
+
+/// The latest look at the thread that served the request.
+fn stack_sample(case: &Case<'_>) -> Option<StackSample> {
+    let serving = |one: &Evidence| {
+        let stacks = &one.claim.stacks;
+        let stack = stacks.iter().find(|stack| stack.serving).or_else(|| stacks.first().filter(|_| stacks.len() == 1))?;
+        (!stack.frames.is_empty()).then(|| StackSample { at: one.claim.at(), frames: stack.frames.clone() })
+    };
+    case.evidence().filter_map(serving).max_by_key(|sample| sample.at)
 }
 
 /// The platform or server that ran the request: the one whose lines tell of it, not the layer in front that gave up.

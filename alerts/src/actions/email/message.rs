@@ -1,27 +1,13 @@
 //! The mail itself: headers, text and HTML.
 
 use askama::Template;
-use domain::{Advice, Citation, Fired, Incident};
-use jiff::Timestamp;
 use lettre::Message;
 use lettre::message::header::{Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart, SinglePart};
 
 use super::BoxError;
 use crate::notification::Notification;
-use crate::text::{lines, one_line};
-
-/// Longest value of one field, in characters.
-const FIELD_CHARS_MAX: usize = 300;
-
-/// Longest sentence of an argument or an advice, in characters.
-const SENTENCE_CHARS_MAX: usize = 1_000;
-
-/// Longest line of evidence shown, in characters.
-const LINE_CHARS_MAX: usize = 2_000;
-
-/// Most reasons, advice or lines shown; the rest is on the incident's page.
-const ENTRIES_MAX: usize = 10;
+use crate::view::View;
 
 #[derive(Template)]
 #[template(path = "incident/subject.txt")]
@@ -39,24 +25,6 @@ struct Text<'a> {
 #[template(path = "incident/body.html")]
 struct Html<'a> {
     view: &'a View,
-}
-
-/// Everything as it is printed. Control characters are gone; HTML is the template's work.
-struct View {
-    verdict: String,
-    fields: Vec<(&'static str, String)>,
-    reasons: Vec<String>,
-    advice: Vec<String>,
-    evidence: Vec<Line>,
-    link: String,
-    rule: String,
-}
-
-/// One line of evidence.
-struct Line {
-    at: String,
-    format: String,
-    text: String,
 }
 
 /// The bytes of the mail: the same for every attempt at one delivery.
@@ -78,77 +46,6 @@ pub(super) fn render(notification: &Notification, from: &Mailbox, to: &[Mailbox]
         .singlepart(SinglePart::plain(Text { view: &view }.render()?))
         .singlepart(SinglePart::html(Html { view: &view }.render()?));
     Ok(builder.multipart(body)?.formatted())
-}
-
-impl View {
-    fn of(notification: &Notification) -> Self {
-        let diagnosis = &notification.incident.diagnosis;
-        Self {
-            verdict: notification.verdict(),
-            fields: fields(&notification.incident),
-            reasons: diagnosis.reasons.iter().take(ENTRIES_MAX).map(|reason| one_line(&reason.text, SENTENCE_CHARS_MAX)).collect(),
-            advice: diagnosis.advice.iter().take(ENTRIES_MAX).map(advice).collect(),
-            evidence: diagnosis.evidence.iter().take(ENTRIES_MAX).map(line).collect(),
-            link: notification.link.clone(),
-            rule: one_line(&notification.rule, FIELD_CHARS_MAX),
-        }
-    }
-}
-
-/// What is known, by name; what is not known is left out.
-fn fields(incident: &Incident) -> Vec<(&'static str, String)> {
-    let diagnosis = &incident.diagnosis;
-    let in_flight = diagnosis.cause.operation.as_ref().map(|operation| match diagnosis.cause.waited_ms {
-        Some(waited) => format!("{operation}, {waited}"),
-        None => operation.clone(),
-    });
-    let found = [
-        ("In flight", in_flight),
-        ("Request", incident.request_id.as_ref().map(ToString::to_string)),
-        ("Function", incident.function.as_ref().map(ToString::to_string)),
-        ("Stack", Some(incident.stack.to_string())),
-        ("Instance", incident.instance.as_ref().map(ToString::to_string)),
-        ("Limit", diagnosis.limit.as_ref().map(|fired| limit(fired, diagnosis.product.as_ref()))),
-        ("Began", incident.started_at.map(moment)),
-        ("Ended", incident.ended_at.map(moment)),
-        ("Elapsed", incident.elapsed_ms.map(|elapsed| elapsed.to_string())),
-        ("State", Some(format!("{}, {}", incident.state.as_str(), incident.outcome.as_str()))),
-        ("Confidence", Some(diagnosis.confidence.as_str().to_owned())),
-    ];
-    let cleaned = found.into_iter().filter_map(|(name, value)| Some((name, one_line(&value?, FIELD_CHARS_MAX))));
-    cleaned.filter(|(_, value)| !value.is_empty()).collect()
-}
-
-/// `gunicorn --timeout = 30 s (learned), set in Procfile`.
-fn limit(fired: &Fired, product: Option<&domain::Product>) -> String {
-    let product = product.map(|product| format!("{} ", product.title())).unwrap_or_default();
-    let value = fired.value_ms.map(|value| format!(" = {value}")).unwrap_or_default();
-    let place = fired.place.as_ref().map(|place| format!(", set in {place}")).unwrap_or_default();
-    format!("{product}{}{value} ({}){place}", fired.setting, fired.known_from.as_str())
-}
-
-/// The advice, and the change in short where it is one.
-fn advice(advice: &Advice) -> String {
-    let mut parts = vec![advice.text.clone()];
-    if let (Some(setting), Some(to)) = (&advice.setting, &advice.to) {
-        let from = advice.from.as_ref().map(|from| format!("{from} → ")).unwrap_or_default();
-        let place = advice.place.as_ref().map(|place| format!(" in {place}")).unwrap_or_default();
-        parts.push(format!("({setting}: {from}{to}{place})"));
-    }
-    one_line(&parts.join(" "), SENTENCE_CHARS_MAX)
-}
-
-fn line(citation: &Citation) -> Line {
-    Line {
-        at: citation.at.map(moment).unwrap_or_default(),
-        format: one_line(&citation.format, FIELD_CHARS_MAX),
-        text: lines(&citation.text, LINE_CHARS_MAX),
-    }
-}
-
-/// `2026-11-20 22:23:32.998 UTC`.
-fn moment(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%d %H:%M:%S%.3f UTC").to_string()
 }
 
 /// `default <default.overrun.example.com>`: one list per stack.

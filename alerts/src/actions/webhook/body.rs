@@ -1,144 +1,136 @@
-//! The CloudEvent: an envelope around the incident in the shape of the API (design.md §6).
+//! What is posted: one file per body. A body says what it is made of; signing and sending are the same for all.
 
-use domain::Incident;
-use serde::Serialize;
-use serde_json::{Value, json};
+mod alertmanager;
+mod cloudevents;
+mod discord;
+mod pagerduty;
+mod slack;
+mod teams;
+mod template;
 
+use secrecy::SecretString;
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::super::BoxError;
 use crate::notification::Notification;
-use crate::text::one_line;
+use crate::settings::{Fault, Surroundings};
 
-/// Most entries kept of each list of the diagnosis; the rest is on the incident's page.
-const ENTRIES_MAX: usize = 20;
-
-/// Longest text kept, in characters, so that a message stays near the 20 kB that Standard Webhooks asks for.
-const TEXT_CHARS_MAX: usize = 1_000;
-
-#[derive(Serialize)]
-struct CloudEvent<'a> {
-    specversion: &'static str,
-    id: &'a str,
-    #[serde(rename = "type")]
-    kind: &'static str,
-    source: String,
-    subject: String,
-    time: String,
-    datacontenttype: &'static str,
-    data: Value,
+/// The names of the bodies in the rules file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Name {
+    #[default]
+    Cloudevents,
+    Alertmanager,
+    Slack,
+    Pagerduty,
+    Discord,
+    Teams,
+    Template,
 }
 
-/// The body: the same for every attempt at one delivery.
-pub(super) fn render(notification: &Notification) -> String {
-    let incident = &notification.incident;
-    let event = CloudEvent {
-        specversion: "1.0",
-        id: &notification.delivery_id,
-        kind: "dev.overrun.incident.v1",
-        source: format!("urn:overrun:stack:{}", percent_encoded(incident.stack.as_str())),
-        subject: subject(incident),
-        time: notification.created_at.to_string(),
-        datacontenttype: "application/json",
-        data: data(notification),
-    };
-    serde_json::to_string(&event).expect("the event holds only what JSON can say")
+/// Keys of an `[[action]]` table that only some bodies have.
+pub(super) struct Keys {
+    pub routing_key: Option<Spanned<SecretString>>,
+    pub template_file: Option<Spanned<String>>,
+    pub content_type: Option<Spanned<String>>,
 }
 
-/// The function, else the request, else what the incident is about. The attribute may hold no control characters.
-fn subject(incident: &Incident) -> String {
-    let function = incident.function.as_ref().map(domain::FunctionName::as_str);
-    let request = incident.request_id.as_ref().map(domain::RequestId::as_str);
-    let cleaned = [function, request, Some(&incident.subject)].into_iter().flatten().map(|text| one_line(text, TEXT_CHARS_MAX));
-    cleaned.into_iter().find(|text| !text.is_empty()).unwrap_or_else(|| incident.id.to_string())
+/// What is posted.
+pub(super) enum Body {
+    /// CloudEvents 1.0, structured: the incident as the API shows it.
+    Cloudevents,
+    /// What Alertmanager posts to its webhooks, version 4.
+    Alertmanager,
+    /// A message of Slack's incoming webhooks.
+    Slack,
+    /// An event of PagerDuty's Events API v2.
+    Pagerduty(SecretString),
+    /// A message of Discord's webhooks.
+    Discord,
+    /// An adaptive card for a workflow of Microsoft Teams.
+    Teams,
+    /// The user's own.
+    Template(template::Own),
 }
 
-/// The incident with what the receiver needs beside it, without what only pages need: the drawing and the input.
-fn data(notification: &Notification) -> Value {
-    let mut data = serde_json::to_value(&notification.incident).expect("an incident holds only what JSON can say");
-    if let Some(fields) = data.as_object_mut() {
-        fields.remove("timeline");
-        fields.remove("original_event");
-        fields.insert("rule".to_owned(), json!(notification.rule));
-        fields.insert("link".to_owned(), json!(notification.link));
-    }
-    bound(&mut data);
-    data
-}
-
-/// Cuts long lists and long texts.
-fn bound(value: &mut Value) {
-    match value {
-        Value::String(text) => {
-            if let Some((end, _)) = text.char_indices().nth(TEXT_CHARS_MAX) {
-                text.truncate(end);
-                text.push('…');
+impl Body {
+    /// Checks the keys that this body has, and that no other body's are there.
+    pub(super) fn read(name: &Spanned<Name>, keys: Keys, around: &Surroundings<'_>) -> Result<Self, Fault> {
+        let word = *name.get_ref();
+        let misplaced = |span: std::ops::Range<usize>, key: &str, wanted: &str| Fault {
+            at: span,
+            message: format!("`{key}` belongs to `body = \"{wanted}\"` only"),
+        };
+        if let Some(key) = &keys.routing_key
+            && word != Name::Pagerduty
+        {
+            return Err(misplaced(key.span(), "routing_key", "pagerduty"));
+        }
+        for (key, found) in [("template_file", &keys.template_file), ("content_type", &keys.content_type)] {
+            if let Some(found) = found
+                && word != Name::Template
+            {
+                return Err(misplaced(found.span(), key, "template"));
             }
         }
-        Value::Array(items) => {
-            items.truncate(ENTRIES_MAX);
-            items.iter_mut().for_each(bound);
+        Ok(match word {
+            Name::Cloudevents => Self::Cloudevents,
+            Name::Alertmanager => Self::Alertmanager,
+            Name::Slack => Self::Slack,
+            Name::Discord => Self::Discord,
+            Name::Teams => Self::Teams,
+            Name::Pagerduty => Self::Pagerduty(
+                keys.routing_key
+                    .ok_or_else(|| {
+                        Fault::of(name, "expected `routing_key` or `routing_key_file` beside it: which service of PagerDuty's?")
+                    })?
+                    .into_inner(),
+            ),
+            Name::Template => Self::Template(template::Own::read(name, keys.template_file, keys.content_type, around)?),
+        })
+    }
+
+    /// Whether receivers of this body check who sent it by a signature of Standard Webhooks.
+    pub(super) fn must_be_signed(&self) -> bool {
+        matches!(self, Self::Cloudevents)
+    }
+
+    /// The media type.
+    pub(super) fn content_type(&self) -> &str {
+        match self {
+            Self::Cloudevents => "application/cloudevents+json; charset=utf-8",
+            Self::Template(own) => own.content_type(),
+            _ => "application/json; charset=utf-8",
         }
-        Value::Object(fields) => fields.values_mut().for_each(bound),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+
+    /// The body: the same for every attempt at one delivery.
+    ///
+    /// # Errors
+    /// When the user's own template cannot be filled in.
+    pub(super) fn render(&self, notification: &Notification) -> Result<String, BoxError> {
+        let json = match self {
+            Self::Cloudevents => cloudevents::event(notification),
+            Self::Alertmanager => alertmanager::message(notification),
+            Self::Slack => slack::message(notification),
+            Self::Pagerduty(key) => pagerduty::event(notification, key),
+            Self::Discord => discord::message(notification),
+            Self::Teams => teams::card(notification),
+            Self::Template(own) => return own.render(notification),
+        };
+        Ok(json.to_string())
     }
 }
 
-/// Text as part of a URN (RFC 8141): what is not plain becomes `%XX`.
-fn percent_encoded(text: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
-    text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing;
-
-    #[test]
-    fn the_event_is_the_incident_in_an_envelope() {
-        let event: Value = serde_json::from_str(&render(&testing::notification())).expect("JSON");
-        let mut envelope = event.clone();
-        let data = envelope.as_object_mut().expect("an object").remove("data").expect("data");
-        insta::assert_json_snapshot!(envelope, @r##"
-        {
-          "datacontenttype": "application/json",
-          "id": "0123456789abcdef0123456789abcdef",
-          "source": "urn:overrun:stack:default",
-          "specversion": "1.0",
-          "subject": "checkout",
-          "time": "2026-11-20T22:23:33.1Z",
-          "type": "dev.overrun.incident.v1"
+/// Text in which no character of `special` is left with a meaning: each stands behind a backslash.
+fn backslashed(text: &str, special: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
+        if special.contains(c) {
+            out.push('\\');
         }
-        "##);
-        let keys: Vec<_> = data.as_object().expect("an object").keys().map(String::as_str).collect();
-        insta::assert_snapshot!(keys.join(" "), @"attempt diagnosis elapsed_ms ended_at function id instance link outcome pid platform problem request_id rule stack started_at state subject summary trace_id");
-        assert_eq!(data["rule"], "checkout overran");
-        assert_eq!(data["link"], testing::notification().link);
-        assert_eq!(data["diagnosis"]["limit"]["value_ms"], 30_000);
-    }
-
-    #[test]
-    fn hostile_text_stays_inside_its_string() {
-        let body = render(&testing::hostile_notification());
-        assert!(!body.contains(char::is_control), "everything is escaped");
-        let event: Value = serde_json::from_str(&body).expect("JSON");
-        insta::assert_snapshot!(event["subject"].as_str().expect("text"), @r##"function Bcc: victim@example.com <script>alert("function")</script> ]0;x"##);
-        assert!(event["source"].as_str().expect("text").bytes().all(|b| b.is_ascii_graphic()));
-        assert_eq!(event["data"]["stack"], testing::hostile_notification().incident.stack.as_str());
-    }
-
-    #[test]
-    fn a_huge_incident_makes_a_bounded_event() {
-        let mut notification = testing::notification();
-        let diagnosis = &mut notification.incident.diagnosis;
-        diagnosis.evidence[0].text = "ä".repeat(10_000);
-        diagnosis.evidence = vec![diagnosis.evidence[0].clone(); 500];
-        notification.incident.original_event = Some(domain::Value::from("x".repeat(60_000)));
-        assert!(render(&notification).len() < 64 * 1_024);
-    }
-
-    #[test]
-    fn an_incident_without_names_still_has_a_subject() {
-        let mut notification = testing::notification();
-        notification.incident = testing::bare_incident();
-        assert_eq!(subject(&notification.incident), "worker/9/");
-    }
+        out.push(c);
+        out
+    })
 }

@@ -72,6 +72,7 @@ fn incident(subject: &Key, outcome: Outcome, summary: &str) -> Incident {
         diagnosis: Diagnosis { confidence: Confidence::Certain, ..Diagnosis::default() },
         timeline: Timeline::default(),
         original_event: None,
+        stack_sample: None,
     }
 }
 
