@@ -81,11 +81,11 @@ fn level(incident: &Incident) -> Level {
 
 /// What Sentry shows an event's language by: told by the files of the stack.
 fn platform(incident: &Incident) -> &'static str {
-    let files = incident.stack_sample.iter().flat_map(|sample| &sample.frames).filter_map(|frame| frame.file.as_deref());
+    let mut files = incident.stack_sample.iter().flat_map(|sample| &sample.frames).filter_map(|frame| frame.file.as_deref());
     let suffixes =
         [(".py", "python"), (".js", "node"), (".mjs", "node"), (".cjs", "node"), (".ts", "node"), (".rb", "ruby"), (".php", "php")];
     let told = |file: &str| suffixes.iter().find(|(suffix, _)| file.ends_with(suffix)).map(|(_, platform)| *platform);
-    files.filter_map(told).next().unwrap_or("other")
+    files.find_map(told).unwrap_or("other")
 }
 
 fn exception(incident: &Incident, verdict: String) -> Exception {

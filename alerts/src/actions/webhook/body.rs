@@ -52,7 +52,7 @@ pub(super) enum Body {
     /// An adaptive card for a workflow of Microsoft Teams.
     Teams,
     /// The user's own.
-    Template(template::Own),
+    Template(Box<template::Own>),
 }
 
 impl Body {
@@ -88,7 +88,7 @@ impl Body {
                     })?
                     .into_inner(),
             ),
-            Name::Template => Self::Template(template::Own::read(name, keys.template_file, keys.content_type, around)?),
+            Name::Template => Self::Template(Box::new(template::Own::read(name, keys.template_file, keys.content_type, around)?)),
         })
     }
 

@@ -28,8 +28,8 @@ pub(super) fn message(notification: &Notification) -> Value {
     }
     for (title, sentences) in [("What to change", &view.advice), ("Why we say so", &view.reasons)] {
         if !sentences.is_empty() {
-            let list: String = sentences.iter().map(|sentence| format!("\n• {}", escaped(sentence))).collect();
-            blocks.push(section(&format!("*{title}*{list}")));
+            let lines: Vec<String> = sentences.iter().map(|sentence| format!("• {}", escaped(sentence))).collect();
+            blocks.push(section(&format!("*{title}*\n{}", lines.join("\n"))));
         }
     }
     let button = json!({ "type": "button", "text": { "type": "plain_text", "text": "Open the incident" }, "url": view.link });

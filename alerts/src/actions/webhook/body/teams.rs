@@ -22,9 +22,9 @@ pub(super) fn card(notification: &Notification) -> Value {
     ];
     for (title, sentences) in [("What to change", &view.advice), ("Why we say so", &view.reasons)] {
         if !sentences.is_empty() {
-            let list: String = sentences.iter().take(SENTENCES_MAX).map(|sentence| format!("- {}\n", escaped(sentence))).collect();
+            let lines: Vec<String> = sentences.iter().take(SENTENCES_MAX).map(|sentence| format!("- {}", escaped(sentence))).collect();
             body.push(json!({ "type": "TextBlock", "weight": "Bolder", "wrap": true, "text": title }));
-            body.push(json!({ "type": "TextBlock", "wrap": true, "text": list }));
+            body.push(json!({ "type": "TextBlock", "wrap": true, "text": lines.join("\n") }));
         }
     }
     body.push(json!({ "type": "TextBlock", "isSubtle": true, "wrap": true, "text": format!("Overrun, rule “{}”", escaped(&view.rule)) }));
