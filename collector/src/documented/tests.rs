@@ -42,5 +42,5 @@ fn a_default_of_no_limit_makes_no_limit() {
 fn values_stand_in_the_advice() {
     let advice = limit("aws_lambda", "Timeout").and_then(Documented::advice).expect("it has advice");
     assert!(advice.contains("at most 900 s"), "{advice}");
-    assert!(all().iter().filter_map(Documented::advice).all(|advice| !advice.contains("{")));
+    assert!(all().iter().filter_map(Documented::advice).all(|advice| !advice.contains('{')));
 }

@@ -281,7 +281,8 @@ mod tests {
     fn aliases_of_aliases_end() {
         let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
         for n in 1..9 {
-            text += &format!("a{n}: &a{n} [{}]\n", vec![format!("*a{}", n - 1); 10].join(", "));
+            let line = format!("a{n}: &a{n} [{}]\n", vec![format!("*a{}", n - 1); 10].join(", "));
+            text.push_str(&line);
         }
         assert!(yaml(&text).is_err());
     }
