@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::Config;
-use crate::{bench, check_config, demo, explain, lint, migrate, parse, rules, serve, ship};
+use crate::{bench, check_config, demo, explain, lint, migrate, parse, rules, serve, ship, startup};
 
 /// Which layer's limit fired, what was in flight, and what to change.
 #[derive(Debug, Parser)]
@@ -30,6 +30,8 @@ enum Command {
     Lint(lint::LintArgs),
     /// Forward standard input or a file to a collector
     Ship(ship::ShipArgs),
+    /// Show where the start of a function goes, cold against warm, and what makes it shorter
+    Startup(startup::StartupArgs),
     /// Alert rules
     #[command(subcommand)]
     Rules(rules::RulesCommand),
@@ -79,6 +81,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::CheckConfig(args) => check_config::run(&args),
         Command::Serve(args) => block_on(serve::run(args.load()?)),
         Command::Demo(args) => block_on(demo::run(args)),
+        Command::Startup(args) => block_on(startup::run(args)),
         Command::Ship(args) => block_on(ship::run(args)),
         Command::Migrate(args) => block_on(migrate::run(args.load()?)),
         Command::Bench(args) => block_on(bench::run(args)),

@@ -58,7 +58,7 @@ pub fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// Files by name, or standard input.
-fn read_all(files: &[PathBuf]) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
+pub fn read_all(files: &[PathBuf]) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
     let stdin = [PathBuf::from("-")];
     let files = if files.is_empty() { &stdin } else { files };
     let progress = progress(files.len());
@@ -168,6 +168,6 @@ fn shown(text: &str) -> String {
 }
 
 /// Text from a log as it may be shown on a terminal: control characters, which could steer it, are made visible.
-fn visible(text: &str) -> String {
+pub fn visible(text: &str) -> String {
     text.chars().flat_map(|c| if c.is_control() && c != '\t' { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect()
 }

@@ -18,6 +18,7 @@ mod rules;
 mod serve;
 mod ship;
 mod shutdown;
+mod startup;
 mod telemetry;
 
 use std::process::ExitCode;

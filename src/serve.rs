@@ -105,6 +105,7 @@ pub async fn until(
         registry: registry.clone(),
         ingest_url: format!("http://{}", addresses.ingest_http),
         propose: collector::estimate::advice,
+        startup: collector::startup::report,
         public_url: config.alerts.public_url.clone(),
     };
     let readers = listen(pages, dashboard::router(dashboard), stop_pages.clone());

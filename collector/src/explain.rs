@@ -60,6 +60,19 @@ const REJECTS_MAX: usize = 20;
 /// Reads the files together and gives a verdict for every request in them that overran.
 #[must_use]
 pub fn explain(inputs: &[Input<'_>], format: Format, knowledge: &Knowledge, now: Timestamp) -> Report {
+    let (evidence, read) = read(inputs, format, now);
+    let incidents = crate::fold_knowing(&evidence, knowledge, now).incidents;
+    let history = histories(&evidence, &incidents);
+    if history.is_empty() {
+        return Report { incidents, read };
+    }
+    let knowledge = Knowledge { history, ..knowledge.clone() };
+    Report { incidents: crate::fold_knowing(&evidence, &knowledge, now).incidents, read }
+}
+
+/// The evidence in the files, and what became of everything else.
+#[must_use]
+pub fn read(inputs: &[Input<'_>], format: Format, now: Timestamp) -> (Vec<Evidence>, Read) {
     let mut read = Read::default();
     let mut evidence = Vec::new();
     for input in inputs {
@@ -71,13 +84,7 @@ pub fn explain(inputs: &[Input<'_>], format: Format, knowledge: &Knowledge, now:
             }
         }
     }
-    let incidents = crate::fold_knowing(&evidence, knowledge, now).incidents;
-    let history = histories(&evidence, &incidents);
-    if history.is_empty() {
-        return Report { incidents, read };
-    }
-    let knowledge = Knowledge { history, ..knowledge.clone() };
-    Report { incidents: crate::fold_knowing(&evidence, &knowledge, now).incidents, read }
+    (evidence, read)
 }
 
 /// How long the requests of each function took that a limit cut off: where there are enough of them to say something.

@@ -19,6 +19,7 @@ pub mod lint;
 pub mod parse;
 pub mod pipeline;
 pub mod receive;
+pub mod startup;
 
 pub use fold::{fold, fold_knowing};
 pub use pipeline::{Pipeline, PipelineOptions};

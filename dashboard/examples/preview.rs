@@ -35,6 +35,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         registry: prometheus::Registry::new(),
         ingest_url: "http://127.0.0.1:4318".to_owned(),
         propose: support::propose,
+        startup: support::startup,
         public_url: format!("http://{address}"),
     };
     println!("http://{address}");

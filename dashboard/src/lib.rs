@@ -39,7 +39,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use domain::{Advice, Clock, History, Limit};
+use domain::{Advice, Clock, Evidence, FunctionName, History, Limit, StartReport};
 use store::Store;
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -61,9 +61,14 @@ pub struct Dashboard {
     pub ingest_url: String,
     /// What the history of a function advises about a limit that cut it off; the last are the limits around it.
     pub propose: Propose,
+    /// Where the start of a function goes.
+    pub startup: Startup,
     /// Where readers reach the dashboard: `http://127.0.0.1:4319`. If it has a path, all links start with that path.
     pub public_url: String,
 }
+
+/// How evidence is turned into a report of the start of a function: handed in, as well.
+pub type Startup = fn(&[Evidence], Option<&FunctionName>) -> StartReport;
 
 /// How a history is turned into advice: handed in, since it belongs to the diagnosis.
 pub type Propose = fn(&History, &Limit, &[Limit]) -> Advice;
@@ -76,6 +81,7 @@ struct App {
     registry: prometheus::Registry,
     ingest_url: Arc<str>,
     propose: Propose,
+    startup: Startup,
     links: Links,
 }
 
@@ -88,6 +94,7 @@ pub fn router(dashboard: Dashboard) -> Router {
         clock: dashboard.clock,
         registry: dashboard.registry,
         propose: dashboard.propose,
+        startup: dashboard.startup,
         ingest_url: dashboard.ingest_url.trim_end_matches('/').into(),
         links: links.clone(),
     };

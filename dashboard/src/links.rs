@@ -61,6 +61,12 @@ impl Links {
         format!("{}/api/overrun/v1/problems/{}", self.base, encoded(id))
     }
 
+    /// Where the start of a function goes.
+    #[must_use]
+    pub fn startup(&self, function: &str, stack: &str) -> String {
+        with_query(format!("{}/functions/{}/startup", self.base, encoded(function)), &[("stack", stack.to_owned())])
+    }
+
     /// The list of problems, filtered.
     #[must_use]
     pub fn problems(&self, parameters: &[(&str, String)]) -> String {

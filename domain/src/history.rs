@@ -57,10 +57,22 @@ impl Claim {
         }
         Some(Run {
             function: self.function.as_ref()?,
-            release: self.text("release").or_else(|| self.text("version")),
+            release: self.release(),
             took: self.elapsed_ms.filter(|took| *took >= Millis::ZERO)?,
             init: self.millis("init_duration_ms").filter(|took| *took > Millis::ZERO),
         })
+    }
+
+    /// The release of the user's code, else the version of the function. A server's banner tells of its own.
+    #[must_use]
+    pub fn release(&self) -> Option<&str> {
+        self.text("release").or_else(|| self.version())
+    }
+
+    /// The version of the function as its platform counts it.
+    #[must_use]
+    pub fn version(&self) -> Option<&str> {
+        self.text("version").filter(|_| !self.kind.is_of_server()).or_else(|| self.text("function_version"))
     }
 
     /// Lambda's old account of a timeout has no word for it, but bills less than it took: billed is the limit, and everything

@@ -24,6 +24,7 @@ mod key;
 mod limit;
 mod millis;
 mod outcome;
+mod start;
 mod timeline;
 mod value;
 
@@ -39,5 +40,6 @@ pub use key::{Key, Link};
 pub use limit::{KnownFrom, Layer, Limit, Product};
 pub use millis::Millis;
 pub use outcome::{ClaimedOutcome, Outcome};
+pub use start::{Remedy, Section, Seen, StartOfRelease, StartReport};
 pub use timeline::{Lane, LimitLine, LimitMark, Mark, MarkKind, Segment, SegmentKind, Timeline};
 pub use value::{Number, Value};

@@ -5,16 +5,16 @@
 //! bytes of a library; it also lets people's own tools read it.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{Evidence, FunctionName, Histogram, History, Millis, StackName};
+use domain::{Evidence, FunctionName, Histogram, History, Kind, Millis, StackName};
 use jiff::{SignedDuration, Timestamp};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
-use crate::columns::{count, indexed, key_text, time};
+use crate::columns::{count, indexed, key_text, storable, time};
 use crate::evidence::Batch;
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, group};
 
 /// Rows per minute are kept for so long; then the hour is enough.
 const MINUTES_KEPT: SignedDuration = SignedDuration::from_hours(48);
@@ -85,17 +85,26 @@ pub(crate) async fn count_runs(connection: &mut PgConnection, batches: &[&Batch]
 }
 
 fn add<'a>(by_minute: &mut BTreeMap<Id<'a>, Counts>, evidence: &'a Evidence) {
-    let Some(run) = evidence.claim.finished_run() else { return };
-    let at = evidence.claim.at().unwrap_or(evidence.received_at);
-    let minute = crate::columns::storable(at).as_second().div_euclid(60) * 60;
-    let release = indexed(run.release.unwrap_or_default());
-    let id = (indexed(evidence.stack.as_str()), indexed(run.function.as_str()), minute, release, evidence.claim.format.as_str());
+    let claim = &evidence.claim;
+    let run = claim.finished_run();
+    // A function that only prints its sections leaves samples, too.
+    let function = run.map(|run| run.function).or_else(|| claim.function.as_ref().filter(|_| claim.kind == Kind::WatchdogTracepoint));
+    let Some(function) = function else { return };
+    let at = claim.at().unwrap_or(evidence.received_at);
+    let minute = storable(at).as_second().div_euclid(60) * 60;
+    let release = indexed(run.and_then(|run| run.release).unwrap_or_default());
+    let id = (indexed(evidence.stack.as_str()), indexed(function.as_str()), minute, release, claim.format.as_str());
     let counts = by_minute.entry(id).or_default();
-    counts.runs.add(run.took);
-    run.init.inspect(|init| counts.inits.add(*init));
-    let sample = if run.init.is_some() { &mut counts.sample_cold } else { &mut counts.sample_warm };
+    let init = run.and_then(|run| run.init);
+    if let Some(run) = run {
+        counts.runs.add(run.took);
+    }
+    if let Some(init) = init {
+        counts.inits.add(init);
+    }
+    let sample = if init.is_some() { &mut counts.sample_cold } else { &mut counts.sample_warm };
     if sample.is_none() {
-        *sample = Some(key_text(&evidence.claim.key()));
+        *sample = Some(key_text(&claim.key()));
     }
 }
 
@@ -169,6 +178,32 @@ impl Store {
         Ok(History { finished, cut })
     }
 
+    /// The evidence of some requests of a function in `[from, to)`, from which its start can be told: of the latest of each
+    /// minute at most `requests_max` that were cold and as many others.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn start_evidence(
+        &self,
+        stack: &StackName,
+        function: &FunctionName,
+        from: Timestamp,
+        to: Timestamp,
+        requests_max: u32,
+    ) -> Result<Vec<Evidence>, StoreError> {
+        let minutes = self.function_minutes(stack, function, from, to).await?;
+        let some = |pick: fn(&FunctionMinute) -> Option<&String>| minutes.iter().filter_map(pick).take(requests_max as usize);
+        let keys: BTreeSet<&String> =
+            some(|minute| minute.sample_cold.as_ref()).chain(some(|minute| minute.sample_warm.as_ref())).collect();
+        let mut connection = self.pool.acquire().await?;
+        let stack = indexed(stack.as_str());
+        let mut evidence = Vec::new();
+        for key in keys {
+            evidence.extend(group::load(&mut connection, &stack, key).await?.evidence);
+        }
+        Ok(evidence)
+    }
+
     /// Puts minutes that are no longer needed one by one together by the hour, and forgets what is older than `oldest`.
     /// Several processes may do so at once.
     ///
@@ -232,7 +267,7 @@ fn minute(row: &PgRow) -> Result<FunctionMinute, StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use domain::{Claim, ClaimedOutcome, Kind, RequestId};
+    use domain::{Claim, ClaimedOutcome, RequestId};
     use sqlx::PgPool;
 
     use super::*;
@@ -281,6 +316,26 @@ mod tests {
         let cold = first.iter().find(|row| row.sample_cold.is_some()).unwrap();
         assert_eq!((cold.sample_cold.as_deref(), cold.inits.clone()), (Some("request/r3"), of(&[400])));
         assert_eq!((found[0].release.as_deref(), found[0].runs.clone()), (Some("7"), of(&[5])));
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATOR")]
+    async fn samples_lead_to_evidence(pool: PgPool) {
+        let store = Store::from_pool(pool);
+        let cold = report("r1", 0, 900).with("init_duration_ms", 400.0);
+        let line = crate::testing::line("r1", 0, "a line of the cold one");
+        let section = Claim {
+            function: Some(FunctionName::from("printer")),
+            kind: Kind::WatchdogTracepoint,
+            ..crate::testing::line("r3", 0, "topen x")
+        };
+        store.append(&[batch(1, [cold, line, report("r2", 0, 5), report("r4", 0, 5), section])]).await.unwrap();
+        let evidence = async |function: &str| {
+            let found = store.start_evidence(&StackName::default(), &FunctionName::from(function), at(-10), at(10), 5).await.unwrap();
+            found.iter().map(|one| one.claim.request_id.as_ref().unwrap().to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(evidence("checkout").await, ["r1", "r1", "r2"]);
+        assert_eq!(evidence("printer").await, ["r3"]);
+        assert_eq!(evidence("nobody").await, [""; 0]);
     }
 
     #[sqlx::test(migrator = "crate::MIGRATOR")]

@@ -51,7 +51,7 @@ pub fn incident(case: &Case<'_>) -> Option<Incident> {
         attempt: if case.request_id().is_some() { case.attempt } else { 1 },
         trace_id: case.trace_id().cloned(),
         stack: case.stack.clone(),
-        version: case.any(|claim| claim.text("version").filter(|_| !claim.kind.is_of_server()).map(str::to_owned)),
+        version: case.any(|claim| claim.version().map(str::to_owned)),
         release: case.any(|claim| claim.text("release").map(str::to_owned)),
         platform: platform(case, &firing),
         instance: case.any(|claim| claim.instance.clone()),

@@ -14,7 +14,7 @@ use super::{
     cloudwatch, firehose, gunicorn, lambda_app_json, lambda_invoke_error, lambda_json, lambda_telemetry, lambda_text, otlp_logs,
     otlp_traces, trace_header, watchdog,
 };
-use super::{knative, openwhisk, openwhisk_events};
+use super::{knative, openwhisk, openwhisk_events, tracepoints};
 
 /// A format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +99,8 @@ pub enum Format {
     AzureEventhub,
     /// A trace header by itself: X-Ray or W3C.
     TraceHeader,
+    /// Sections that a function prints.
+    Tracepoints,
     /// Events of a watchdog inside a function.
     Watchdog,
     /// OpenTelemetry traces, protobuf or JSON.
@@ -129,6 +131,7 @@ pub enum Format {
 /// the order is the precedence: stricter ones stand first.
 const REGISTRY: &[(Format, &str, Readers)] = &[
     (Format::Auto, "auto", Readers::NONE),
+    (Format::Tracepoints, tracepoints::FORMAT, Readers::lines(tracepoints::LINES)),
     (Format::OfWatchdog, of_watchdog::FORMAT, Readers::lines(of_watchdog::LINES)),
     (Format::ClassicWatchdog, classic_watchdog::FORMAT, Readers::lines(classic_watchdog::LINES)),
     (Format::OpenfaasGateway, openfaas_gateway::FORMAT, Readers::lines(openfaas_gateway::LINES)),

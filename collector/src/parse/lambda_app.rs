@@ -29,7 +29,12 @@ pub fn parse_event(text: &str) -> Option<Fate> {
         .or_else(|| memory_hint(&claim, text))
         .or_else(|| logback(&claim, text))
         .or_else(|| expected_timeout(&claim, text))?;
-    let telling = claim.request_id.is_some() || claim.outcome.is_some_and(ClaimedOutcome::is_anomalous);
+    let claim = match claim.text("message").and_then(|message| super::tracepoints::marked(claim.clone(), message)) {
+        Some(section) => section,
+        None => claim,
+    };
+    let telling =
+        claim.kind == Kind::WatchdogTracepoint || claim.request_id.is_some() || claim.outcome.is_some_and(ClaimedOutcome::is_anomalous);
     Some(if telling { Fate::Evidence(Box::new(claim)) } else { Fate::Ignored(Box::new(claim)) })
 }
 

@@ -66,6 +66,7 @@ mod ruby;
 pub mod syslog;
 pub mod times;
 pub mod trace_header;
+pub mod tracepoints;
 pub mod unicorn;
 pub mod uvicorn;
 pub mod uwsgi;

@@ -11,7 +11,7 @@
 use domain::{Claim, ClaimedOutcome, FunctionName, Kind, KnownFrom, Layer, Limit, Millis, Product, RequestId};
 use serde_json::{Map, Value};
 
-use super::{Fate, Lines, RAW_BYTES_MAX, cut, times};
+use super::{Fate, Lines, RAW_BYTES_MAX, cut, times, tracepoints};
 
 /// The format's name.
 pub const FORMAT: &str = "openwhisk";
@@ -86,7 +86,26 @@ pub(super) fn read_record(object: &Map<String, Value>, raw: &str) -> Option<Vec<
     if !error.is_empty() {
         claim = claim.with("message", cut(error, 512));
     }
-    Some(vec![Fate::Evidence(Box::new(claim))])
+    let sections: Vec<Fate> = sections(object, &claim).collect();
+    Some(std::iter::once(Fate::Evidence(Box::new(claim))).chain(sections).collect())
+}
+
+/// Sections among the activation's log lines: `2026-11-27T10:00:00.412345678Z stdout: topen connect db`.
+fn sections<'a>(object: &'a Map<String, Value>, activation: &'a Claim) -> impl Iterator<Item = Fate> + 'a {
+    let lines = object.get("logs").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    lines.filter_map(|line| {
+        let (at, rest) = line.split_once(' ')?;
+        let message = ["stdout:", "stderr:"].iter().find_map(|stream| rest.trim_start().strip_prefix(stream))?;
+        let claim =
+            Claim { request_id: activation.request_id.clone(), ..Claim::new(Kind::Other, tracepoints::FORMAT, cut(line, RAW_BYTES_MAX)) };
+        let claim = Claim {
+            function: activation.function.clone(),
+            platform: activation.platform.clone(),
+            observed_at: times::rfc3339(at),
+            ..claim
+        };
+        tracepoints::marked(claim, message).map(|section| Fate::Evidence(Box::new(section)))
+    })
 }
 
 /// `The action exceeded its time limits of 60000 milliseconds.`

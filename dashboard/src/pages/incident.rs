@@ -5,7 +5,7 @@ use askama::Template;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use domain::{Citation, Evidence, Incident, Note};
+use domain::{Citation, Evidence, Incident, Note, Outcome};
 use jiff::Timestamp;
 use store::{AttemptRow, Delivery, IncidentFilter};
 
@@ -45,6 +45,7 @@ struct IncidentPage {
     facts: Vec<Sentence>,
     advice: AdviceList,
     proposal: Option<AdviceList>,
+    startup: Option<String>,
     reasons: Vec<NoteView>,
     consequences: Vec<NoteView>,
     contradicted: Vec<NoteView>,
@@ -134,6 +135,7 @@ fn page(app: &App, incident: &Incident, evidence: &[Evidence], deliveries: &[(De
         facts: facts(incident),
         advice: AdviceList::new(&diagnosis.advice),
         proposal: None,
+        startup: startup_link(app, incident),
         reasons: diagnosis.reasons.iter().map(|reason| note_view(&reason.text, &reason.evidence, brief)).collect(),
         consequences: together(&diagnosis.consequences),
         contradicted: diagnosis.contradicted.iter().map(|note| note_view(&note.text, &note.evidence, whole)).collect(),
@@ -146,6 +148,13 @@ fn page(app: &App, incident: &Incident, evidence: &[Evidence], deliveries: &[(De
         json: app.links.incident_json(incident.id.as_str()),
         evidence_json,
     }
+}
+
+/// Where its start goes, for one that did not start in time.
+fn startup_link(app: &App, incident: &Incident) -> Option<String> {
+    let is_of_start = incident.outcome == Outcome::InitTimeout || incident.diagnosis.cause.id == "cold_start";
+    let function = incident.function.as_ref().filter(|_| is_of_start)?;
+    Some(app.links.startup(function.as_str(), incident.stack.as_str()))
 }
 
 fn problem_link(app: &App, incident: &Incident, like: usize) -> Option<ProblemLink> {

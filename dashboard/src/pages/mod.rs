@@ -19,6 +19,7 @@ mod search;
 mod sources;
 mod stacks;
 mod start;
+mod startup;
 
 use askama::Template;
 use axum::Router;
@@ -43,6 +44,7 @@ pub fn router() -> Router<App> {
         .route("/problems/{id}/resolve", post(problem::resolve))
         .route("/problems/{id}/reopen", post(problem::reopen))
         .route("/requests/{request_id}", get(request::show))
+        .route("/functions/{function}/startup", get(startup::show))
         .route("/search", get(search::show))
         .route("/sources", get(sources::show))
         .route("/alerts", get(alerts::show))

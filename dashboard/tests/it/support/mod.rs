@@ -3,7 +3,9 @@
 
 pub mod samples;
 
-use domain::{Advice, Evidence, Folded, History, Incident, Limit};
+use domain::{
+    Advice, Evidence, Folded, FunctionName, History, Incident, Limit, Millis, Remedy, Section, Seen, StartOfRelease, StartReport,
+};
 use jiff::Timestamp;
 use store::{Batch, Rejected, Store};
 
@@ -27,6 +29,24 @@ pub fn propose(history: &History, limit: &Limit, around: &[Limit]) -> Advice {
         to: Some("5 s".to_owned()),
         text: format!("proposed from {} runs, {} cut off, {} limits around", history.runs(), history.cut_runs(), around.len()),
     }
+}
+
+/// Stands in for the report of a start: one release, whose section is called what the evidence says.
+pub fn startup(evidence: &[Evidence], function: Option<&FunctionName>) -> StartReport {
+    let named = |one: &Evidence| one.claim.text("section").map(str::to_owned);
+    let section = |name: String| Section {
+        name,
+        cold: Seen { requests: 1, median_ms: Some(Millis::from_ms(700)) },
+        warm: Seen::default(),
+        share_of_start: 0.7,
+        remedy: Some(Remedy::Strip),
+        why: "no request uses it".to_owned(),
+    };
+    let sections: Vec<_> = evidence.iter().filter_map(named).map(section).collect();
+    let seen = Seen { requests: 1, median_ms: Some(Millis::from_ms(1000)) };
+    let release = StartOfRelease { release: Some("7".to_owned()), cold: seen, init: seen, sections, ..StartOfRelease::default() };
+    let releases = if evidence.is_empty() { Vec::new() } else { vec![release] };
+    StartReport { function: function.map(ToString::to_string), releases }
 }
 
 /// Stores samples with their incidents.
