@@ -48,8 +48,14 @@ pub(super) fn read(record: &Record<'_>, around: &Around<'_>, context: &Context) 
         let reason = format!("expected a line of at most {LINE_BYTES_MAX} bytes, found {}", line.len());
         return vec![Fate::Rejected(Reject::new(reason, &line))];
     }
-    let structured = structured(&line, record, &attributes, around);
-    let fates = events::wrapped(Format::Auto, structured.as_deref().unwrap_or(&line), &envelope, context);
+    let read = |text: &str| events::wrapped(Format::Auto, text, &envelope, context);
+    let says_something = |fates: &Vec<Fate>| fates.iter().any(|fate| matches!(fate, Fate::Evidence(_)));
+    // Whatever a logger is called, others' lines may come through it.
+    let fates = match structured(&line, record, &attributes, around).map(|whole| read(&whole)) {
+        Some(fates) if says_something(&fates) => fates,
+        Some(fates) => Some(read(&line)).filter(says_something).unwrap_or(fates),
+        None => read(&line),
+    };
     let own = |mut claim: Box<Claim>| {
         identity.clone().fill(&mut claim);
         if claim.format == Format::Auto.name() {

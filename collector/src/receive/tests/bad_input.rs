@@ -68,7 +68,13 @@ async fn each_bad_input_is_told_what_was_expected_and_found(pool: PgPool) {
         ("/v1/push/auto", &[TEXT, GZIP], &gzip(b"cut off")[..12], 400, "expected a body in gzip"),
         ("/v1/push/auto", &[TEXT, ("content-encoding", "zstd")], b"x", 415, "found `zstd`"),
         ("/v1/push/no_such", &[TEXT], b"x", 404, "expected a format, one of `auto`, `"),
-        ("/v2/traces", &[TEXT], b"x", 404, "expected one of `/v1/watchdog`, `/v1/push/{format}`, `/v1/traces`, found `/v2/traces`"),
+        (
+            "/v2/traces",
+            &[TEXT],
+            b"x",
+            404,
+            "expected one of `/v1/watchdog`, `/v1/push/{format}`, `/v1/traces`, `/v1/logs`, found `/v2/traces`",
+        ),
     ] {
         let answer = bench.post(path, headers, body.to_vec()).await;
         let said = answer.json();
