@@ -85,7 +85,45 @@ fn trailer(text: &str) -> Trailer<'_> {
             _ => read.bare.push(word),
         }
     }
+    read.pairs.extend(ingress(&read.bare));
     read
+}
+
+/// The trailer of Kubernetes' ingress-nginx, which has no keys: length and time of the request, the names of the upstream and its
+/// alternative in brackets, then address, length, time and status of each upstream tried, and the request's ID.
+///
+/// ```text
+/// 120 60.001 [default-shop-80] [] 10.0.0.3:8000 0 60.001 504 4f2c6a1d0b3e4c5d6e7f8091a2b3c4d5
+/// ```
+///
+/// The default `log-format-upstream` of its documentation, read in November 2026.
+fn ingress(bare: &[&str]) -> Vec<(&'static str, String)> {
+    const KEYS: [&str; 9] = [
+        "length",
+        "request_time",
+        "name",
+        "alternative",
+        "upstream_addr",
+        "upstream_length",
+        "upstream_response_time",
+        "upstream_status",
+        "request_id",
+    ];
+    let mut fields: Vec<String> = Vec::new();
+    let mut in_list = false;
+    for word in bare {
+        match fields.last_mut().filter(|_| in_list) {
+            Some(list) => {
+                list.push(' ');
+                list.push_str(word);
+            }
+            None => fields.push((*word).to_owned()),
+        }
+        in_list = word.ends_with(',');
+    }
+    let is_name = |field: &String| field.starts_with('[') && field.ends_with(']');
+    let fits = (8..=KEYS.len()).contains(&fields.len()) && fields[2..4].iter().all(is_name) && seconds(&fields[1]).is_some();
+    if fits { KEYS.into_iter().zip(fields).collect() } else { Vec::new() }
 }
 
 fn is_key(word: &str) -> bool {
@@ -198,6 +236,15 @@ mod tests {
         let pairs: Vec<String> = line.trailer.pairs.iter().map(|(key, value)| format!("{key}={value}")).collect();
         assert_eq!(pairs, ["rid=r-1", "rt=1.006", "uct=0.000, 0.001", "us=504, 200 : 200", "ua=10.0.0.1:80, 10.0.0.2:80"]);
         assert!(line.trailer.bare.is_empty() && is_of_nginx(&line));
+    }
+
+    #[test]
+    fn ingress_nginx_has_places_instead_of_keys() {
+        let line = r#"10.0.0.9 - - [22/Nov/2026:12:17:08 +0000] "GET /r HTTP/1.1" 504 160 "-" "curl" 120 65.001 [default-shop-80] [] 10.0.0.3:80, 10.0.0.4:80 0, 0 5.000, 60.001 504, 504 4f2c6a1d0b3e4c5d6e7f8091a2b3c4d5"#;
+        let line = split(line).expect("an access line");
+        assert!(is_of_nginx(&line));
+        assert_eq!(line.trailer.request_id().as_ref().map(RequestId::as_str), Some("4f2c6a1d0b3e4c5d6e7f8091a2b3c4d5"));
+        assert_eq!(line.trailer.get(&["upstream_response_time"]), Some("5.000, 60.001"));
     }
 
     #[test]
