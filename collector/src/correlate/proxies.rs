@@ -192,7 +192,6 @@ pub fn claim<'a>(ends: Vec<WorkerEnd<'a>>, cases: &mut [Case<'a>], alone: &mut V
     for (index, end) in ends.into_iter().enumerate() {
         match (&of_cases[index][..], &of_alone[index][..]) {
             ([case], []) if once(&of_cases, *case) => {
-                cases[*case].in_flight = 1;
                 cases[*case].worker = Some(end);
             }
             ([], [group]) if once(&of_alone, *group) => {
@@ -217,12 +216,14 @@ fn broke_with(line: &Evidence, end: &WorkerEnd<'_>, limit: Option<Millis>) -> bo
     const SOONEST: Millis = Millis::from_ms(-1000);
     const LATEST: Millis = Millis::from_ms(2500);
     let claim = &line.claim;
-    if !is_proxys(claim) || !matches!(end.ending, Ending::TimedOut | Ending::Killed | Ending::Exited) {
+    // Heroku's router says so by a code, of a dyno that it names.
+    let by_router = claim.text("code") == Some("H13") && claim.instance.as_ref() == end.instance;
+    if !(is_proxys(claim) || by_router) || !matches!(end.ending, Ending::TimedOut | Ending::Killed | Ending::Exited) {
         return false;
     }
     let served = end.evidence.iter().find_map(|one| one.claim.text("path"));
     let same_path = served.zip(claim.text("path")).map(|(a, b)| a == b);
-    let closed = claim.attributes.contains_key("upstream_closed") && same_path != Some(false);
+    let closed = (by_router || claim.attributes.contains_key("upstream_closed")) && same_path != Some(false);
     let aborted = claim.number("status") == Some(500.0) && end.ending == Ending::TimedOut && same_path == Some(true);
     let near = |at: Timestamp, broke: Timestamp| (SOONEST..=LATEST).contains(&Millis::between(at, broke));
     // A worker is given up on after its limit: a shorter request was not what it was stuck in.
