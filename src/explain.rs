@@ -139,6 +139,12 @@ fn render(text: &mut String, incident: &Incident) -> std::fmt::Result {
             writeln!(text, "        {}{}", visible(&place), shown(&cited.text))?;
         }
     }
+    for note in &diagnosis.consequences {
+        writeln!(text, "  then: {}", visible(&note.text))?;
+    }
+    for offset in &incident.timeline.clocks {
+        writeln!(text, "  clocks: {}", visible(&offset.text))?;
+    }
     for note in &diagnosis.contradicted {
         writeln!(text, "  not so: {}", visible(&note.text))?;
         for cited in &note.evidence {

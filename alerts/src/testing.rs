@@ -96,6 +96,7 @@ pub(crate) fn incident() -> Incident {
                 id: "no_client_timeout".to_owned(),
                 operation: Some("POST payments.internal".to_owned()),
                 waited_ms: Some(Millis::from_ms(29_100)),
+                confidence: Confidence::Certain,
             },
             confidence: Confidence::Certain,
             contradicted: Vec::new(),

@@ -61,6 +61,9 @@ pub struct Cause {
     pub operation: Option<String>,
     /// How long that took, until it ended or time ran out.
     pub waited_ms: Option<Millis>,
+    /// How sure it is that this took the time; how sure the limit is says the diagnosis.
+    #[serde(default)]
+    pub confidence: Confidence,
 }
 
 impl Cause {
@@ -70,7 +73,7 @@ impl Cause {
 
 impl Default for Cause {
     fn default() -> Self {
-        Self { id: Self::UNKNOWN.to_owned(), operation: None, waited_ms: None }
+        Self { id: Self::UNKNOWN.to_owned(), operation: None, waited_ms: None, confidence: Confidence::Unknown }
     }
 }
 
@@ -95,7 +98,9 @@ pub struct Reason {
 /// What to change.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Advice {
-    /// `change_setting`, `set_client_timeout`, `raise_memory`, `shorten_start`, `investigate`, `send_more`.
+    /// `change_setting`, `order_limits`, `set_client_timeout`, `lengthen_grace`, `raise_memory`, `shorten_start`, `add_capacity`,
+    /// `free_worker`, `unblock_loop`, `compute_less`, `call_less`, `check_network`, `tame_telemetry`, `set_in_code`,
+    /// `handle_stop`, `investigate`, `send_more`.
     pub kind: String,
     /// The key to change, as its users write it.
     pub setting: Option<String>,

@@ -41,5 +41,5 @@ pub use limit::{KnownFrom, Layer, Limit, Product};
 pub use millis::Millis;
 pub use outcome::{ClaimedOutcome, Outcome};
 pub use start::{Remedy, Section, Seen, StartOfRelease, StartReport};
-pub use timeline::{Lane, LimitLine, LimitMark, Mark, MarkKind, Segment, SegmentKind, Timeline};
+pub use timeline::{ClockOffset, Lane, LimitLine, LimitMark, Mark, MarkKind, Segment, SegmentKind, Timeline};
 pub use value::{Number, Value};

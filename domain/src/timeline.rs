@@ -16,6 +16,24 @@ pub struct Timeline {
     pub lanes: Vec<Lane>,
     /// Limits, each where it stood.
     pub limits: Vec<LimitLine>,
+    /// Clocks that are apart. Nothing on the axis was moved for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clocks: Vec<ClockOffset>,
+}
+
+/// How far one source's clock is from another's, as their accounts of one request tell.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClockOffset {
+    /// Whose clock: `gunicorn`.
+    pub clock: String,
+    /// Against whose: `nginx`.
+    pub against: String,
+    /// How far it is ahead at least; negative where it is behind.
+    pub ahead_min_ms: Option<Millis>,
+    /// How far it is ahead at most.
+    pub ahead_max_ms: Option<Millis>,
+    /// The same as one sentence.
+    pub text: String,
 }
 
 /// One layer or one callee.

@@ -45,7 +45,7 @@ async fn alone() -> Value {
     for piece in pieces() {
         post(&daemon, &piece).await;
     }
-    let whole = |incident: &Value| incident["state"] == "confirmed" && incident["diagnosis"]["cause"]["id"] == "waiting_on_downstream";
+    let whole = |incident: &Value| incident["state"] == "confirmed" && incident["diagnosis"]["cause"]["id"] == "no_client_timeout";
     let incident = eventually("the verdict of one daemon", async || incident(&daemon).await.filter(whole)).await;
     daemon.stop().await;
     incident

@@ -20,12 +20,35 @@ pub struct Case<'a> {
     pub worker: Option<WorkerEnd<'a>>,
     /// What the program says of itself that served it, where its lines name no process: banner and stop.
     pub server: Vec<&'a Evidence>,
-    /// How many requests that worker had in flight at that moment, this one included.
-    pub in_flight: usize,
+    /// The other requests that it had in flight at that moment.
+    pub companions: Vec<&'a RequestId>,
+    /// What part this one had in that end.
+    pub blame: Blame<'a>,
     /// What is known beside the evidence.
     pub knowledge: &'a Knowledge,
     /// The moment the question is asked.
     pub as_of: Timestamp,
+}
+
+/// What part a request had in the end of the worker that served it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Blame<'a> {
+    /// It was the only one.
+    Alone,
+    /// It held the worker, and the others ended with it.
+    Culprit {
+        /// How that is told.
+        how: &'static str,
+    },
+    /// It ended with a worker that another one held.
+    Collateral {
+        /// The one that held it, if it is known.
+        of: Option<&'a RequestId>,
+        /// How that is told.
+        how: &'static str,
+    },
+    /// Any of several can have held it.
+    Undecided,
 }
 
 /// The end of a pre-fork worker.
@@ -76,7 +99,18 @@ impl<'a> Case<'a> {
     /// A case about `subject`, first attempt.
     #[must_use]
     pub fn new(stack: &'a StackName, subject: Key, own: Vec<&'a Evidence>, knowledge: &'a Knowledge, as_of: Timestamp) -> Self {
-        Self { stack, subject, attempt: 1, own, worker: None, server: Vec::new(), in_flight: 0, knowledge, as_of }
+        Self {
+            stack,
+            subject,
+            attempt: 1,
+            own,
+            worker: None,
+            server: Vec::new(),
+            companions: Vec::new(),
+            blame: Blame::Alone,
+            knowledge,
+            as_of,
+        }
     }
 
     /// A case about a worker's end that no known request claims.

@@ -19,7 +19,7 @@ mod soft_limits;
 mod traces;
 mod workers;
 
-pub use case::{Case, Ending, WorkerEnd, is_watchdog};
+pub use case::{Blame, Case, Ending, WorkerEnd, is_watchdog};
 pub use open_spans::is_open;
 pub use processes::{learned, ran_at_least};
 pub use proxies::is_proxys;
@@ -141,7 +141,7 @@ pub fn cases<'a>(evidence: &'a [Evidence], knowledge: &'a Knowledge, as_of: Time
         let mut ends = workers::ends(&set, &servers, knowledge);
         ends.extend(shutdown::ends(&set, &servers, knowledge, &ends));
         let served = workers::served(&attempts);
-        let unclaimed: Vec<_> = ends.into_iter().filter(|end| !workers::claim(end, &served, &mut attempts)).collect();
+        let unclaimed: Vec<_> = ends.into_iter().filter(|end| !workers::claim(end, &served, &mut attempts, knowledge)).collect();
         let unclaimed = proxies::claim(unclaimed, &mut attempts, &mut proxied, knowledge);
         cases.extend(attempts);
         cases.extend(told);

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{Evidence, Instance, Key, Kind, Millis, Product};
+use domain::{Evidence, Instance, Key, Kind, Millis, Product, RequestId};
 use jiff::Timestamp;
 
 use super::proxies::is_proxys;
 use super::servers::Server;
 use super::set::{Set, in_order};
-use super::{Case, Ending, Knowledge, WorkerEnd};
+use super::{Blame, Case, Ending, Knowledge, WorkerEnd};
 
 /// The ends of all workers that the server gave up on, that a signal ended, or that ended themselves.
 pub fn ends<'a>(set: &Set<'a>, servers: &[Server<'a>], knowledge: &Knowledge) -> Vec<WorkerEnd<'a>> {
@@ -115,14 +115,47 @@ pub fn served<'a>(cases: &[Case<'a>]) -> Served<'a> {
 }
 
 /// Gives the end to the requests that the worker had in flight. False when none is known.
-pub fn claim<'a>(end: &WorkerEnd<'a>, served: &Served<'a>, cases: &mut [Case<'a>]) -> bool {
+pub fn claim<'a>(end: &WorkerEnd<'a>, served: &Served<'a>, cases: &mut [Case<'a>], knowledge: &Knowledge) -> bool {
     let known = served.get(&(end.instance, end.pid)).into_iter().flatten().copied();
     let serving: Vec<usize> = known.filter(|index| was_in_flight(&cases[*index], end)).collect();
-    for index in &serving {
-        cases[*index].worker = Some(end.clone());
-        cases[*index].in_flight = serving.len();
+    let blames = blames(end, &serving, cases, knowledge);
+    let ids: Vec<Option<&'a RequestId>> = serving.iter().map(|index| cases[*index].request_id()).collect();
+    for (at, (index, blame)) in serving.iter().zip(blames).enumerate() {
+        let case = &mut cases[*index];
+        case.worker = Some(end.clone());
+        case.blame = blame;
+        case.companions = ids.iter().enumerate().filter(|(other, _)| *other != at).filter_map(|(_, id)| *id).collect();
     }
     !serving.is_empty()
+}
+
+/// Which of the requests that ended with a worker held it: the one whose own thread its watchdog found blocked, else the only
+/// one that had run for as long as the heartbeat was silent.
+fn blames<'a>(end: &WorkerEnd<'a>, serving: &[usize], cases: &[Case<'a>], knowledge: &Knowledge) -> Vec<Blame<'a>> {
+    if serving.len() < 2 || end.ending != Ending::TimedOut {
+        return vec![Blame::Alone; serving.len()];
+    }
+    let only = |held: Vec<bool>| {
+        let culprit = held.iter().position(|held| *held)?;
+        (held.iter().filter(|held| **held).count() == 1).then_some(culprit)
+    };
+    let blocked = |index: &usize| {
+        cases[*index].own.iter().any(|one| one.claim.stacks.iter().any(|stack| stack.serving && stack.blocked == Some(true)))
+    };
+    let limit = knowledge.limit(&Product::GUNICORN, "--timeout").and_then(|limit| limit.value_ms);
+    let long_enough = |index: &usize| match (cases[*index].started_at(), end.at, limit) {
+        (Some(start), Some(at), Some(limit)) => Millis::between(start, at).plus(Millis::from_ms(SAME_MOMENT_MS)) >= limit,
+        _ => true,
+    };
+    let by_stack = only(serving.iter().map(blocked).collect()).map(|culprit| (culprit, "its own thread was found blocked"));
+    let by_time = || {
+        let culprit = only(serving.iter().map(long_enough).collect())?;
+        Some((culprit, "no other had run for as long as the heartbeat was silent"))
+    };
+    let Some((culprit, how)) = by_stack.or_else(by_time) else { return vec![Blame::Undecided; serving.len()] };
+    let of = cases[serving[culprit]].request_id();
+    let blame = |at: usize| if at == culprit { Blame::Culprit { how } } else { Blame::Collateral { of, how } };
+    (0..serving.len()).map(blame).collect()
 }
 
 /// Whether the request was being served by that worker when it ended.

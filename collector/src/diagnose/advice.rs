@@ -1,20 +1,25 @@
-//! What to change: the exact setting and where it is set, and whether changing it would only hide the problem.
+//! What to change: what the cause asks for, what the end asks for, and the setting of the limit that fired: where it is set,
+//! what stands around it, and whether changing it would only hide the problem.
 
 use std::fmt::Write as _;
 
 use domain::{Advice, Cause, Limit, Outcome};
 
+use super::causes::Recognised;
 use super::firing::Firing;
+use super::order;
 use crate::correlate::{Case, Ending};
-use crate::documented::{self, Bounds};
+use crate::documented;
 use crate::estimate::{self, as_written};
 
 /// What to change, most useful first.
-pub fn for_case(case: &Case<'_>, firing: &Firing, why: &Cause) -> Vec<Advice> {
-    let mut advice = Vec::new();
-    advice.extend(for_cause(case, why));
+pub fn for_case(case: &Case<'_>, firing: &Firing, why: &Cause, found: &mut Recognised) -> Vec<Advice> {
+    let mut advice = std::mem::take(&mut found.advice);
     advice.extend(for_outcome(case, firing));
-    advice.extend(firing.limit.as_ref().and_then(|limit| for_limit(limit, why)));
+    let told = |limit: &Limit| advice.iter().any(|one| one.setting.as_deref() == Some(&limit.setting));
+    let limit = firing.limit.as_ref().filter(|limit| !told(limit));
+    let fired = limit.and_then(|limit| for_limit(limit, found.hidden_by_more_time, order::room(case, firing)));
+    advice.extend(fired);
     from_history(case, firing, why, &mut advice);
     let stack_known = case.evidence().any(|one| !one.claim.stacks.is_empty());
     if why.id == Cause::UNKNOWN && !stack_known && matches!(firing.outcome, Outcome::Timeout | Outcome::DroppedAtShutdown) {
@@ -43,49 +48,14 @@ fn from_history(case: &Case<'_>, firing: &Firing, why: &Cause, advice: &mut Vec<
     }
 }
 
-fn plain(kind: &str, text: &str) -> Advice {
+/// Advice that names no setting.
+pub fn plain(kind: &str, text: &str) -> Advice {
     Advice { kind: kind.to_owned(), setting: None, place: None, from: None, to: None, text: text.to_owned() }
 }
 
-fn for_cause(case: &Case<'_>, why: &Cause) -> Option<Advice> {
-    match (why.id.as_str(), &why.operation) {
-        ("waiting_on_downstream", Some(operation)) => {
-            let call = case.own.iter().flat_map(|one| &one.claim.calls).find(|call| spoken_by(call, operation))?;
-            let from =
-                if call.no_client_timeout { Some("none".to_owned()) } else { call.client_timeout_ms.map(|timeout| timeout.to_string()) };
-            let text =
-                format!("Set a client timeout on {operation} that leaves time to answer: then this call fails, and not the whole request.");
-            Some(Advice {
-                setting: Some("client timeout".to_owned()),
-                place: Some(operation.clone()),
-                from,
-                ..plain("set_client_timeout", &text)
-            })
-        }
-        ("waiting_on_downstream", None) => Some(plain(
-            "set_client_timeout",
-            "Give the call in which it stood a timeout that leaves time to answer: then this call fails, and not the whole request.",
-        )),
-        ("cold_start", _) => Some(plain(
-            "shorten_start",
-            "Shorten the start: precompute, reuse between requests, strip what is not needed, load lazily, or replace what dominates.",
-        )),
-        ("memory_pressure", _) => {
-            let size = case.any(|claim| claim.number("memory_size_mb"));
-            let text = "Raise the memory (on Lambda processor time grows with it) or find what fills it.";
-            Some(Advice {
-                setting: Some("MemorySize".to_owned()),
-                place: Some(LAMBDA_PLACE.to_owned()),
-                from: size.map(|mb| format!("{mb} MB")),
-                ..plain("raise_memory", text)
-            })
-        }
-        _ => None,
-    }
-}
-
-fn spoken_by(call: &domain::Call, operation: &str) -> bool {
-    call.target.as_ref().map_or(call.operation == operation, |target| operation == format!("{} {target}", call.operation))
+/// Advice about a setting, and where it is set.
+pub fn change(kind: &str, setting: &str, place: &str, text: &str) -> Advice {
+    Advice { setting: Some(setting.to_owned()), place: Some(place.to_owned()), ..plain(kind, text) }
 }
 
 fn for_outcome(case: &Case<'_>, firing: &Firing) -> Option<Advice> {
@@ -99,22 +69,30 @@ fn for_outcome(case: &Case<'_>, firing: &Firing) -> Option<Advice> {
             "investigate",
             "Read the function's last lines before the end: a crash is the code's or the runtime's, no setting cures it.",
         )),
+        (Outcome::DroppedAtShutdown, _) if firing.limit.is_none() => Some(plain(
+            "handle_stop",
+            "Stop it with SIGTERM, which waits for running requests, and let the function handle SIGTERM: one that does not ends at once, whatever the grace period.",
+        )),
         _ => None,
     }
 }
 
 /// Where a setting of AWS Lambda other than a limit is set.
-const LAMBDA_PLACE: &str = "function configuration: `MemorySize` in SAM and CloudFormation, `memorySize` in serverless.yml, `aws lambda update-function-configuration`";
+pub const LAMBDA_PLACE: &str = "function configuration: `MemorySize` in SAM and CloudFormation, `memorySize` in serverless.yml, `aws lambda update-function-configuration`";
 
-fn for_limit(limit: &Limit, cause: &Cause) -> Option<Advice> {
+/// `hides`: what a longer limit would only hide. `room`: what stands around the limit.
+fn for_limit(limit: &Limit, hides: Option<&str>, room: Option<String>) -> Option<Advice> {
     let documented = documented::limit(limit.product.as_str(), &limit.setting)?;
     let mut text = documented.advice()?;
     if limit.value_ms.is_none() {
         let default = documented.default().map_or_else(String::new, |default| format!(" (by default {default})"));
         let _ = write!(text, " Its value is not in the log{default}: give the configuration with `--limits` to have it checked.");
     }
-    if cause.id == "waiting_on_downstream" && documented.bounds == Bounds::Request {
-        text.push_str(" Raising it alone hides the slow call.");
+    if let Some(room) = room {
+        let _ = write!(text, " {room}");
+    }
+    if let Some(hidden) = hides {
+        let _ = write!(text, " Raising it alone hides {hidden}.");
     }
     Some(Advice {
         setting: Some(limit.setting.clone()),

@@ -4,7 +4,7 @@
 //! Two incidents that should be one problem and are two send a message too many; two problems that are taken for one hide the
 //! second. Where both cannot be had, the fingerprint rather joins: the verdict of each incident still names its own call.
 
-mod steady;
+pub mod steady;
 
 use domain::{Diagnosis, FunctionName, Outcome, ProblemId, Product};
 

@@ -6,12 +6,14 @@
 
 mod advice;
 mod causes;
+mod clocks;
 mod fingerprint;
 mod firing;
+mod order;
 mod sentence;
 mod timeline;
 
-use domain::{Citation, Diagnosis, Evidence, Fired, Incident, IncidentId, Outcome, Product, StackSample};
+use domain::{Citation, Diagnosis, Evidence, Fired, Incident, IncidentId, Product, StackSample};
 
 use crate::correlate::Case;
 
@@ -22,10 +24,10 @@ pub use firing::{Firing, recheck_at};
 #[must_use]
 pub fn incident(case: &Case<'_>) -> Option<Incident> {
     let firing = firing::first(case)?;
-    let (recognised, mut reasons) = causes::recognise(case, &firing);
+    let (why, mut found) = causes::recognise(case, &firing);
     let function = case.any(|claim| claim.function.clone());
     let mut all = firing.reasons.clone();
-    all.append(&mut reasons);
+    all.append(&mut found.reasons);
     let mut evidence: Vec<Citation> = all.iter().flat_map(|reason| reason.evidence.iter().cloned()).collect();
     evidence.sort_by(|a, b| (a.at, &a.file, a.line, &a.id).cmp(&(b.at, &b.file, b.line, &b.id)));
     evidence.dedup();
@@ -36,11 +38,11 @@ pub fn incident(case: &Case<'_>) -> Option<Incident> {
         confidence: firing.confidence,
         contradicted: firing.contradicted.clone(),
         consequences: firing.consequences.clone(),
-        advice: advice::for_case(case, &firing, &recognised),
+        advice: advice::for_case(case, &firing, &why, &mut found),
         refuted_by: firing.refuted_by.clone().into_owned(),
         reasons: all,
         evidence,
-        cause: recognised,
+        cause: why,
     };
     let problem = fingerprint::problem(case, function.as_ref(), &firing, &diagnosis);
     Some(Incident {
@@ -65,7 +67,7 @@ pub fn incident(case: &Case<'_>) -> Option<Incident> {
         started_at: case.started_at(),
         ended_at: firing.at.or_else(|| case.ended_at()),
         elapsed_ms: case.elapsed(),
-        summary: sentence::verdict(&firing, &diagnosis),
+        summary: sentence::verdict(case, &firing, found.why.as_deref()),
         timeline: timeline::draw(case, &firing, &diagnosis),
         original_event: case.any(|claim| claim.attributes.get("original_event").cloned()),
         stack_sample: stack_sample(case),
@@ -106,9 +108,4 @@ pub(crate) fn cite(evidence: &Evidence) -> Citation {
 /// Points at several claims.
 pub(crate) fn cite_all<'a>(evidence: impl IntoIterator<Item = &'a Evidence>) -> Vec<Citation> {
     evidence.into_iter().map(cite).collect()
-}
-
-/// Whether an outcome is one that a platform or server, rather than a watchdog's suspicion, tells of.
-pub(crate) fn is_death(outcome: Outcome) -> bool {
-    !matches!(outcome, Outcome::Ok | Outcome::NearMiss)
 }

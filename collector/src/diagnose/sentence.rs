@@ -1,31 +1,41 @@
 //! The verdict in one sentence: what fired, and where the time went.
 
-use domain::{Cause, Diagnosis, IncidentState, KnownFrom, Layer, Outcome, Product};
+use domain::{IncidentState, KnownFrom, Layer, Millis, Outcome, Product};
 
 use super::firing::Firing;
+use crate::correlate::Case;
 
 /// `gunicorn's worker timeout (30 s) fired; 29.1 s went into POST payments.internal, which has no client timeout`.
-pub fn verdict(firing: &Firing, diagnosis: &Diagnosis) -> String {
-    let what = what(firing);
-    match why(diagnosis) {
+pub fn verdict(case: &Case<'_>, firing: &Firing, why: Option<&str>) -> String {
+    let what = what(case, firing);
+    match why {
         Some(why) => format!("{what}; {why}"),
         None => what,
     }
 }
 
-fn what(firing: &Firing) -> String {
+fn what(case: &Case<'_>, firing: &Firing) -> String {
     let who = firing.product.as_ref().map_or("the function", Product::title);
     match (firing.outcome, firing.state) {
         (Outcome::OutOfMemory, _) => format!("{who} ended it because memory ran out"),
         (Outcome::Crash, _) => format!("{who}: the process was ended or crashed; no limit on time fired"),
         (Outcome::CallerLeft, _) => caller_left(firing, who),
-        (Outcome::NearMiss, _) => format!("it finished just before {}", limit(firing, who)),
+        (Outcome::NearMiss, _) => near_miss(case, firing, who),
         (_, IncidentState::Suspected) => format!("{} is about to fire or has fired; no line of the platform tells yet", limit(firing, who)),
         (_, IncidentState::Lost) => format!("{} has passed and nothing was heard of it again", limit(firing, who)),
         (Outcome::InitTimeout, _) => format!("{} fired while it was still starting", limit(firing, who)),
         (Outcome::DroppedAtShutdown, _) if firing.limit.is_none() => format!("{who} was told to stop at once and cut it off"),
         (Outcome::DroppedAtShutdown, _) => format!("{} ended it while the server was stopping", limit(firing, who)),
         _ => format!("{} fired", limit(firing, who)),
+    }
+}
+
+/// `near miss: it finished 200 ms before AWS Lambda's function timeout (3 s)`.
+fn near_miss(case: &Case<'_>, firing: &Firing, who: &str) -> String {
+    let spare = case.deadline().zip(case.ended_at()).map(|(deadline, ended)| Millis::between(ended, deadline));
+    match spare.filter(|spare| *spare > Millis::ZERO) {
+        Some(spare) => format!("near miss: it finished {spare} before {}", limit(firing, who)),
+        None => format!("near miss: it finished just before {}", limit(firing, who)),
     }
 }
 
@@ -60,18 +70,4 @@ fn limit(firing: &Firing, who: &str) -> String {
         (None, _) => format!("`{}`, value not known", limit.setting),
     };
     format!("{who}'s {name} ({value})")
-}
-
-fn why(diagnosis: &Diagnosis) -> Option<String> {
-    let Cause { id, operation, waited_ms } = &diagnosis.cause;
-    match (id.as_str(), operation, waited_ms) {
-        ("waiting_on_downstream", Some(operation), Some(waited)) => {
-            let unbounded = diagnosis.reasons.iter().any(|reason| reason.text.starts_with("that call has no client timeout"));
-            Some(format!("{waited} went into {operation}{}", if unbounded { ", which has no client timeout" } else { "" }))
-        }
-        ("waiting_on_downstream", _, _) => Some("it was waiting for the network".to_owned()),
-        ("cold_start", _, Some(waited)) => Some(format!("starting took {waited}")),
-        ("memory_pressure", _, _) if diagnosis.limit.is_some() => Some("memory stood at its cap".to_owned()),
-        _ => None,
-    }
 }

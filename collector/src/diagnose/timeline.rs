@@ -5,14 +5,16 @@ use domain::{
 };
 use jiff::Timestamp;
 
-use super::firing::Firing;
+use super::clocks;
+use super::firing::{Firing, gateway};
 use crate::correlate::{Case, is_watchdog};
 
 /// Draws a case.
 pub fn draw(case: &Case<'_>, firing: &Firing, diagnosis: &Diagnosis) -> Timeline {
     let starts_at = case.started_at().or_else(|| case.worker.as_ref().and_then(|end| end.stopping_at.or(end.booted_at)));
     let ends_at = [firing.at, case.ended_at()].into_iter().flatten().max();
-    let mut lanes = vec![serving(case, firing, starts_at, ends_at)];
+    let mut lanes = in_front(case, firing);
+    lanes.extend(serving(case, firing, starts_at, ends_at));
     lanes.extend(callers(case));
     lanes.extend(calls(case, starts_at, firing.at.or(ends_at)));
     lanes.retain(|lane| !lane.segments.is_empty() || !lane.marks.is_empty());
@@ -24,27 +26,81 @@ pub fn draw(case: &Case<'_>, firing: &Firing, diagnosis: &Diagnosis) -> Timeline
         ends_at: all.iter().max().copied(),
         lanes,
         limits: limits(case, firing, diagnosis, starts_at),
+        clocks: clocks::apart(case),
     }
 }
 
-/// The lane of the program that ran the request.
-fn serving(case: &Case<'_>, firing: &Firing, from: Option<Timestamp>, to: Option<Timestamp>) -> Lane {
-    let layer = firing
-        .layer
-        .filter(|layer| *layer != Layer::Client)
-        .or_else(|| firing.limit.as_ref().map(|limit| limit.layer))
-        .unwrap_or(Layer::Platform);
-    let product = case.any(|claim| claim.platform.clone()).or_else(|| firing.product.clone());
-    let label = product.as_ref().map_or("function", Product::title).to_owned();
-    let kind = if matches!(firing.outcome, Outcome::CallerLeft | Outcome::NearMiss) { SegmentKind::Work } else { SegmentKind::Fired };
+/// The layer whose account of the request a claim is, and who wrote it, where that stands in front of what served it.
+fn front(one: &Evidence) -> Option<(Layer, Product)> {
+    let claim = &one.claim;
+    if let Some(told) = gateway::product(claim) {
+        return Some(told);
+    }
+    let product = claim.platform.as_ref()?;
+    let layer = match product.as_str() {
+        "varnish" => Layer::Cdn,
+        "openfaas_gateway" => Layer::Gateway,
+        "heroku" if claim.kind == Kind::Request => Layer::Router,
+        _ if crate::correlate::is_proxys(claim) => Layer::Router,
+        _ => return None,
+    };
+    Some((layer, product.clone()))
+}
+
+/// One lane for each layer in front that tells of the request.
+fn in_front(case: &Case<'_>, firing: &Firing) -> Vec<Lane> {
+    let mut lanes: Vec<Lane> = Vec::new();
+    for one in case.own.iter().copied() {
+        let Some((layer, product)) = front(one) else { continue };
+        let label = product.title().to_owned();
+        let from = one.claim.started_at;
+        let to = one.claim.elapsed_ms.zip(from).map(|(elapsed, from)| elapsed.after(from)).or(one.claim.observed_at);
+        let kind = if firing.product.as_ref() == Some(&product) { SegmentKind::Fired } else { SegmentKind::Wait };
+        let words = one.claim.text("path").unwrap_or("request").to_owned();
+        let segment = from.zip(to).filter(|(from, to)| from < to).map(|(from, to)| Segment { from, to, kind, label: words });
+        let lane = match lanes.iter().position(|lane| (lane.layer, &lane.label) == (layer, &label)) {
+            Some(known) => &mut lanes[known],
+            None => {
+                lanes.push(Lane { layer, label, segments: Vec::new(), marks: Vec::new() });
+                lanes.last_mut().expect("it was just pushed")
+            }
+        };
+        // Its lines about one request are one account of it.
+        if lane.segments.is_empty() {
+            lane.segments.extend(segment);
+        }
+        lane.marks.extend(mark(one));
+        lane.marks.sort_by_key(|mark| mark.at);
+        lane.marks.dedup();
+    }
+    lanes
+}
+
+/// The lane of the program that ran the request; none where only layers in front tell of it.
+fn serving(case: &Case<'_>, firing: &Firing, from: Option<Timestamp>, to: Option<Timestamp>) -> Option<Lane> {
+    let own: Vec<&Evidence> = case.evidence().filter(|one| front(one).is_none()).collect();
+    if own.is_empty() {
+        return None;
+    }
+    let product = own.iter().find_map(|one| one.claim.platform.as_ref()).or(firing.product.as_ref());
+    let acted = firing.layer.or_else(|| firing.limit.as_ref().map(|limit| limit.layer)).filter(|layer| *layer >= Layer::Platform);
+    let layer = match product.map(Product::as_str) {
+        _ if firing.product.as_ref() == product => acted.unwrap_or(Layer::Platform),
+        Some("gunicorn" | "uwsgi" | "unicorn" | "php_fpm" | "uvicorn" | "hypercorn" | "puma" | "mod_wsgi" | "celery") => Layer::AppServer,
+        Some("of_watchdog" | "classic_watchdog") => Layer::FunctionWatchdog,
+        _ => acted.unwrap_or(Layer::Platform),
+    };
+    let label = product.map_or("function", Product::title).to_owned();
+    let ended_it = firing.product.as_ref() == product && !matches!(firing.outcome, Outcome::CallerLeft | Outcome::NearMiss);
+    let kind = if ended_it { SegmentKind::Fired } else { SegmentKind::Work };
     let words = case.any(|claim| claim.function.clone()).map_or_else(|| "request".to_owned(), |name| name.to_string());
     let whole = from.zip(to).filter(|(from, to)| from < to).map(|(from, to)| Segment { from, to, kind, label: words });
     let mut segments: Vec<Segment> = inits(case).chain(whole).collect();
     segments.sort_by_key(|segment| segment.from);
-    let mut marks: Vec<Mark> = case.evidence().filter_map(mark).collect();
+    let mut marks: Vec<Mark> = own.into_iter().filter_map(mark).collect();
     marks.sort_by_key(|mark| mark.at);
     marks.dedup();
-    Lane { layer, label, segments, marks }
+    Some(Lane { layer, label, segments, marks })
 }
 
 fn inits<'a>(case: &'a Case<'_>) -> impl Iterator<Item = Segment> + 'a {

@@ -2,6 +2,8 @@
 
 mod callers;
 mod causes;
+mod everything;
+mod liars;
 mod open_spans;
 mod parsers;
 mod problems;

@@ -13,7 +13,7 @@ use proptest::sample::select;
 use crate::support::{LATER, Span, at, evidence, evidence_of, fixture};
 
 /// Everything that `fold` says, as bytes.
-fn said(evidence: &[Evidence], as_of: Timestamp) -> String {
+pub fn said(evidence: &[Evidence], as_of: Timestamp) -> String {
     let folded = fold(evidence, as_of);
     format!("{}\n{:?}", serde_json::to_string(&folded.incidents).expect("JSON"), folded.recheck_at)
 }
@@ -142,7 +142,7 @@ fn real_evidence() -> impl Strategy<Value = Vec<Evidence>> {
 }
 
 /// The same claims as they may arrive: in any order, some again, later, from somebody else.
-fn arrivals(evidence: Vec<Evidence>) -> impl Strategy<Value = (Vec<Evidence>, Vec<Evidence>)> {
+pub fn arrivals(evidence: Vec<Evidence>) -> impl Strategy<Value = (Vec<Evidence>, Vec<Evidence>)> {
     let count = evidence.len();
     let again = vec((0..count.max(1), -1000_i64..1000, select(vec!["test", "another"])), 0..8);
     (Just(evidence), again).prop_flat_map(move |(evidence, again)| {

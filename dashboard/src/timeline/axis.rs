@@ -111,7 +111,7 @@ mod tests {
     }
 
     fn timeline(limits: Vec<LimitLine>) -> Timeline {
-        Timeline { starts_at: Some(at("00:00")), ends_at: Some(at("00:30")), lanes: Vec::new(), limits }
+        Timeline { starts_at: Some(at("00:00")), ends_at: Some(at("00:30")), lanes: Vec::new(), limits, clocks: Vec::new() }
     }
 
     #[test]

@@ -30,6 +30,8 @@ const LANES_MAX: usize = 14;
 const PER_LANE_MAX: usize = 150;
 /// Limits drawn.
 const LIMITS_MAX: usize = 16;
+/// Pairs of clocks that are told of.
+const CLOCKS_MAX: usize = 6;
 
 /// A length in the drawing's own unit, printed with one decimal.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -54,6 +56,8 @@ pub struct TimelineView {
     pub entries: Vec<Entry>,
     /// What was left out because there was too much of it.
     pub left_out: Option<String>,
+    /// Clocks that are apart, a sentence each.
+    pub clocks: Vec<String>,
 }
 
 /// Both drawings of one axis.
@@ -89,7 +93,9 @@ impl TimelineView {
             legend: say::legend(&timeline, axis),
             label: say::drawing(&timeline),
         });
-        Self { drawn, unplaced, entries: axis.map(|axis| say::entries(&timeline, axis)).unwrap_or_default(), left_out }
+        let entries = axis.map(|axis| say::entries(&timeline, axis)).unwrap_or_default();
+        let clocks = timeline.clocks.into_iter().take(CLOCKS_MAX).map(|offset| offset.text).collect();
+        Self { drawn, unplaced, entries, left_out, clocks }
     }
 }
 

@@ -28,6 +28,7 @@ fn limit(seconds: i64, layer: Layer, label: &str, mark: LimitMark) -> LimitLine 
 /// The request of the sketch: gunicorn's 30 s fired, nginx's 60 s did not.
 fn checkout() -> Timeline {
     Timeline {
+        clocks: Vec::new(),
         starts_at: Some(at(0)),
         ends_at: Some(at(31)),
         lanes: vec![

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::{Evidence, Kind, Millis, Outcome, Reason};
+use domain::{Confidence, Evidence, Kind, Millis, Outcome};
 use jiff::Timestamp;
 
 use super::Recognised;
@@ -56,7 +56,7 @@ pub fn recognise(case: &Case<'_>, firing: &Firing) -> Option<Recognised> {
         kinds.len()
     );
     let evidence = cite_all(steps.iter().rev().take(CITED_MAX).rev().map(|step| step.evidence));
-    Some(Recognised { operation: None, waited_ms: None, reasons: vec![Reason { text, evidence }] })
+    Some(Recognised::new(Confidence::Likely).because(text, evidence).says("it went on steadily until then"))
 }
 
 /// Something that is known to have finished.

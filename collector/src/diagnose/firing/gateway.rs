@@ -84,7 +84,7 @@ fn acted_at(claim: &Claim) -> Option<Timestamp> {
 }
 
 /// Which of them wrote a line.
-fn product(claim: &Claim) -> Option<(Layer, Product)> {
+pub fn product(claim: &Claim) -> Option<(Layer, Product)> {
     Some(match claim.text("gateway")? {
         "alb" => (Layer::LoadBalancer, Product::from("alb")),
         "apigw_rest" | "apigw_http" => (Layer::Gateway, Product::from("api_gateway")),

@@ -4,10 +4,10 @@
 //! out of memory?` after it is that same act (SIGABRT had no effect within a second); without it, the kill came from
 //! outside, and memory is a guess. A graceful stop that cuts requests off prints nothing at all.
 
-use domain::{Confidence, Evidence, IncidentState, Kind, KnownFrom, Layer, Limit, Millis, Note, Outcome, Product, Reason};
+use domain::{Confidence, Evidence, IncidentState, Kind, KnownFrom, Layer, Limit, Millis, Note, Outcome, Product, Reason, RequestId};
 
 use super::Firing;
-use crate::correlate::{Case, Ending, WorkerEnd};
+use crate::correlate::{Blame, Case, Ending, WorkerEnd};
 use crate::diagnose::{cite, cite_all};
 
 /// The arbiter looks once a second; seen from -0.07 s to +1.6 s after the limit.
@@ -81,13 +81,7 @@ fn timed_out(case: &Case<'_>, end: &WorkerEnd<'_>) -> Firing {
             _ => {}
         }
     }
-    if case.in_flight > 1 {
-        let text = format!(
-            "{} requests were in flight in this worker and ended with it; its lines do not say which one was stuck",
-            case.in_flight
-        );
-        firing.reasons.push(Reason { text, evidence: Vec::new() });
-    }
+    firing.reasons.extend(companions(case));
     firing.refuted_by = match (end.worker_class, limit.value_ms) {
         (Some("gthread" | "gevent" | "eventlet"), _) => {
             "a request of this worker that answered normally within the last `--timeout` before the kill"
@@ -97,6 +91,28 @@ fn timed_out(case: &Case<'_>, end: &WorkerEnd<'_>) -> Firing {
     .into();
     firing.limit = Some(limit);
     firing
+}
+
+/// Which other requests ended with the worker, and which of them was stuck.
+fn companions(case: &Case<'_>) -> Option<Reason> {
+    const NAMED_MAX: usize = 8;
+    let others: Vec<&str> = case.companions.iter().map(|id| id.as_str()).collect();
+    let named = others.iter().take(NAMED_MAX).copied().collect::<Vec<_>>().join(", ");
+    let more = others.len().saturating_sub(NAMED_MAX);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let text = match &case.blame {
+        Blame::Alone => return None,
+        Blame::Culprit { how } => format!("this request held the worker ({how}); with it ended {named}{more}"),
+        Blame::Collateral { of, how } => {
+            let of = of.map_or("another", RequestId::as_str);
+            format!("it ended with a worker that {of} held ({how}); {} requests were in flight", others.len() + 1)
+        }
+        Blame::Undecided => format!(
+            "{} requests were in flight in this worker and ended with it, and nothing tells which one was stuck; beside this one: {named}{more}",
+            others.len() + 1
+        ),
+    };
+    Some(Reason { text, evidence: Vec::new() })
 }
 
 /// The elapsed time as far as it is known, held against the limit.
@@ -117,7 +133,7 @@ fn arithmetic(case: &Case<'_>, end: &WorkerEnd<'_>, value: Millis) -> Reason {
 
 /// Ended so soon after its boot that a request, if there was one, must have come at once. Which of the two it was, the
 /// lines do not say, unless the worker's own tell of a request.
-fn may_have_been_booting(end: &WorkerEnd<'_>, limit: &Limit) -> bool {
+pub fn may_have_been_booting(end: &WorkerEnd<'_>, limit: &Limit) -> bool {
     let (Some(value), Some(booted), Some(at)) = (limit.value_ms, end.booted_at, end.at) else { return false };
     let served = end.evidence.iter().any(|one| one.claim.kind == Kind::RequestError);
     !served && Millis::between(booted, at) <= value.plus(SLACK)

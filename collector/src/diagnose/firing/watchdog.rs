@@ -27,7 +27,11 @@ pub fn fired(case: &Case<'_>) -> Option<Firing> {
         (Some(_), None) if overdue => Some(open(case, &alarms, IncidentState::Lost)),
         (Some(_), None) => Some(open(case, &alarms, IncidentState::Suspected)),
         (None, None) if overdue => Some(open(case, &events, IncidentState::Lost)),
-        (None, _) => None,
+        (None, Some(end)) => {
+            let near = events.iter().copied().find(|one| one.claim.kind == Kind::WatchdogNearMiss)?;
+            was_close(case, end).then(|| survived(case, near, end))
+        }
+        (None, None) => None,
     }
 }
 
@@ -64,6 +68,15 @@ fn is_timeless(alarm: &Evidence) -> bool {
     alarm.claim.observed_at.is_none() && alarm.claim.millis("left_ms").is_none()
 }
 
+/// Whether a request that ended in time had used most of its limit: watchdogs say that a share is gone from half of it on.
+fn was_close(case: &Case<'_>, end: &Evidence) -> bool {
+    const SHARE_MIN: f64 = 0.8;
+    let limit =
+        case.own.iter().find_map(|one| one.claim.limit.as_ref().and_then(|limit| limit.value_ms).or_else(|| one.claim.millis("limit_ms")));
+    let elapsed = end.claim.elapsed_ms.or_else(|| case.elapsed());
+    limit.zip(elapsed).is_some_and(|(limit, elapsed)| elapsed.as_ms_f64() >= limit.as_ms_f64() * SHARE_MIN)
+}
+
 fn survived(case: &Case<'_>, alarm: &Evidence, end: &Evidence) -> Firing {
     // A REPORT without a status is what success looks like, and what the old style of a timeout looks like in part.
     let confidence = match end.claim.kind {
@@ -73,10 +86,10 @@ fn survived(case: &Case<'_>, alarm: &Evidence, end: &Evidence) -> Firing {
     };
     let mut firing = base(case, Outcome::NearMiss, IncidentState::Survived, confidence);
     firing.at = end.claim.observed_at;
-    let text = if is_timeless(alarm) {
-        "the watchdog fired; its event does not say when, and a timer that outlives its request sends the same"
-    } else {
-        "the watchdog fired shortly before the deadline"
+    let text = match alarm.claim.kind {
+        Kind::WatchdogNearMiss => "the watchdog said that most of the budget was gone",
+        _ if is_timeless(alarm) => "the watchdog fired; its event does not say when, and a timer that outlives its request sends the same",
+        _ => "the watchdog fired shortly before the deadline",
     };
     firing.reasons.push(Reason { text: text.to_owned(), evidence: vec![cite(alarm)] });
     let error = end.claim.outcome == Some(ClaimedOutcome::Error);

@@ -81,6 +81,7 @@ fn diagnosis(evidence: &[Evidence]) -> Diagnosis {
             id: "no_client_timeout".into(),
             operation: Some("POST payments.internal/charge".into()),
             waited_ms: Some(Millis::from_ms(29_100)),
+            confidence: Confidence::Certain,
         },
         confidence: Confidence::Certain,
         contradicted: vec![Note {
@@ -113,6 +114,7 @@ fn diagnosis(evidence: &[Evidence]) -> Diagnosis {
 fn timeline(start: Timestamp) -> Timeline {
     let at = |s| seconds(start, s);
     Timeline {
+        clocks: Vec::new(),
         starts_at: Some(start),
         ends_at: Some(at(31.0)),
         lanes: vec![

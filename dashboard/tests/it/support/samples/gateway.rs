@@ -32,6 +32,7 @@ pub fn caller_left(start: Timestamp, n: u32) -> Sample {
         place: None,
     });
     incident.timeline = Timeline {
+        clocks: Vec::new(),
         starts_at: Some(start),
         ends_at: Some(seconds(start, 41.0)),
         lanes: vec![

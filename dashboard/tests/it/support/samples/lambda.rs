@@ -50,6 +50,7 @@ pub fn lambda_timeout(function: &str, start: Timestamp, n: u32) -> Sample {
         ..Diagnosis::default()
     };
     incident.timeline = Timeline {
+        clocks: Vec::new(),
         starts_at: Some(start),
         ends_at: Some(end),
         lanes: vec![lane(

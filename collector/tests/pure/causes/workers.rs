@@ -1,0 +1,129 @@
+//! Causes about the worker: the queue in front of it, what held it, and how long its stop waited.
+
+use domain::{Confidence, Outcome};
+
+use super::support::{cause, changes, event, folded, named, timed_out};
+use crate::support::{explained, explained_text, gunicorn_with, only};
+
+#[test]
+fn a_budget_spent_before_the_handler_was_entered_went_into_a_queue() {
+    let entered = |budget: u32| {
+        let more = format!(",\"platform\":\"aws_lambda\",\"limit_ms\":3000,\"budget_at_entry_ms\":{budget}");
+        folded(&(timed_out("") + &event("fired", 2500, &more)))
+    };
+    assert_eq!(cause(&entered(900)), ("queue_wait", None, Some(2100)));
+    assert!(entered(900).summary.ends_with("2.1 s had passed before the handler began"), "{}", entered(900).summary);
+    assert_eq!(named(&entered(2950)).0, "unknown", "it had nearly all of it");
+}
+
+#[test]
+fn a_limit_on_the_queue_says_so_itself() {
+    let line = |state: &str, times: &str| {
+        format!(
+            "10.0.0.9:37704 [22/Nov/2026:12:19:05.431] web app/s1 {times} 503 198 - - {state}-- 1/1/0/0/0 0/0 \"GET /report HTTP/1.1\"\n"
+        )
+    };
+    let queued = only(explained_text(&line("sQ", "0/5000/-1/-1/5000")));
+    assert_eq!((named(&queued).0, queued.diagnosis.cause.waited_ms.map(domain::Millis::as_ms)), ("queue_wait", Some(5000)));
+    assert!(!changes(&queued).is_empty() && queued.diagnosis.advice[0].kind == "add_capacity");
+    let connecting = only(explained_text(&line("sC", "0/0/-1/-1/5000")));
+    assert_eq!(named(&connecting).0, "connect_hang");
+    let rack = only(explained_text("source=rack-timeout id=a wait=31000ms timeout=30000ms state=expired at=error\n"));
+    assert_eq!(named(&rack), ("queue_wait", Confidence::Certain));
+    let served = only(explained_text("source=rack-timeout id=a wait=12ms timeout=15000ms service=15001ms state=timed_out at=error\n"));
+    assert_eq!(named(&served).0, "unknown", "it was served all the time");
+}
+
+/// A worker that is given up on at 09:10:00, and requests of its that its access log or watchdog tell of.
+fn given_up(class: &str, requests: &[(&str, &str, &str)]) -> String {
+    let mut log = format!(
+        "[2026-11-22 09:00:00 +0000] [1] [INFO] Starting gunicorn 21.2.0\n[2026-11-22 09:00:00 +0000] [1] [INFO] Using worker: {class}\n[2026-11-22 09:00:00 +0000] [7] [INFO] Booting worker with pid: 7\n"
+    );
+    for (id, began, more) in requests {
+        log += &format!(
+            "{{\"kind\":\"armed\",\"request_id\":\"{id}\",\"instance\":\"web.log\",\"pid\":7,\"platform\":\"gunicorn\",\"observed_at\":\"2026-11-22T{began}Z\",\"elapsed_ms\":0{more}}}\n"
+        );
+    }
+    log + "[2026-11-22 09:10:00 +0000] [1] [CRITICAL] WORKER TIMEOUT (pid:7)\n"
+}
+
+/// Cause and role of each incident, by request.
+fn told(log: &str) -> Vec<(String, String, String)> {
+    let prefixed =
+        |line: &str| if line.starts_with('[') { format!("2026-11-22T09:10:00.000Z app[web.log]: {line}\n") } else { format!("{line}\n") };
+    let log: String = log.lines().map(prefixed).collect();
+    let incidents = explained("web.log", log.as_bytes(), &gunicorn_with("--timeout 30")).incidents;
+    let mut told: Vec<_> = incidents
+        .iter()
+        .map(|incident| {
+            let id = incident.request_id.as_ref().map_or("-", domain::RequestId::as_str).to_owned();
+            let reasons: Vec<_> = incident.diagnosis.reasons.iter().map(|reason| reason.text.as_str()).collect();
+            (id, incident.diagnosis.cause.id.clone(), reasons.join("; "))
+        })
+        .collect();
+    told.sort();
+    told
+}
+
+#[test]
+fn the_request_that_held_a_worker_is_told_from_those_that_ended_with_it() {
+    let found = told(&given_up("gthread", &[("r-1", "09:09:25.000", ""), ("r-2", "09:09:50.000", ""), ("r-3", "09:09:58.000", "")]));
+    let causes: Vec<_> = found.iter().map(|(id, cause, _)| (id.as_str(), cause.as_str())).collect();
+    assert_eq!(causes, [("r-1", "worker_starved"), ("r-2", "worker_starved"), ("r-3", "worker_starved")]);
+    assert!(found[0].2.contains("this request held the worker") && found[0].2.contains("r-2, r-3"), "{}", found[0].2);
+    assert!(found[1].2.contains("r-1 held"), "{}", found[1].2);
+}
+
+#[test]
+fn where_several_may_have_held_it_all_are_named_and_none_is_blamed() {
+    let found = told(&given_up("gthread", &[("r-1", "09:09:20.000", ""), ("r-2", "09:09:25.000", "")]));
+    assert!(found.iter().all(|(_, _, why)| why.contains("nothing tells which one was stuck")), "{found:#?}");
+    let blocked =
+        ",\"stacks\":[{\"serving\":true,\"blocked\":true,\"frames\":[{\"function\":\"crunch\",\"file\":\"/srv/app/a.py\",\"line\":3}]}]";
+    let found = told(&given_up("gthread", &[("r-1", "09:09:20.000", ""), ("r-2", "09:09:25.000", blocked)]));
+    assert!(found[0].2.contains("r-2 held") && found[1].2.contains("this request held the worker"), "{found:#?}");
+}
+
+#[test]
+fn a_request_younger_than_the_limit_was_not_what_stopped_the_heartbeat() {
+    let young = told(&given_up("sync", &[("r-1", "09:09:50.000", "")]));
+    assert_eq!(young[0].1, "worker_starved");
+    let old = told(&given_up("sync", &[("r-1", "09:09:29.500", "")]));
+    assert_eq!(old[0].1, "unknown");
+}
+
+/// nginx gave up after 10 s on a request that its server began `taken` into it, and finished later.
+fn proxied(taken: &str) -> Vec<domain::Incident> {
+    let nginx = "10.0.0.9 - - [22/Nov/2026:12:00:10 +0000] \"GET /r HTTP/1.1\" 504 160 \"-\" \"-\" rid=r-1 rt=10.001 urt=10.001 uct=0.000 uht=- us=504 msec=1795348810.001\n";
+    let server = format!("127.0.0.1 - - [22/Nov/2026:12:00:13 +0000] \"GET /r HTTP/1.1\" 200 5 \"-\" \"-\" {taken} rid=r-1 pid=<7>\n");
+    let files = [("nginx.log", nginx.to_owned()), ("web.log", server)];
+    let inputs: Vec<_> = files.iter().map(|(name, text)| collector::explain::Input { name, bytes: text.as_bytes() }).collect();
+    collector::explain::explain(
+        &inputs,
+        collector::parse::Format::Auto,
+        &collector::correlate::Knowledge::default(),
+        crate::support::at(crate::support::LATER),
+    )
+    .incidents
+}
+
+#[test]
+fn a_request_that_its_server_took_late_had_waited_for_a_worker() {
+    // gunicorn's %(D)s: microseconds.
+    let late = only(proxied("5000000"));
+    assert_eq!((late.outcome, named(&late).0), (Outcome::CallerLeft, "worker_starved"), "{}", late.summary);
+    let early = only(proxied("12900000"));
+    assert_eq!(named(&early).0, "caller_left", "{}", early.summary);
+}
+
+#[test]
+fn a_stop_that_did_not_wait_long_enough_is_told_with_what_ends_it() {
+    let drain = "2026/11/22 09:05:00 Version: 0.9.0\tSHA: aa\n2026/11/22 09:05:00 Timeouts: read: 10s write: 3s hard: 20s health: 1s\n2026/11/22 09:06:00 SIGTERM: no new connections in 1s\n2026/11/22 09:06:01 No new connections allowed, draining: 2 requests\n2026/11/22 09:06:04 Error in Shutdown: context deadline exceeded\n2026/11/22 09:06:04 Exiting. Active connections: 2\n";
+    let cut = only(explained_text(drain));
+    assert_eq!((cut.outcome, named(&cut).0), (Outcome::DroppedAtShutdown, "grace_too_short"));
+    assert_eq!(changes(&cut)[0], "write_timeout 3 s → 20 s", "as long as exec_timeout lets a request run");
+    let dies = "2026/11/22 09:05:00 Version: 0.11.6\tSHA: aa\n2026/11/22 09:06:00 SIGTERM: no new connections in 1s\n2026/11/22 09:06:00 Upstream HTTP request error: Get \"http://127.0.0.1:5000/a\": EOF\n2026/11/22 09:06:00 Forked function has terminated: signal: terminated\n";
+    for incident in explained_text(dies) {
+        assert_eq!(named(&incident).0, "unknown", "a longer grace period would not have helped");
+    }
+}
