@@ -66,7 +66,7 @@ fn with_spans() -> String {
     let alarm = format!(
         "{{\"kind\":\"fired\",\"request_id\":\"{ID}\",\"observed_at\":\"2026-11-22T12:00:02.5Z\",\"elapsed_ms\":2500,\"left_ms\":500,\"in_flight\":[{{\"operation\":\"POST\",\"target\":\"payments.internal\",\"started_at\":\"2026-11-22T12:00:01.1Z\",\"client_timeout_ms\":null}}]}}\n"
     );
-    let span = |id: usize, parent: &str, kind: u8, from: u64, to: u64, attributes: &str| {
+    let span = |id: u64, parent: &str, kind: u8, from: u64, to: u64, attributes: &str| {
         let nanos = |ms: u64| (NOON_MS + ms) * 1_000_000;
         format!(
             "{{\"resourceSpans\":[{{\"resource\":{{\"attributes\":[{{\"key\":\"service.name\",\"value\":{{\"stringValue\":\"checkout\"}}}}]}},\"scopeSpans\":[{{\"spans\":[{{\"traceId\":\"5b8efff798038103d269b633813fc60c\",\"spanId\":\"{id:016x}\",\"parentSpanId\":\"{parent}\",\"name\":\"call\",\"kind\":{kind},\"startTimeUnixNano\":\"{}\",\"endTimeUnixNano\":\"{}\",\"attributes\":[{attributes}]}}]}}]}}]}}\n",

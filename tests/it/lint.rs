@@ -27,8 +27,10 @@ fn projects(folder: &str) -> Vec<String> {
     names
 }
 
+type Planted = (&'static str, &'static str, (&'static str, i64, bool), (&'static str, i64));
+
 /// Each planted inversion: project, rule, outer limit, inner limit; setting, value in ms, whether it is a default.
-const PLANTED: [(&str, &str, (&str, i64, bool), (&str, i64)); 17] = [
+const PLANTED: [Planted; 17] = [
     ("alb-ecs", "outer_shorter_than_inner", ("idle_timeout.timeout_seconds", 60_000, false), ("--timeout", 120_000)),
     ("apache-mod-proxy", "outer_shorter_than_inner", ("ProxyPass timeout", 20_000, false), ("timeout", 60_000)),
     ("azure-http", "outer_shorter_than_inner", ("(fixed) HTTP front end", 230_000, true), ("functionTimeout", 600_000)),

@@ -75,8 +75,12 @@ fn entry(entry: WireEntry) -> Entry {
     Entry { at, line: entry.line, metadata }
 }
 
+/// Labels, seconds, nanoseconds, the line, structured metadata.
 #[cfg(test)]
-pub(super) fn encode(streams: &[(&str, i64, i32, &str, &[(&str, &str)])]) -> Vec<u8> {
+type Sent<'a> = (&'a str, i64, i32, &'a str, &'a [(&'a str, &'a str)]);
+
+#[cfg(test)]
+pub(super) fn encode(streams: &[Sent<'_>]) -> Vec<u8> {
     let streams = streams.iter().map(|(labels, seconds, nanos, line, metadata)| WireStream {
         labels: (*labels).to_owned(),
         entries: vec![WireEntry {

@@ -5,6 +5,7 @@ fn read(format: Format, text: &str) -> Vec<serde_json::Value> {
     format.parse(text.as_bytes(), &Context::default()).items.iter().map(facts::of).collect()
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "tests read better without a reference at each call")]
 fn check(line: &str, name: &str, expected: serde_json::Value) {
     for format in [Format::Syslog, Format::Auto] {
         let items = read(format, line);
