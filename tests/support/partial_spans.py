@@ -2,7 +2,8 @@
 processors send them. Their package for Python does not load with this SDK, so the processor is written here.
 
 Settings (JSON, the first argument): `endpoint`; `request_id`; `interval_ms` between heartbeats. Serves no one: it opens a
-server's span, ends one call within it, hangs in a second one, and writes {"heartbeats": n} after each heartbeat of that.
+server's span, ends one call within it, hangs in a second one, and writes {"heartbeats": n} after each round: how
+many every open span has had.
 """
 
 import json
@@ -48,7 +49,8 @@ class PartialSpanProcessor(SpanProcessor):
             for span_id, span in list(self.open.items()):
                 self.emit(span, {"partial.event": "heartbeat", "partial.frequency": f"{interval_ms}ms"})
                 self.sent[span_id] = self.sent.get(span_id, 0) + 1
-            print(json.dumps({"heartbeats": max(map(self.sent.get, self.open), default=0)}), flush=True)
+            counts = [self.sent.get(span_id, 0) for span_id in list(self.open)]
+            print(json.dumps({"heartbeats": min(counts, default=0)}), flush=True)
 
     def emit(self, span, attributes):
         self.logger.emit(timestamp=time.time_ns(), body=carried(span), attributes=attributes | {"partial.body.type": "json/v1"})
