@@ -73,7 +73,7 @@ async fn each_bad_input_is_told_what_was_expected_and_found(pool: PgPool) {
             &[TEXT],
             b"x",
             404,
-            "expected one of `/v1/watchdog`, `/v1/push/{format}`, `/v1/traces`, `/v1/logs`, found `/v2/traces`",
+            "expected one of `/v1/watchdog`, `/v1/push/{format}`, `/v1/traces`, `/v1/logs`, `/loki/api/v1/push`, found `/v2/traces`",
         ),
     ] {
         let answer = bench.post(path, headers, body.to_vec()).await;
