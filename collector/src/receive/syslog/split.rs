@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn what_is_too_long_is_passed_over_however_it_comes() {
         check(&["<1>1 a\n<1>0123456789", "0123456789", "01234\n<2>1 b\n"], "<1>1 a\n<2>1 b\n", "", 1);
-        check(&["100 <1>1", &"x".repeat(90), "yyyyy6 <1>1 b"], "6 <1>1 b", "", 1);
+        check(&["100 <1>1", &"x".repeat(91), "yyyyy6 <1>1 b"], "6 <1>1 b", "", 1);
         check(&[&format!("<1>{}\n<2>1 b\n", "x".repeat(40))], "<2>1 b\n", "", 1);
     }
 }
