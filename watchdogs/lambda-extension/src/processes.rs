@@ -1,5 +1,6 @@
 //! What the other processes of this environment have used, from `/proc`: whether a stuck function computes or waits.
 
+use std::collections::BTreeMap;
 use std::fs;
 
 /// Clock ticks a second in `/proc/*/stat`: `USER_HZ`, 100 on every Linux that Lambda runs.
@@ -8,28 +9,39 @@ const TICK_MS: u64 = 10;
 const PAGE_BYTES: u64 = 4096;
 
 /// What was used so far.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Used {
-    /// CPU time.
-    pub cpu_ms: u64,
-    /// Resident memory.
+    /// CPU time of each process, in milliseconds.
+    cpu_ms: BTreeMap<u32, u64>,
+    /// Resident memory of all of them.
     pub memory_bytes: u64,
 }
 
-/// Adds up all processes but this one. `None` where `/proc` cannot be read.
+impl Used {
+    /// CPU time used since then. That of processes which have ended in between is not known and not counted.
+    pub fn cpu_ms_since(&self, before: &Self) -> u64 {
+        self.cpu_ms.iter().map(|(pid, now)| now.saturating_sub(before.cpu_ms.get(pid).copied().unwrap_or(0))).sum()
+    }
+}
+
+/// Looks at all processes but this one. `None` where `/proc` cannot be read.
 pub fn used() -> Option<Used> {
-    let own = std::process::id().to_string();
-    let numbers = fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| entry.file_name().into_string().ok());
-    let others = numbers.filter(|name| name.bytes().all(|b| b.is_ascii_digit()) && *name != own);
-    let stats = others.filter_map(|pid| of(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?));
-    Some(
-        stats.fold(Used::default(), |sum, one| Used { cpu_ms: sum.cpu_ms + one.cpu_ms, memory_bytes: sum.memory_bytes + one.memory_bytes }),
-    )
+    let own = std::process::id();
+    let pids = fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let mut used = Used::default();
+    for pid in pids.filter(|pid| *pid != own) {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok();
+        if let Some((cpu_ms, memory_bytes)) = stat.as_deref().and_then(read) {
+            used.cpu_ms.insert(pid, cpu_ms);
+            used.memory_bytes += memory_bytes;
+        }
+    }
+    Some(used)
 }
 
 /// One line of `/proc/PID/stat` (proc(5)); the name in parentheses may hold anything.
-fn of(stat: &str) -> Option<Used> {
+fn read(stat: &str) -> Option<(u64, u64)> {
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
-    Some(Used { cpu_ms: (field(14)? + field(15)?) * TICK_MS, memory_bytes: field(24)? * PAGE_BYTES })
+    Some(((field(14)? + field(15)?) * TICK_MS, field(24)? * PAGE_BYTES))
 }

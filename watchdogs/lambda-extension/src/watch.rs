@@ -134,8 +134,8 @@ impl Watch {
         say("margin_ms", json!(settings.margin.as_millis() as u64));
         say("elapsed_ms", json!(now - current.began_ms));
         say("left_ms", json!(deadline - now));
-        if let (Some(before), Some(used)) = (current.used, processes::used()) {
-            say("cpu_ms", json!(used.cpu_ms.saturating_sub(before.cpu_ms)));
+        if let (Some(before), Some(used)) = (&current.used, processes::used()) {
+            say("cpu_ms", json!(used.cpu_ms_since(before)));
             say("memory_bytes", json!(used.memory_bytes));
         }
         event

@@ -91,8 +91,9 @@ async fn it_is_small() {
     lambda.invoke("one", Duration::from_secs(3)).await;
     let resident = lambda.resident_kib();
     lambda.shutdown().await;
-    // A debug build has larger pages of code than the one that is shipped, and stays below as well.
-    assert!(resident < 12 * 1024, "{resident} KiB resident");
+    // A debug build has more pages of code than the one that is shipped.
+    let most_mib = if cfg!(debug_assertions) { 16 } else { 12 };
+    assert!(resident < most_mib * 1024, "{resident} KiB resident");
 }
 
 impl Collector {
