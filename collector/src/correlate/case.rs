@@ -231,7 +231,19 @@ impl<'a> Case<'a> {
         // Where only gateways tell of it, theirs is the time that there is.
         let in_front = || self.own.iter().filter(|one| one.claim.kind.is_of_gateway()).find_map(|one| one.claim.elapsed_ms);
         let stated = stated.or_else(|| self.own.iter().all(|one| one.claim.kind.is_of_gateway()).then(in_front)?);
-        stated.or_else(|| Some(Millis::between(self.started_at()?, self.ended_at()?)).filter(|elapsed| *elapsed >= Millis::ZERO))
+        stated.or_else(|| {
+            let between = Some(Millis::between(self.started_at()?, self.ended_at()?)).filter(|elapsed| *elapsed >= Millis::ZERO)?;
+            Some(between.max(self.seen_running().unwrap_or(Millis::ZERO)))
+        })
+    }
+
+    /// How long its watchdog saw it run: it took no less, whatever whole seconds in a server's lines make of it.
+    #[must_use]
+    pub fn seen_running(&self) -> Option<Millis> {
+        let events = self.own.iter().map(|one| &one.claim).filter(|claim| is_watchdog(claim.kind));
+        // A section's time is not the request's, nor is that of a timer that outlived it.
+        let timely = |claim: &&domain::Claim| claim.millis("left_ms").is_none_or(|left| left >= Millis::ZERO);
+        events.filter(|claim| claim.kind != Kind::WatchdogTracepoint).filter(timely).filter_map(|claim| claim.elapsed_ms).max()
     }
 
     /// A limit that configuration or a watchdog states, for a setting that a log line leaves without a value.

@@ -118,7 +118,8 @@ fn companions(case: &Case<'_>) -> Option<Reason> {
 /// The elapsed time as far as it is known, held against the limit.
 fn arithmetic(case: &Case<'_>, end: &WorkerEnd<'_>, value: Millis) -> Reason {
     let since = |start| end.at.map(|at| Millis::between(start, at));
-    let text = match (case.started_at().and_then(since), end.booted_at.and_then(since)) {
+    let running = case.started_at().and_then(since).map(|elapsed| elapsed.max(case.seen_running().unwrap_or(Millis::ZERO)));
+    let text = match (running, end.booted_at.and_then(since)) {
         (Some(elapsed), _) if elapsed.plus(SLACK) >= value => {
             format!("the request had run for {elapsed}, the limit is {value} and is looked at once a second")
         }
