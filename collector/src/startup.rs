@@ -32,6 +32,12 @@ pub fn report(evidence: &[Evidence], function: Option<&FunctionName>) -> StartRe
     }
     // What no request names and no release: shown with the release of its instance, where there is only one of them.
     let starts = sections::of_instances(&claims);
+    for (release, _) in &starts {
+        // An instance that came up has a start, whether or not any request is known yet.
+        if release.is_some() || by_release.is_empty() {
+            by_release.entry(*release).or_default();
+        }
+    }
     let only = by_release.len() == 1;
     let mut releases: Vec<_> = by_release.into_iter().collect();
     releases.sort_by_key(|(release, (latest, _))| (*latest, *release));

@@ -139,3 +139,18 @@ fn sections_of_an_instance_belong_to_its_start() {
     let release = &report(&all, None).releases[0];
     assert_eq!((release.sections[0].cold.requests, release.sections[0].cold.median_ms), (1, Some(Millis::from_ms(700))));
 }
+
+#[test]
+fn a_start_is_shown_before_any_request_is_known() {
+    let start: Vec<Evidence> = section("none", "import pandas", 0, 1500)
+        .into_iter()
+        .map(|mut one| {
+            one.claim.request_id = None;
+            one.claim.instance = Some("web-1".into());
+            one
+        })
+        .collect();
+    let report = report(&start, None);
+    let sections: Vec<_> = report.releases[0].sections.iter().map(|section| (section.name.as_str(), section.cold.median_ms)).collect();
+    assert_eq!(sections, [("import pandas", Some(Millis::from_ms(1500)))]);
+}
