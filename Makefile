@@ -1,7 +1,7 @@
 # What people run. Every target installs what a fresh Debian or Ubuntu machine lacks, asks no question, needs no
 # environment variable, and can be run again.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench
+.PHONY: help demo test check bench fuzz
 
 # A toolchain that rustup has just put there is found without a new shell.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -24,6 +24,13 @@ check: ## what CI runs: format, lints, documentation, licences, tests
 	@.ci/run
 
 # Optimised, since it measures; that build takes about twice as long.
-bench: ## durable records per second through HTTP, against raw COPY
+bench: ## parsing on one core, and durable records per second through HTTP against raw COPY
 	@scripts/install-needs rust compiler postgres-if-possible
+	cargo bench --locked -p collector --bench parse --bench otlp
 	cargo run --locked --release -- bench
+
+# Seconds for each target.
+SECONDS ?= 60
+fuzz: ## feed every parser with mutations of the fixtures, a minute each
+	@scripts/install-needs rust compiler
+	scripts/fuzz $(SECONDS)

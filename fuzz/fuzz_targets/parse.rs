@@ -1,21 +1,21 @@
-//! Every parser on arbitrary bytes: no panic, every item has its place, and a claim that was stored and loaded is the same.
+//! Every parser on arbitrary bytes. `OVERRUN_FUZZ_FORMAT` names the one that is asked; without it the first byte chooses.
 #![no_main]
 
-use collector::parse::{Context, Fate, Format, facts};
+#[path = "../harness.rs"]
+mod harness;
+
+use std::sync::OnceLock;
+
+use collector::parse::Format;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
-    let Some((choice, input)) = input.split_first() else { return };
-    let format = Format::ALL[usize::from(*choice) % Format::ALL.len()];
-    let parsed = format.parse(input, &Context::default());
-    let places = parsed.lines.max(parsed.items.len() as u64);
-    for item in &parsed.items {
-        assert!((1..=places).contains(&item.line), "line {} of {places}", item.line);
-        assert!(facts::of(item).is_object());
-        if let Fate::Evidence(claim) | Fate::Ignored(claim) = &item.fate {
-            let json = serde_json::to_string(claim).expect("a claim holds only what JSON can say");
-            let back: domain::Claim = serde_json::from_str(&json).expect("what was written can be read");
-            assert_eq!(&back, &**claim);
-        }
-    }
+    static ASKED: OnceLock<Option<Format>> = OnceLock::new();
+    let named = || std::env::var("OVERRUN_FUZZ_FORMAT").ok().map(|name| Format::from_name(&name).expect("a format's name"));
+    let (format, input) = match (ASKED.get_or_init(named), input.split_first()) {
+        (Some(format), _) => (*format, input),
+        (None, Some((choice, rest))) => (Format::ALL[usize::from(*choice) % Format::ALL.len()], rest),
+        (None, None) => return,
+    };
+    let _ = harness::check(format, input);
 });

@@ -63,6 +63,9 @@ fn whole_document(format: Format, text: &str, context: &Context) -> Option<Parse
         return None;
     }
     let documents: Vec<Value> = serde_json::Deserializer::from_str(trimmed).into_iter().collect::<Result<_, _>>().ok()?;
+    if !documents.iter().all(is_document) {
+        return None;
+    }
     let records = documents.into_iter().flat_map(|document| match document {
         Value::Array(records) => records,
         other => vec![other],
@@ -75,6 +78,11 @@ fn whole_document(format: Format, text: &str, context: &Context) -> Option<Parse
         last = number;
     }
     Some(Parsed { items: reader.finish(), lines: last.max(count_lines(text)) })
+}
+
+/// Whether a JSON value may be one of several that follow each other: a number behind an object is an application's own line.
+fn is_document(value: &Value) -> bool {
+    value.is_object() || value.is_array()
 }
 
 /// An event whose continuation lines may still follow.
@@ -213,6 +221,9 @@ impl<'a> Reader<'a> {
         }
         // Fluent Bit's `json_stream` puts nothing between them.
         let Ok(others) = values.collect::<Result<Vec<_>, _>>() else { return false };
+        if !others.iter().all(is_document) {
+            return false;
+        }
         for value in std::iter::once(first).chain(others) {
             let raw = value.to_string();
             self.record(number, value, &raw, envelope);

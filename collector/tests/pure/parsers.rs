@@ -4,13 +4,16 @@
 use std::fs;
 
 use collector::fold;
-use collector::parse::{Context, Fate, Format, Parsed, RAW_BYTES_MAX, facts};
+use collector::parse::{Context, Fate, Format, Parsed};
 use domain::{Evidence, SourceName, StackName};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use crate::support::{LATER, at, fixture_path};
+
+#[path = "../../../fuzz/harness.rs"]
+mod harness;
 
 fn formats() -> Vec<Format> {
     Format::ALL.to_vec()
@@ -31,23 +34,7 @@ fn corpus() -> Vec<Vec<u8>> {
 
 /// What has to hold of anything that was read from these bytes.
 fn check(format: Format, input: &[u8]) {
-    let parsed = format.parse(input, &Context::default());
-    let places = parsed.lines.max(parsed.items.len() as u64);
-    for item in &parsed.items {
-        assert!((1..=places).contains(&item.line), "{}: line {} of {places}", format.name(), item.line);
-        assert!(facts::of(item).is_object());
-        match &item.fate {
-            Fate::Evidence(claim) | Fate::Ignored(claim) => {
-                assert!(claim.raw.len() <= RAW_BYTES_MAX, "{}: {} bytes kept", format.name(), claim.raw.len());
-                assert!(claim.request_id.as_ref().is_none_or(|id| !id.as_str().is_empty()), "{}: an empty ID", format.name());
-                let json = serde_json::to_string(claim).expect("JSON");
-                let back: domain::Claim = serde_json::from_str(&json).expect("a claim");
-                assert_eq!((&back, back.id()), (&**claim, claim.id()), "{}: stored and loaded, a claim is the same", format.name());
-            }
-            Fate::Rejected(reject) => assert!(!reject.reason.is_empty()),
-        }
-    }
-    let incidents = fold(&evidence(parsed), at(LATER)).incidents;
+    let incidents = fold(&evidence(harness::check(format, input)), at(LATER)).incidents;
     assert!(serde_json::to_string(&incidents).is_ok());
 }
 
@@ -135,22 +122,28 @@ fn pieces() -> impl Strategy<Value = String> {
     vec(piece, 0..24).prop_map(|pieces| pieces.concat())
 }
 
-/// A real file, spoilt: cut, a part twice, bytes changed.
+/// Spoils a file once, somewhere between two places that are chosen within its length: a part left out, the rest cut, a part
+/// twice, a byte changed.
+fn spoil(bytes: &mut Vec<u8>, places: impl FnOnce(usize) -> (usize, usize), what: u8, byte: u8) {
+    if bytes.is_empty() {
+        return;
+    }
+    let (a, b) = places(bytes.len());
+    let (from, to) = (a.min(b), a.max(b));
+    match what {
+        0 => drop(bytes.drain(from..to)),
+        1 => bytes.truncate(to),
+        2 => bytes.extend_from_within(from..to.min(from + 200)),
+        _ => bytes[from] = byte,
+    }
+}
+
+/// A real file, spoilt in up to five ways.
 fn spoilt() -> impl Strategy<Value = Vec<u8>> {
     let edit = (any::<Index>(), any::<Index>(), 0_u8..4, any::<u8>());
     (select(corpus()), vec(edit, 1..6)).prop_map(|(mut bytes, edits)| {
         for (a, b, what, byte) in edits {
-            if bytes.is_empty() {
-                break;
-            }
-            let (a, b) = (a.index(bytes.len()), b.index(bytes.len()));
-            let (from, to) = (a.min(b), a.max(b));
-            match what {
-                0 => drop(bytes.drain(from..to)),
-                1 => bytes.truncate(to),
-                2 => bytes.extend_from_within(from..to.min(from + 200)),
-                _ => bytes[from] = byte,
-            }
+            spoil(&mut bytes, |length| (a.index(length), b.index(length)), what, byte);
         }
         bytes
     })
@@ -178,6 +171,8 @@ proptest! {
 
     #[test]
     fn every_line_is_in_exactly_one_item(lines in vec("[a-z {}\":0-9]{1,40}", 0..30)) {
+        // Objects behind each other on a line are items of their own.
+        prop_assume!(lines.iter().all(|line| !line.replace(' ', "").contains("}{")));
         let text: String = lines.iter().flat_map(|line| [&line[..], "\n"]).collect();
         let parsed = Format::Auto.parse(text.as_bytes(), &Context::default());
         prop_assert_eq!(parsed.lines, lines.len() as u64);
@@ -193,6 +188,34 @@ fn every_fixture_is_read_by_every_format() {
     for input in corpus() {
         for format in formats() {
             check(format, &input);
+        }
+    }
+}
+
+#[test]
+fn a_number_behind_an_object_is_one_line_of_nobodys() {
+    for text in ["{}0", "{} 0", "{\"order\": 7} 200 12"] {
+        let parsed = harness::check(Format::Auto, text.as_bytes());
+        assert_eq!((parsed.lines, parsed.items.len()), (1, 1), "{text}");
+        assert!(matches!(parsed.items[0].fate, Fate::Ignored(_)), "{text}");
+    }
+}
+
+/// What `make fuzz` does for longer, the same in every run.
+#[test]
+fn every_format_reads_its_own_fixtures_spoilt() {
+    let mut random = fastrand::Rng::with_seed(20_261_127);
+    for format in formats().into_iter().filter(|format| *format != Format::Auto) {
+        let folder = fs::read_dir(fixture_path(format.name())).expect("every format has fixtures");
+        let mut paths: Vec<_> = folder.map(|entry| entry.expect("listed").path()).filter(|path| path.is_file()).collect();
+        paths.sort();
+        for mut input in paths.into_iter().map(|path| fs::read(path).expect("a fixture")) {
+            for _ in 0..6 {
+                let (what, byte) = (random.u8(0..4), random.u8(..));
+                spoil(&mut input, |length| (random.usize(..length), random.usize(..length)), what, byte);
+            }
+            harness::check(format, &input);
+            harness::check(Format::Auto, &input);
         }
     }
 }
