@@ -1,6 +1,6 @@
 //! OpenTelemetry's protocol: requests of spans or log records, in protobuf or JSON, and what lies in them.
 //!
-//! A request is read where it lies: it is first found to be plain protobuf ([`grammar`]), then walked ([`tree`]), and each
+//! A request is read where it lies: it is first found to be plain protobuf (`grammar`), then walked (`tree`), and each
 //! span or log record becomes items while they are taken. What is no plain protobuf, prost judges: it is refused with prost's
 //! words, or brought into the plain form. JSON is brought into it too, so there is one way from bytes to claims.
 //!

@@ -74,10 +74,12 @@ impl Settings {
     }
 }
 
-fn number<T: std::str::FromStr>(own: &impl Fn(&str) -> Option<String>, name: &str, expected: &str, fits: impl Fn(T) -> bool) -> Option<T>
-where
-    T: Copy,
-{
+fn number<T: std::str::FromStr + Copy>(
+    own: &impl Fn(&str) -> Option<String>,
+    name: &str,
+    expected: &str,
+    fits: impl Fn(T) -> bool,
+) -> Option<T> {
     let text = own(name)?;
     let value = text.parse().ok().filter(|value| fits(*value));
     if value.is_none() {

@@ -131,7 +131,7 @@ impl Watch {
         say("observed_at", json!(rfc3339(now)));
         say("deadline_at", json!(rfc3339(deadline)));
         say("budget_at_entry_ms", json!(deadline - current.began_ms));
-        say("margin_ms", json!(settings.margin.as_millis() as u64));
+        say("margin_ms", json!(i64::try_from(settings.margin.as_millis()).unwrap_or(i64::MAX)));
         say("elapsed_ms", json!(now - current.began_ms));
         say("left_ms", json!(deadline - now));
         if let (Some(before), Some(used)) = (&current.used, processes::used()) {

@@ -40,9 +40,10 @@ fn given_up(class: &str, requests: &[(&str, &str, &str)]) -> String {
         "[2026-11-22 09:00:00 +0000] [1] [INFO] Starting gunicorn 21.2.0\n[2026-11-22 09:00:00 +0000] [1] [INFO] Using worker: {class}\n[2026-11-22 09:00:00 +0000] [7] [INFO] Booting worker with pid: 7\n"
     );
     for (id, began, more) in requests {
-        log += &format!(
+        let armed = format!(
             "{{\"kind\":\"armed\",\"request_id\":\"{id}\",\"instance\":\"web.log\",\"pid\":7,\"platform\":\"gunicorn\",\"observed_at\":\"2026-11-22T{began}Z\",\"elapsed_ms\":0{more}}}\n"
         );
+        log.push_str(&armed);
     }
     log + "[2026-11-22 09:10:00 +0000] [1] [CRITICAL] WORKER TIMEOUT (pid:7)\n"
 }
