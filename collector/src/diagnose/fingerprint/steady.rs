@@ -8,7 +8,7 @@
 //! Letters around digits stay, so that `s3` and `ec2`, `v1` and `oauth2` do not become the same; a word that mixes letters
 //! and digits as nobody would is an ID, and goes as a whole.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 /// What stands for whatever varies.
 const VARIES: &str = "#";
