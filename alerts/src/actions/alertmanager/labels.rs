@@ -32,7 +32,8 @@ pub(in crate::actions) fn of(incident: &Incident) -> BTreeMap<&'static str, Stri
 /// What is said to people.
 pub(in crate::actions) fn annotations(notification: &Notification) -> BTreeMap<&'static str, String> {
     let view = View::of(notification);
-    let description = view.reasons.iter().chain(&view.advice).cloned().collect::<Vec<_>>().join(" ");
+    let parts = [view.reasons.join("; "), view.advice.join(" ")];
+    let description = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(". ");
     let request_id = notification.incident.request_id.as_ref().map(ToString::to_string).unwrap_or_default();
     let annotations = [("summary", view.verdict), ("description", description), ("request_id", request_id), ("rule", view.rule)];
     cleaned(annotations)
