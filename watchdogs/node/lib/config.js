@@ -2,7 +2,6 @@
 // Settings of the process, read from environment variables once, and what is the same for all requests of one wrapper. What
 // cannot be read is said once and left at its default.
 
-const { hostname } = require('node:os');
 const { sayOnce } = require('./say.js');
 
 /**
@@ -139,7 +138,7 @@ function profile(settings, options, env, limitMs) {
       release: settings.release,
       stack: settings.stack,
       platform: options.platform,
-      instance: env.AWS_LAMBDA_LOG_STREAM_NAME ?? hostname(),
+      instance: env.AWS_LAMBDA_LOG_STREAM_NAME ?? require('node:os').hostname(),
       pid: process.pid,
       limit_ms: limitMs,
     },
