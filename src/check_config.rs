@@ -3,11 +3,13 @@
 use std::process::ExitCode;
 
 use crate::cli::ServeArgs;
+use crate::limits::Configured;
 
 pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     let config = args.load()?;
     config.listeners()?;
     config.receive()?;
+    Configured::read(&config.limits)?;
     match &config.alerts.rules_file {
         Some(file) => println!("configuration and rules are good: {}", alerts::Rules::load(file)?.summary()),
         None => println!("configuration is good; no rules file is named, so nothing is sent"),

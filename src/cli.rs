@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use domain::StackName;
 
 use crate::config::Config;
 use crate::{bench, check_config, demo, explain, lint, migrate, parse, rules, serve, ship, startup};
@@ -55,6 +56,9 @@ pub struct ServeArgs {
     /// Alert rules
     #[arg(long, value_name = "FILE")]
     pub rules: Option<PathBuf>,
+    /// A configuration file that names limits of the stack `default`: a Procfile, nginx.conf, template.yaml, … May be given several times
+    #[arg(long, value_name = "FILE")]
+    pub limits: Vec<PathBuf>,
 }
 
 impl ServeArgs {
@@ -66,6 +70,9 @@ impl ServeArgs {
         }
         if let Some(rules) = &self.rules {
             config.alerts.rules_file = Some(rules.clone());
+        }
+        if !self.limits.is_empty() {
+            config.limits.entry(StackName::default().as_str().to_owned()).or_default().extend_from_slice(&self.limits);
         }
         Ok(config)
     }

@@ -28,6 +28,8 @@ pub struct Config {
     pub receive: ReceiveOptions,
     /// Queue and commits.
     pub pipeline: collector::PipelineOptions,
+    /// Configuration files that state limits, by stack.
+    pub limits: BTreeMap<String, Vec<PathBuf>>,
     /// Where everything is kept.
     pub database: Database,
     /// Pages and API.

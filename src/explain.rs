@@ -14,6 +14,7 @@ use domain::{Clock as _, Incident};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::clock::SystemClock;
+use crate::limits;
 
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
@@ -90,13 +91,10 @@ fn progress(files: usize) -> ProgressBar {
 fn knowledge(files: &[PathBuf]) -> anyhow::Result<Knowledge> {
     let mut knowledge = Knowledge::default();
     for file in files {
-        let name = file.display().to_string();
-        let text = std::fs::read_to_string(file).with_context(|| format!("`{name}` cannot be read"))?;
-        let base = file.file_name().map_or_else(|| name.clone(), |base| base.to_string_lossy().into_owned());
-        match collector::limits::parts(&base, &text) {
+        match limits::parts(file)? {
             Ok(parts) => knowledge.learn(parts),
             // A folder of configuration files may hold kinds that are not read yet; the verdicts stand without them.
-            Err(error) => eprintln!("overrun: `{name}`: {error}; it is left out"),
+            Err(error) => eprintln!("overrun: `{}`: {error}; it is left out", file.display()),
         }
     }
     Ok(knowledge)

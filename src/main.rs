@@ -9,6 +9,7 @@ mod clock;
 mod config;
 mod demo;
 mod explain;
+mod limits;
 mod lint;
 mod maintenance;
 mod migrate;

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::SystemClock;
 use crate::config::{Config, Ingest};
+use crate::limits::Configured;
 use crate::maintenance;
 use crate::reload;
 use crate::shutdown::{self, STOP_MAX};
@@ -79,6 +80,7 @@ pub async fn until(
 ) -> anyhow::Result<()> {
     let [http, grpc, pages] = config.listeners()?;
     let receive_options = config.receive()?;
+    let limits = Configured::read(&config.limits)?;
     let rules = reload::Rules::load(config.alerts.rules_file.as_deref())?;
     let (http, grpc, pages) = (bind("ingest.http", http).await?, bind("ingest.grpc", grpc).await?, bind("dashboard.http", pages).await?);
     let syslog = Syslog::bind(&config.ingest).await?;
@@ -94,7 +96,14 @@ pub async fn until(
     let database = Database::open(&config).await?;
     let store = &database.store;
     let (stop_alerts, stop_pages) = (CancellationToken::new(), CancellationToken::new());
-    let pipeline = Pipeline::start(store.clone(), Arc::clone(&clock), config.pipeline, &registry, collector::fold, stop.clone())?;
+    let pipeline = Pipeline::start(
+        store.clone(),
+        Arc::clone(&clock),
+        config.pipeline,
+        &registry,
+        move |evidence, at| limits.fold(evidence, at),
+        stop.clone(),
+    )?;
     let receiver = receive::Receiver::new(pipeline.clone(), receive_options);
     let mut receivers =
         vec![listen(http, receive::http_router(&receiver), stop.clone()), listen(grpc, receive::grpc_router(&receiver), stop.clone())];

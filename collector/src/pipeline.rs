@@ -31,8 +31,8 @@ use tokio_util::task::TaskTracker;
 pub use metrics::Metrics;
 pub use options::PipelineOptions;
 
-/// The fold over the evidence of one group, [`fn@crate::fold`]: pure, the same on every replica.
-pub type Fold = fn(&[Evidence], Timestamp) -> Folded;
+/// The fold over the evidence of one group, [`fn@crate::fold`] with what is known beside it: pure, the same on every replica.
+type Fold = dyn Fn(&[Evidence], Timestamp) -> Folded + Send + Sync;
 
 /// Why evidence was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -99,7 +99,7 @@ impl Pipeline {
         clock: Arc<dyn Clock>,
         options: PipelineOptions,
         registry: &Registry,
-        fold: Fold,
+        fold: impl Fn(&[Evidence], Timestamp) -> Folded + Send + Sync + 'static,
         stop: CancellationToken,
     ) -> prometheus::Result<Self> {
         let (queue, jobs) = mpsc::channel(options.queue_items_max.max(1));
@@ -121,7 +121,7 @@ impl Pipeline {
             committers.spawn(commit::run(pipeline.0.clone(), jobs.clone()));
         }
         committers.close();
-        pipeline.0.tasks.spawn(recompute::run(pipeline.0.clone(), fold, committers));
+        pipeline.0.tasks.spawn(recompute::run(pipeline.0.clone(), Box::new(fold), committers));
         pipeline.0.tasks.close();
         Ok(pipeline)
     }

@@ -323,7 +323,9 @@ impl Claim {
     /// The identity of this claim.
     #[must_use]
     pub fn id(&self) -> ClaimId {
-        let json = serde_json::to_vec(self).expect("a claim holds only what JSON can say");
+        // Room for what most claims come to.
+        let mut json = Vec::with_capacity(1024);
+        serde_json::to_writer(&mut json, self).expect("a claim holds only what JSON can say");
         let mut id = [0; 8];
         id.copy_from_slice(&blake3::hash(&json).as_bytes()[..8]);
         ClaimId(id)

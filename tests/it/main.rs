@@ -12,6 +12,7 @@ mod crash;
 mod dashboard;
 mod database_away;
 mod explain;
+mod layers;
 mod lint;
 mod opentelemetry;
 mod own_spans;

@@ -32,9 +32,9 @@ pub fn split<'a>(
     if attempts.is_empty() {
         attempts.push(Vec::new());
     }
+    let begun: Vec<Timestamp> = attempts.iter().map(|lines| first_moment(lines)).collect();
     for one in others {
-        let chosen = home(one, &attempts);
-        attempts[chosen].push(one);
+        attempts[home(one, &begun)].push(one);
     }
     attempts
         .into_iter()
@@ -83,11 +83,9 @@ fn merge_unplaced(attempts: &mut Vec<Vec<&Evidence>>) {
         *attempts = unplaced;
         return;
     }
-    for lines in unplaced {
-        for one in lines {
-            let chosen = home(one, attempts);
-            attempts[chosen].push(one);
-        }
+    let begun: Vec<Timestamp> = attempts.iter().map(|lines| first_moment(lines)).collect();
+    for one in unplaced.into_iter().flatten() {
+        attempts[home(one, &begun)].push(one);
     }
 }
 
@@ -95,11 +93,11 @@ fn first_moment(lines: &[&Evidence]) -> Timestamp {
     lines.iter().filter_map(|one| one.claim.at()).min().unwrap_or(Timestamp::MAX)
 }
 
-/// The attempt that a claim belongs to: the last one that had begun by then; the first where no time tells.
-fn home(one: &Evidence, attempts: &[Vec<&Evidence>]) -> usize {
+/// The attempt that a claim belongs to, of those that began at these moments: the last one that had begun by then; the first
+/// where no time tells.
+fn home(one: &Evidence, begun: &[Timestamp]) -> usize {
     // Clocks of one environment agree to the millisecond; those of callers and collectors to about a second.
     const SLACK_MS: i64 = 1000;
     let Some(at) = one.claim.started_at.or(one.claim.observed_at) else { return 0 };
-    let begun = |lines: &Vec<&Evidence>| first_moment(lines).as_millisecond() <= at.as_millisecond() + SLACK_MS;
-    attempts.iter().rposition(begun).unwrap_or(0)
+    begun.iter().rposition(|begun| begun.as_millisecond() <= at.as_millisecond() + SLACK_MS).unwrap_or(0)
 }

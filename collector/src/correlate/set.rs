@@ -108,9 +108,10 @@ pub fn in_order(evidence: &mut [&Evidence]) {
     let timed = evidence.iter().all(|one| one.claim.at().is_some());
     let lines = evidence.iter().all(|one| one.origin.is_some());
     if timed || !lines {
-        evidence.sort_by_key(|one| (one.claim.at().unwrap_or(Timestamp::MAX), rank(one), one.origin.clone()));
+        let moment = |one: &Evidence| (one.claim.at().unwrap_or(Timestamp::MAX), rank(one));
+        evidence.sort_by(|a, b| moment(a).cmp(&moment(b)).then_with(|| a.origin.cmp(&b.origin)));
     } else {
-        evidence.sort_by_key(|one| one.origin.clone());
+        evidence.sort_by(|a, b| a.origin.cmp(&b.origin));
     }
 }
 

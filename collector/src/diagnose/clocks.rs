@@ -25,7 +25,8 @@ struct Account<'a> {
 
 /// Every pair of accounts whose clocks are apart, the outer one's first.
 pub fn apart(case: &Case<'_>) -> Vec<ClockOffset> {
-    let outer: Vec<Account<'_>> = case.own.iter().copied().filter(|one| is_outer(case, one)).filter_map(account).collect();
+    let served = case.own.iter().copied().find(|one| one.claim.kind == Kind::Span && one.claim.request_id.is_some());
+    let outer: Vec<Account<'_>> = case.own.iter().copied().filter(|one| is_outer(one, served)).filter_map(account).collect();
     if outer.is_empty() {
         return Vec::new();
     }
@@ -42,14 +43,14 @@ pub fn apart(case: &Case<'_>) -> Vec<ClockOffset> {
     found
 }
 
-fn is_outer(case: &Case<'_>, one: &Evidence) -> bool {
-    let called = || {
-        let served = case.own.iter().find(|one| one.claim.kind == Kind::Span && one.claim.request_id.is_some())?;
-        Some(one.claim.span_id.is_some() && served.claim.parent_span_id == one.claim.span_id && served.claim.function != one.claim.function)
+/// Whether it is the account of somebody in front; `served` is the request's own span.
+fn is_outer(one: &Evidence, served: Option<&Evidence>) -> bool {
+    let called = |served: &Evidence| {
+        one.claim.span_id.is_some() && served.claim.parent_span_id == one.claim.span_id && served.claim.function != one.claim.function
     };
     match one.claim.kind {
         Kind::GatewayRequest => true,
-        Kind::Span => called().unwrap_or_default(),
+        Kind::Span => served.is_some_and(called),
         _ => false,
     }
 }

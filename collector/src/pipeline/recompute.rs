@@ -16,11 +16,11 @@ use super::{Fold, Shared};
 const LAST_ROUND_MAX: Duration = Duration::from_secs(5);
 
 /// Runs until the stop was asked for and the committers are done; then once more.
-pub(super) async fn run(shared: Arc<Shared>, fold: Fold, committers: TaskTracker) {
+pub(super) async fn run(shared: Arc<Shared>, fold: Box<Fold>, committers: TaskTracker) {
     let mut is_away = false;
     while !shared.stop.is_cancelled() {
         tokio::select! {
-            away = all_due(&shared, fold, is_away) => is_away = away,
+            away = all_due(&shared, &*fold, is_away) => is_away = away,
             // A round that is broken off is rolled back; the last one, or the next process, does it again.
             () = shared.stop.cancelled() => break,
         }
@@ -31,13 +31,13 @@ pub(super) async fn run(shared: Arc<Shared>, fold: Fold, committers: TaskTracker
         }
     }
     committers.wait().await;
-    if tokio::time::timeout(LAST_ROUND_MAX, all_due(&shared, fold, is_away)).await.is_err() {
+    if tokio::time::timeout(LAST_ROUND_MAX, all_due(&shared, &*fold, is_away)).await.is_err() {
         tracing::warn!("stopped with groups of evidence left to fold; the next start folds them");
     }
 }
 
 /// Folds until nothing is due. Returns whether the store was away; only the first such round in a row is logged.
-async fn all_due(shared: &Shared, fold: Fold, was_away: bool) -> bool {
+async fn all_due(shared: &Shared, fold: &Fold, was_away: bool) -> bool {
     loop {
         let round = shared.store.recompute(shared.clock.now(), shared.options.recompute_groups_max.max(1), |evidence: &[Evidence], at| {
             guarded(shared, fold, evidence, at)
@@ -63,7 +63,7 @@ async fn all_due(shared: &Shared, fold: Fold, was_away: bool) -> bool {
 }
 
 /// The fold, with a panic in it turned into "could not be done": the group's incidents stay as they are.
-fn guarded(shared: &Shared, fold: Fold, evidence: &[Evidence], at: Timestamp) -> Option<Folded> {
+fn guarded(shared: &Shared, fold: &Fold, evidence: &[Evidence], at: Timestamp) -> Option<Folded> {
     let folded = catch_unwind(AssertUnwindSafe(|| fold(evidence, at)));
     if folded.is_err() {
         shared.metrics.panicked("fold");

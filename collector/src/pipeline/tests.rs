@@ -11,7 +11,7 @@ struct Bench {
     stop: CancellationToken,
 }
 
-fn start(pool: PgPool, options: PipelineOptions, fold: Fold) -> Bench {
+fn start(pool: PgPool, options: PipelineOptions, fold: fn(&[Evidence], Timestamp) -> Folded) -> Bench {
     let (store, stop) = (Store::from_pool(pool), CancellationToken::new());
     let clock = Arc::new(ManualClock::new("2026-11-22T12:05:06Z".parse().expect("a time")));
     let pipeline = Pipeline::start(store.clone(), clock, options, &Registry::new(), fold, stop.clone()).expect("a new registry");

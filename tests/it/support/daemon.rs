@@ -136,6 +136,15 @@ impl Daemon {
         .await
     }
 
+    /// The first incident, newest first, that is as wanted, once there is one.
+    pub async fn incident_where(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        eventually(what, async || {
+            let list = self.api("/incidents").await;
+            list["incidents"].as_array().expect("a list").iter().find(|incident| wanted(incident)).cloned()
+        })
+        .await
+    }
+
     /// Everything it has logged.
     pub fn log(&self) -> String {
         self.process.errors()

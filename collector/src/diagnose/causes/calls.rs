@@ -78,10 +78,10 @@ pub fn made<'a>(case: &Case<'a>, firing: &Firing) -> Vec<Made<'a>> {
     calls
         .filter_map(|(one, call)| {
             let ended_at = call.ended_at.or_else(|| last_seen(&told, one, call));
-            let open_until = known_open_until(one, end);
-            let (from, to) = (call.started_at?.max(start), ended_at.map_or(open_until, |ended| ended.min(end)));
+            let from = call.started_at?.max(start);
+            let to = ended_at.map_or_else(|| known_open_until(one, end), |ended| ended.min(end));
             let answered = ended_at.is_some_and(|ended| ended < end);
-            (from < to).then_some(Made { told: one, call, from, to, answered, fell_silent: ended_at.is_none() && open_until < end })
+            (from < to).then_some(Made { told: one, call, from, to, answered, fell_silent: ended_at.is_none() && to < end })
         })
         .collect()
 }

@@ -85,6 +85,9 @@ fn acted_at(claim: &Claim) -> Option<Timestamp> {
 
 /// Which of them wrote a line.
 pub fn product(claim: &Claim) -> Option<(Layer, Product)> {
+    if !claim.kind.is_of_gateway() {
+        return None;
+    }
     Some(match claim.text("gateway")? {
         "alb" => (Layer::LoadBalancer, Product::from("alb")),
         "apigw_rest" | "apigw_http" => (Layer::Gateway, Product::from("api_gateway")),

@@ -21,8 +21,8 @@ fn is_platforms(one: &Evidence) -> bool {
     platform == Some(&Product::AWS_LAMBDA) && !crate::correlate::is_watchdog(one.claim.kind) && one.claim.kind != Kind::Span
 }
 
-fn claims(own: &[&Evidence], outcome: ClaimedOutcome) -> Vec<Evidence> {
-    own.iter().filter(|one| one.claim.outcome == Some(outcome)).map(|one| (*one).clone()).collect()
+fn claims<'a>(own: &[&'a Evidence], outcome: ClaimedOutcome) -> Vec<&'a Evidence> {
+    own.iter().copied().filter(|one| one.claim.outcome == Some(outcome)).collect()
 }
 
 fn timed_out(case: &Case<'_>, own: &[&Evidence]) -> Option<Firing> {
@@ -41,12 +41,12 @@ fn timed_out(case: &Case<'_>, own: &[&Evidence]) -> Option<Firing> {
     };
     firing.reasons.push(Reason {
         text: format!("{} says so", firing.product.as_ref().map_or("AWS Lambda", Product::title)),
-        evidence: cite_all(&told),
+        evidence: cite_all(told.iter().copied()),
     });
     if case.request_id().is_none() && firing.product == Some(Product::AWS_LAMBDA) {
         firing.confidence = Confidence::Possible;
         let text = "these are the words of an error answer, without an ID: any program can print them";
-        firing.reasons.push(Reason { text: text.to_owned(), evidence: cite_all(&told) });
+        firing.reasons.push(Reason { text: text.to_owned(), evidence: cite_all(told.iter().copied()) });
     }
     firing.refuted_by = "a REPORT line of this request without `Status: timeout` and with a duration below the limit".into();
     match (limit.value_ms, elapsed_by_report(own)) {
@@ -54,7 +54,7 @@ fn timed_out(case: &Case<'_>, own: &[&Evidence]) -> Option<Firing> {
             // Somebody prints the platform's words; the platform's own clock disagrees.
             firing.confidence = Confidence::Possible;
             let text = format!("the report says {elapsed}, so a limit of {value} had not elapsed");
-            firing.contradicted.push(Note { text, evidence: cite_all(&told) });
+            firing.contradicted.push(Note { text, evidence: cite_all(told.iter().copied()) });
             firing.reasons.push(Reason { text: format!("but REPORT gives a duration of {elapsed}"), evidence: vec![cite(report)] });
         }
         (Some(value), Some((report, elapsed))) => {
@@ -126,7 +126,7 @@ fn took_all(init: &Evidence, elapsed: Option<Millis>) -> bool {
     init.claim.elapsed_ms.zip(elapsed).is_some_and(|(init, all)| init.plus(SLACK) >= all)
 }
 
-fn product(told: &[Evidence]) -> Product {
+fn product(told: &[&Evidence]) -> Product {
     told.iter().find_map(|one| one.claim.limit.as_ref()).map_or(Product::AWS_LAMBDA, |limit| limit.product.clone())
 }
 
@@ -135,7 +135,7 @@ fn elapsed_by_report<'a>(own: &[&'a Evidence]) -> Option<(&'a Evidence, Millis)>
 }
 
 /// The limit, by the best source: configuration or watchdog, else the platform's whole seconds.
-fn limit(case: &Case<'_>, told: &[Evidence]) -> Limit {
+fn limit(case: &Case<'_>, told: &[&Evidence]) -> Limit {
     let claimed =
         told.iter().filter_map(|one| one.claim.limit.as_ref()).filter(|limit| limit.value_ms.is_some()).min_by_key(|limit| limit.value_ms);
     let fallback = || told.iter().find_map(|one| one.claim.limit.clone());

@@ -26,12 +26,21 @@ pub fn fired(case: &Case<'_>) -> Option<Firing> {
         (Some(alarm), Some(end)) => Some(survived(case, alarm, end)),
         (Some(_), None) if overdue => Some(open(case, &alarms, IncidentState::Lost)),
         (Some(_), None) => Some(open(case, &alarms, IncidentState::Suspected)),
-        (None, None) if overdue => Some(open(case, &events, IncidentState::Lost)),
+        // The first tells that it was watched, the last how long.
+        (None, None) if overdue => Some(open(case, &ends(&events), IncidentState::Lost)),
         (None, Some(end)) => {
             let near = events.iter().copied().find(|one| one.claim.kind == Kind::WatchdogNearMiss)?;
             was_close(case, end).then(|| survived(case, near, end))
         }
         (None, None) => None,
+    }
+}
+
+/// The first and the last, or the only one.
+fn ends<'a>(events: &[&'a Evidence]) -> Vec<&'a Evidence> {
+    match events {
+        [first, .., last] => vec![first, last],
+        few => few.to_vec(),
     }
 }
 
