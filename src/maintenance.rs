@@ -15,6 +15,9 @@ const EVERY: Duration = Duration::from_mins(5);
 /// How long durations are kept: a quarter of a year, in which a trend shows.
 const STATISTICS_KEPT: SignedDuration = SignedDuration::from_hours(24 * 92);
 
+/// How long rules remember what they matched and told: longer than their longest window and interval, which is a week.
+const ROUTING_KEPT: SignedDuration = SignedDuration::from_hours(24 * 8);
+
 /// Keeps the database's partitions in order until `stop`. `evidence_days` is how long evidence without an incident is kept.
 pub async fn run(store: Store, clock: Arc<dyn Clock>, evidence_days: u32, stop: CancellationToken) {
     loop {
@@ -34,6 +37,9 @@ pub async fn run(store: Store, clock: Arc<dyn Clock>, evidence_days: u32, stop: 
         let oldest = now.saturating_sub(STATISTICS_KEPT).unwrap_or(now);
         if let Err(error) = store.compact_function_minutes(now, oldest).await {
             tracing::warn!(error = %error, "statistics of minutes could not be put together; it is tried again");
+        }
+        if let Err(error) = store.forget_routing(now.saturating_sub(ROUTING_KEPT).unwrap_or(now)).await {
+            tracing::warn!(error = %error, "what rules no longer need could not be forgotten; it is tried again");
         }
         tokio::select! {
             () = stop.cancelled() => return,

@@ -28,5 +28,5 @@ mod view;
 mod worker;
 
 pub use options::{AlertOptions, OptionsError};
-pub use rules::{ActionSummary, RuleSummary, Rules, RulesError, Summary};
+pub use rules::{ActionSummary, RuleSummary, Rules, RulesError, Summary, check_silence};
 pub use worker::{AlertsError, run};

@@ -26,6 +26,8 @@ pub(crate) struct Metrics {
     pub pending: IntGauge,
     /// Changes of incidents that the rules have looked at.
     pub changes: IntCounter,
+    /// Matches that nobody was told of, because of a silence, a time or an inhibition.
+    pub muted: IntCounter,
     /// Times that the database did not answer as it should.
     pub database_faults: IntCounter,
     /// Conditions that could not be evaluated.
@@ -46,6 +48,10 @@ impl Metrics {
             running: IntGauge::new("overrun_alerts_attempts_running", "Attempts that run now.")?,
             pending: IntGauge::new("overrun_alerts_deliveries_pending", "Deliveries on their way, of all processes on this database.")?,
             changes: IntCounter::new("overrun_alerts_changes_total", "Changes of incidents that the rules have looked at.")?,
+            muted: IntCounter::new(
+                "overrun_alerts_muted_total",
+                "Matches that silences, time intervals and inhibitions kept from being told.",
+            )?,
             database_faults: IntCounter::new(
                 "overrun_alerts_database_faults_total",
                 "Times that the database did not answer alerts as it should.",
@@ -62,6 +68,7 @@ impl Metrics {
         registry.register(Box::new(metrics.running.clone()))?;
         registry.register(Box::new(metrics.pending.clone()))?;
         registry.register(Box::new(metrics.changes.clone()))?;
+        registry.register(Box::new(metrics.muted.clone()))?;
         registry.register(Box::new(metrics.database_faults.clone()))?;
         registry.register(Box::new(metrics.rule_faults.clone()))?;
         Ok(metrics)

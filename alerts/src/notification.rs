@@ -1,9 +1,10 @@
 //! One message on its way: what every action is given to send.
 
-use domain::Incident;
+use domain::{Incident, IncidentState};
 use jiff::Timestamp;
+use store::{DeliveryContext, ProblemEvent};
 
-use crate::text::one_line;
+use crate::text::{grouped, one_line};
 
 /// Longest verdict, in characters: as much as a subject line or the head of a page can show.
 const VERDICT_CHARS_MAX: usize = 240;
@@ -17,6 +18,8 @@ pub(crate) struct Notification {
     pub rule: String,
     /// The incident as it was when the rule matched.
     pub incident: Incident,
+    /// What is told beside it.
+    pub context: DeliveryContext,
     /// The incident's page.
     pub link: String,
     /// When the rule matched.
@@ -26,15 +29,42 @@ pub(crate) struct Notification {
 }
 
 impl Notification {
-    /// The verdict in one line, with the function in front: `checkout: gunicorn's worker timeout (30 s) fired`.
+    /// The verdict in one line: what became of the problem, the function, what fired, how many more there were.
+    /// `checkout: gunicorn's worker timeout (30 s) fired (3,412 more since 12:01 UTC)`.
     pub(crate) fn verdict(&self) -> String {
-        let summary = one_line(&self.incident.summary, VERDICT_CHARS_MAX);
+        let before = match self.context.event {
+            Some(ProblemEvent::Resolved) => "Resolved: ",
+            Some(ProblemEvent::Regressed) => "Back after it was resolved: ",
+            Some(ProblemEvent::New | ProblemEvent::Reopened) | None => "",
+        };
+        let after = self.more().map(|more| format!(" ({more})")).unwrap_or_default();
+        let chars_max = VERDICT_CHARS_MAX - before.len() - after.len();
+        format!("{before}{}{after}", self.what_fired(chars_max))
+    }
+
+    fn what_fired(&self, chars_max: usize) -> String {
+        let summary = one_line(&self.incident.summary, chars_max);
         match self.incident.function.as_ref().map(|function| one_line(function.as_str(), 100)) {
             Some(function) if !function.is_empty() && !summary.starts_with(&format!("{function}: ")) => {
-                one_line(&format!("{function}: {summary}"), VERDICT_CHARS_MAX)
+                one_line(&format!("{function}: {summary}"), chars_max)
             }
             _ => summary,
         }
+    }
+
+    /// `3,412 more since 12:01 UTC`, where there were more.
+    fn more(&self) -> Option<String> {
+        let number = self.context.more;
+        let since = self.context.since.map(|since| {
+            let is_today = self.created_at.duration_since(since).as_hours() < 12;
+            since.strftime(if is_today { " since %H:%M UTC" } else { " since %Y-%m-%d %H:%M UTC" }).to_string()
+        });
+        (number > 0).then(|| format!("{} more{}", grouped(number), since.unwrap_or_default()))
+    }
+
+    /// Whether it says that something is over, so that what was opened for it can be closed.
+    pub(crate) fn is_over(&self) -> bool {
+        self.incident.state == IncidentState::Survived || self.context.event == Some(ProblemEvent::Resolved)
     }
 
     /// Where people reach the dashboard.
@@ -50,6 +80,7 @@ impl Notification {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::testing;
 
     #[test]
@@ -60,6 +91,20 @@ mod tests {
         assert_eq!(notification.verdict(), "checkout: gunicorn's worker timeout fired");
         notification.incident.function = None;
         assert_eq!(notification.verdict(), "checkout: gunicorn's worker timeout fired");
+    }
+
+    #[test]
+    fn the_verdict_says_what_became_of_the_problem_and_how_many_more_there_were() {
+        let mut notification = testing::notification();
+        notification.context.more = 3_412;
+        notification.context.since = Some(testing::at("2026-11-20T12:01:30Z"));
+        assert_eq!(notification.verdict(), "checkout: gunicorn's worker timeout (30 s) fired (3,412 more since 12:01 UTC)");
+        notification.context.since = Some(testing::at("2026-11-19T12:01:30Z"));
+        notification.context.event = Some(ProblemEvent::Regressed);
+        notification.incident.summary = "x".repeat(1_000);
+        let verdict = notification.verdict();
+        assert!(verdict.starts_with("Back after it was resolved: checkout: xxx"), "{verdict}");
+        assert!(verdict.ends_with("… (3,412 more since 2026-11-19 12:01 UTC)") && verdict.chars().count() <= 240, "{verdict}");
     }
 
     #[test]

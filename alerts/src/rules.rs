@@ -5,23 +5,35 @@ mod error;
 mod fields;
 mod file;
 mod group;
+mod inhibit;
+mod look;
+mod plan;
+mod schedule;
+mod silence;
 mod summary;
+mod timing;
+mod volume;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-use domain::{Incident, IncidentState};
-use jiff::Timestamp;
-use store::{Change, NewDelivery, Quiet};
+use domain::IncidentState;
+use serde::Deserialize;
 use toml::de::DeTable;
 
-use self::condition::{Condition, Subject};
+use self::condition::Condition;
 use self::group::Grouping;
+use self::inhibit::Inhibit;
+use self::schedule::TimeInterval;
+use self::volume::{Escalating, Threshold};
 use crate::actions::{Action, Smtp};
 use crate::settings::{Fault, Source, Surroundings};
 
 pub use self::error::RulesError;
+pub(crate) use self::look::Matched;
+pub(crate) use self::silence::Silencer;
+pub use self::silence::check_silence;
 pub use self::summary::{ActionSummary, RuleSummary, Summary};
 
 /// The states that people are told of unless a rule asks for others (design.md §2).
@@ -31,6 +43,7 @@ const PAGING_STATES: [IncidentState; 2] = [IncidentState::Confirmed, IncidentSta
 #[derive(Debug, Default)]
 pub struct Rules {
     list: Vec<Rule>,
+    inhibits: Vec<Inhibit>,
     actions: BTreeMap<String, Action>,
     smtp: Option<Smtp>,
 }
@@ -42,18 +55,44 @@ struct Rule {
     /// The condition as written.
     source: Option<String>,
     condition: Option<Condition>,
+    on: Vec<On>,
     states: Vec<IncidentState>,
+    /// How much of the limit the request must have used, from 0 to 1 and beyond.
+    limit_share: Option<f64>,
+    threshold: Option<Threshold>,
+    escalating: Option<Escalating>,
     grouping: Option<Grouping>,
+    severity: Option<String>,
+    /// Times in which it speaks; outside of them it waits. None: always.
+    active: Vec<TimeInterval>,
+    /// Times of which it never speaks.
+    mute: Vec<TimeInterval>,
     actions: Vec<String>,
 }
 
-/// What the rules make of one change.
-#[derive(Debug, Default)]
-pub(crate) struct Routed {
-    /// What is to be sent.
-    pub deliveries: Vec<NewDelivery>,
-    /// Rules whose condition could not be evaluated, and why.
-    pub faults: Vec<(String, String)>,
+/// What a rule is told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum On {
+    /// Every incident.
+    Incident,
+    /// The first incident of a problem that surely overran.
+    NewProblem,
+    /// A problem that is back after somebody had resolved it.
+    Regressed,
+    /// A problem of which somebody says that it is resolved.
+    Resolved,
+}
+
+impl On {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Incident => "incident",
+            Self::NewProblem => "new_problem",
+            Self::Regressed => "regressed",
+            Self::Resolved => "resolved",
+        }
+    }
 }
 
 impl Rules {
@@ -73,28 +112,6 @@ impl Rules {
         file::read(table, &Surroundings { folder, read_file }).map_err(|fault| RulesError::new(file, &source, fault))
     }
 
-    /// What is to be sent for a change.
-    ///
-    /// Any kind of change is looked at, since late evidence can be what makes a rule match; the identity of a delivery
-    /// keeps the same thing from being told twice.
-    pub(crate) fn route(&self, change: &Change, now: Timestamp) -> Routed {
-        let incident = &change.incident;
-        let mut routed = Routed::default();
-        let mut subject = None;
-        for rule in self.list.iter().filter(|rule| rule.states.contains(&incident.state)) {
-            let matched = match &rule.condition {
-                None => Ok(true),
-                Some(condition) => condition.holds(subject.get_or_insert_with(|| Subject::of(incident))),
-            };
-            match matched {
-                Ok(true) => routed.deliveries.extend(rule.actions.iter().map(|action| rule.delivery(incident, action, now))),
-                Ok(false) => {}
-                Err(why) => routed.faults.push((rule.name.clone(), why)),
-            }
-        }
-        routed
-    }
-
     /// The action of this name.
     pub(crate) fn action(&self, name: &str) -> Option<&Action> {
         self.actions.get(name)
@@ -103,21 +120,6 @@ impl Rules {
     /// The mail server.
     pub(crate) fn smtp(&self) -> Option<&Smtp> {
         self.smtp.as_ref()
-    }
-}
-
-impl Rule {
-    fn delivery(&self, incident: &Incident, action: &str, now: Timestamp) -> NewDelivery {
-        NewDelivery {
-            id: group::delivery_id(incident, &self.name, action),
-            rule: self.name.clone(),
-            action: action.to_owned(),
-            due_at: now,
-            quiet: self.grouping.as_ref().map(|grouping| Quiet {
-                group: grouping.key(incident, &self.name, action),
-                since: now.saturating_sub(grouping.quiet_for).unwrap_or(Timestamp::MIN),
-            }),
-        }
     }
 }
 

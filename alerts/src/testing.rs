@@ -127,6 +127,7 @@ pub(crate) fn notification() -> Notification {
         rule: "checkout overran".to_owned(),
         link: Notification::link_to("https://overrun.example.com/", &incident),
         incident,
+        context: store::DeliveryContext::default(),
         created_at: at("2026-11-20T22:23:33.100Z"),
         attempted_at: at("2026-11-20T22:23:33.150Z"),
     }

@@ -16,6 +16,18 @@ pub(crate) fn lines(text: &str, chars_max: usize) -> String {
     cut(kept.trim_end(), chars_max)
 }
 
+/// A number with its thousands apart: `3,412`.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    digits.chars().enumerate().fold(String::new(), |mut text, (place, digit)| {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+        text
+    })
+}
+
 /// The beginning, with a mark where the rest was left out.
 fn cut(text: &str, chars_max: usize) -> String {
     match text.char_indices().nth(chars_max) {
@@ -43,6 +55,12 @@ mod tests {
     #[test]
     fn lines_keep_their_ends_and_lose_the_rest() {
         assert_eq!(lines("a\r\nb\tc\u{1b}[2J\rd\n\n", 200), "a\nb\tc[2Jd");
+    }
+
+    #[test]
+    fn thousands_stand_apart() {
+        let numbers = [0, 999, 1_000, 12_345, 1_234_567].map(grouped);
+        assert_eq!(numbers, ["0", "999", "1,000", "12,345", "1,234,567"]);
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! What a message to people says, ready to be printed: the same in mails and in chats.
 
-use domain::{Advice, Citation, Fired, Incident};
+use domain::{Advice, Citation, Fired, Millis};
 use jiff::Timestamp;
+use store::{ProblemEvent, Volume};
 
 use crate::notification::Notification;
-use crate::text::{lines, one_line};
+use crate::text::{grouped, lines, one_line};
 
 /// Longest value of one field, in characters.
 const FIELD_CHARS_MAX: usize = 300;
@@ -52,7 +53,7 @@ impl View {
         let diagnosis = &notification.incident.diagnosis;
         Self {
             verdict: notification.verdict(),
-            fields: fields(&notification.incident),
+            fields: fields(notification),
             reasons: diagnosis.reasons.iter().take(ENTRIES_MAX).map(|reason| one_line(&reason.text, SENTENCE_CHARS_MAX)).collect(),
             advice: diagnosis.advice.iter().take(ENTRIES_MAX).map(advice).collect(),
             evidence: diagnosis.evidence.iter().take(ENTRIES_MAX).map(line).collect(),
@@ -63,7 +64,8 @@ impl View {
 }
 
 /// What is known, by name; what is not known is left out.
-fn fields(incident: &Incident) -> Vec<(&'static str, String)> {
+fn fields(notification: &Notification) -> Vec<(&'static str, String)> {
+    let (incident, context) = (&notification.incident, &notification.context);
     let diagnosis = &incident.diagnosis;
     let in_flight = diagnosis.cause.operation.as_ref().map(|operation| match diagnosis.cause.waited_ms {
         Some(waited) => format!("{operation}, {waited}"),
@@ -80,10 +82,27 @@ fn fields(incident: &Incident) -> Vec<(&'static str, String)> {
         ("Ended", incident.ended_at.map(moment)),
         ("Elapsed", incident.elapsed_ms.map(|elapsed| elapsed.to_string())),
         ("State", Some(format!("{}, {}", incident.state.as_str(), incident.outcome.as_str()))),
+        ("Severity", context.severity.clone()),
+        ("How many", context.volume.map(how_many)),
+        ("Problem", context.event.map(|event| became(event).to_owned())),
         ("Confidence", Some(diagnosis.confidence.as_str().to_owned())),
     ];
     let cleaned = found.into_iter().filter_map(|(name, value)| Some((name, one_line(&value?, FIELD_CHARS_MAX))));
     cleaned.filter(|(_, value)| !value.is_empty()).collect()
+}
+
+/// `5 or more within 10 min`.
+fn how_many(volume: Volume) -> String {
+    format!("{} or more within {}", grouped(volume.count), Millis::from_ms(volume.window_s.saturating_mul(1_000)))
+}
+
+fn became(event: ProblemEvent) -> &'static str {
+    match event {
+        ProblemEvent::New => "new",
+        ProblemEvent::Regressed => "back after it was resolved",
+        ProblemEvent::Resolved => "resolved",
+        ProblemEvent::Reopened => "open again",
+    }
 }
 
 /// `gunicorn --timeout = 30 s (learned), set in Procfile`.

@@ -15,13 +15,13 @@ use std::time::Duration;
 use domain::Clock;
 use jiff::{SignedDuration, Timestamp};
 use prometheus::Registry;
-use store::{Change, Store, StoreError};
+use store::{Store, StoreError};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::attempt::Attempts;
-use self::outfit::Outfit;
+use self::outfit::{Outfit, Routing};
 use self::running::Running;
 use self::wake::Wake;
 use crate::metrics::Metrics;
@@ -33,6 +33,9 @@ const STORE_PAUSE: Duration = Duration::from_secs(1);
 
 /// The shortest wait for a delivery that is due soon, so that one that another process holds is not asked for in a circle.
 const DUE_PAUSE_MIN: Duration = Duration::from_millis(10);
+
+/// Groups told of in one transaction.
+const GROUPS_PER_TURN_MAX: u32 = 200;
 
 /// Why alerts cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +81,7 @@ pub async fn run(
         attempts: Arc::new(attempts),
         running: Running::default(),
         counted_at: None,
+        next_group_at: None,
     };
     worker.run(wake, stop).await;
     Ok(())
@@ -94,6 +98,8 @@ struct Worker {
     attempts: Arc<Attempts>,
     running: Running,
     counted_at: Option<Instant>,
+    /// When a message about a group is due, as of the last turn.
+    next_group_at: Option<Timestamp>,
 }
 
 impl Worker {
@@ -141,8 +147,10 @@ impl Worker {
             self.dress();
         }
         let routed = self.route(now).await;
+        self.tell_groups(now).await?;
         // What is due is sent even if changes cannot be read.
         self.claim(now).await?;
+        self.next_group_at = self.store.next_group_at().await?;
         self.metrics.running.set(i64::from(self.running.count()));
         self.count().await?;
         if routed? >= u64::from(self.options.changes_per_batch_max) {
@@ -151,16 +159,27 @@ impl Worker {
         if self.free() == 0 {
             return Ok(self.options.poll_interval());
         }
-        let due = self.store.next_delivery_at().await?.map(|due| until(now, due).max(DUE_PAUSE_MIN));
+        let due = self.store.next_delivery_at().await?;
+        let due = due.into_iter().chain(self.next_group_at).min().map(|due| until(now, due).max(DUE_PAUSE_MIN));
         Ok(due.map_or(self.options.poll_interval(), |due| due.min(self.options.poll_interval())))
     }
 
     /// Lets the rules look at some changes.
     async fn route(&self, now: Timestamp) -> Result<u64, StoreError> {
-        let route = |change: &Change| self.outfit.route(change, now, &self.metrics);
-        let routed = self.store.route_changes(now, self.options.changes_per_batch_max, route).await?;
+        let routing = Routing { outfit: &self.outfit, metrics: &self.metrics, now };
+        let routed = self.store.route_changes(now, self.options.changes_per_batch_max, routing).await?;
         self.metrics.changes.inc_by(routed);
         Ok(routed)
+    }
+
+    /// Tells of groups whose time has come.
+    async fn tell_groups(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        if self.next_group_at.is_none_or(|at| at > now) {
+            return Ok(());
+        }
+        let outfit = Arc::clone(&self.outfit);
+        self.store.tell_groups(now, GROUPS_PER_TURN_MAX, move |due, silences| outfit.tell_due(due, silences, now)).await?;
+        Ok(())
     }
 
     /// Begins as many attempts as are due and may run.

@@ -52,7 +52,8 @@ async fn tell(store: &Store) -> Result<(), Box<dyn Error>> {
             rule: "checkout overran".into(),
             action: "oncall".into(),
             due_at: now,
-            quiet: None,
+            group: None,
+            context: store::DeliveryContext::default(),
         }]
     };
     store.route_changes(now, 12, route).await?;

@@ -6,7 +6,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{Connection, Row};
 
 use crate::columns::{self, cut, time, without_nul};
-use crate::{Store, StoreError};
+use crate::{DeliveryContext, Store, StoreError};
 
 /// Bytes kept of what the other side said.
 const DETAIL_BYTES_MAX: usize = 2048;
@@ -54,6 +54,8 @@ pub struct Delivery {
     pub action: String,
     /// The incident as it was at that change.
     pub incident: Incident,
+    /// What is told beside it.
+    pub context: DeliveryContext,
     /// Where it stands.
     pub state: DeliveryState,
     /// Attempts begun so far; when claimed, the number of the attempt to be made now, from 1.
@@ -124,7 +126,7 @@ impl Store {
              set attempts = attempts + 1, leased_until = $2
              from due
              where deliveries.id = due.id
-             returning deliveries.*, deliveries.incident::text as incident_text",
+             returning deliveries.*, deliveries.incident::text as incident_text, deliveries.context::text as context_text",
         )
         .bind(time(now))
         .bind(time(lease_until))
@@ -229,7 +231,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn deliveries_of(&self, incident_id: &str) -> Result<Vec<(Delivery, Vec<AttemptRow>)>, StoreError> {
-        let rows = sqlx::query("select *, incident::text as incident_text from deliveries where incident_id = $1 order by created_at, id")
+        let rows = sqlx::query("select *, incident::text as incident_text, context::text as context_text from deliveries where incident_id = $1 order by created_at, id")
             .bind(without_nul(incident_id))
             .fetch_all(&self.pool)
             .await?;
@@ -256,7 +258,7 @@ impl Store {
         // A problem may have incidents without number; who was told of the latest is what matters.
         const INCIDENTS_MAX: i64 = 500;
         let rows = sqlx::query(
-            "select *, incident::text as incident_text
+            "select *, incident::text as incident_text, context::text as context_text
              from deliveries
              where incident_id = any (array(select id from incidents where problem = $1 order by at desc, id desc limit $2))
              order by created_at desc, change_id desc, id
@@ -276,7 +278,7 @@ impl Store {
     /// When the database does not answer.
     pub async fn deliveries(&self, limit: u32) -> Result<Vec<Delivery>, StoreError> {
         let rows =
-            sqlx::query("select *, incident::text as incident_text from deliveries order by created_at desc, change_id desc, id limit $1")
+            sqlx::query("select *, incident::text as incident_text, context::text as context_text from deliveries order by created_at desc, change_id desc, id limit $1")
                 .bind(i64::from(limit))
                 .fetch_all(&self.pool)
                 .await?;
@@ -291,6 +293,10 @@ fn delivery(row: &PgRow) -> Result<Delivery, StoreError> {
         rule: row.try_get("rule")?,
         action: row.try_get("action")?,
         incident: columns::from_json("deliveries", row.try_get("incident_text")?)?,
+        context: match row.try_get::<Option<&str>, _>("context_text")? {
+            Some(text) => columns::from_json("deliveries", text)?,
+            None => DeliveryContext::default(),
+        },
         state: DeliveryState::from_word(row.try_get("state")?)?,
         attempts: number(row.try_get("attempts")?),
         due_at: row.try_get::<jiff_sqlx::Timestamp, _>("due_at")?.to_jiff(),
@@ -320,16 +326,23 @@ mod tests {
     use sqlx::PgPool;
 
     use super::*;
-    use crate::NewDelivery;
     use crate::testing::{at, batch, settle, timeout};
+    use crate::{Change, NewDelivery};
 
     /// A store with one delivery, `d1`, due at minute 0.
     async fn with_delivery(pool: PgPool) -> (Store, String) {
         let store = Store::from_pool(pool);
         store.append(&[batch(0, [timeout("r1", 0)])]).await.unwrap();
         settle(&store, 0).await;
-        let new = NewDelivery { id: "d1".to_owned(), rule: "all".to_owned(), action: "pager".to_owned(), due_at: at(0), quiet: None };
-        store.route_changes(at(0), 10, |_| vec![new.clone()]).await.unwrap();
+        let new = NewDelivery {
+            id: "d1".to_owned(),
+            rule: "all".to_owned(),
+            action: "pager".to_owned(),
+            due_at: at(0),
+            group: None,
+            context: DeliveryContext::default(),
+        };
+        store.route_changes(at(0), 10, |_: &Change| vec![new.clone()]).await.unwrap();
         let incident_id = store.deliveries(10).await.unwrap()[0].incident.id.to_string();
         (store, incident_id)
     }

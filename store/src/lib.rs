@@ -13,7 +13,7 @@
 //! - `function_minutes`: how long requests take, counted as their evidence is stored.
 //! - `problems`: incidents of one fingerprint, written with them.
 //! - `incidents`, `requests`, `overview`, `sources`: what pages ask.
-//! - `changes`, `deliveries`: what alerts do.
+//! - `changes`, `routing`, `silences`, `deliveries`: what alerts do.
 //! - `partitions`: room ahead, retention behind.
 //! - [`PrivateCluster`]: a Postgres of our own where there is none.
 //!
@@ -40,6 +40,8 @@ mod problems;
 mod raw_copy;
 mod recompute;
 mod requests;
+mod routing;
+mod silences;
 mod sources;
 #[cfg(test)]
 mod testing;
@@ -55,7 +57,7 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgConnection, PgPool};
 
-pub use changes::{Change, ChangeKind, Listener, NewDelivery, Quiet};
+pub use changes::{Change, ChangeKind, Listener, ProblemEvent};
 pub use deliveries::{AttemptOutcome, AttemptRow, Delivery, DeliveryState};
 pub use error::{StoreError, in_time};
 pub use evidence::{Appended, Batch, Rejected};
@@ -66,6 +68,10 @@ pub use private_cluster::{ClusterError, PrivateCluster};
 pub use problems::{Problem, ProblemFilter, ProblemState, ReleaseRow};
 pub use raw_copy::RawRows;
 pub use requests::RequestRecord;
+pub use routing::{
+    AlertGroup, DeliveryContext, Inhibition, Known, Moments, NewDelivery, NewMatch, Plan, Router, Volume, Wanted, WantedRate, WantedWindow,
+};
+pub use silences::{NewSilence, SILENCES_MAX, Silence};
 pub use sources::{RejectRow, SourceRow};
 
 /// How long a connection that was used may take to say that it lives; else it is dropped and makes room for another.

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use domain::{Incident, IncidentState, Layer};
 use jiff::Timestamp;
 use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, Row};
+use sqlx::{Connection, PgConnection, Row};
 
 use crate::columns::{self, count, indexed, maybe_time, time, without_nul};
-use crate::{Store, StoreError, StoredIncident, incident_row};
+use crate::{ProblemEvent, Store, StoreError, StoredIncident, changes, incident_row, silences};
 
 /// Where a problem is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,12 +109,13 @@ pub(crate) struct Touched(BTreeMap<String, Touch>);
 #[derive(Default)]
 struct Touch {
     more: i64,
-    struck_at: Option<Timestamp>,
+    /// The latest that surely overran, and the change that says so.
+    struck: Option<(Timestamp, i64)>,
 }
 
 impl Touched {
-    /// An incident was written, which belonged to `previous` before.
-    pub(crate) fn written(&mut self, incident: &Incident, previous: Option<&str>, now: Timestamp) {
+    /// An incident was written, which belonged to `previous` before, and `change_id` with it.
+    pub(crate) fn written(&mut self, incident: &Incident, previous: Option<&str>, change_id: i64, now: Timestamp) {
         let problem = indexed(incident.problem.as_str()).into_owned();
         if previous != Some(&problem) {
             previous.inspect(|previous| self.left(previous));
@@ -123,7 +124,7 @@ impl Touched {
         let touch = self.0.entry(problem).or_default();
         // What is only suspected, or survived, brings nothing back that somebody has mended.
         if matches!(incident.state, IncidentState::Confirmed | IncidentState::Lost) {
-            touch.struck_at = touch.struck_at.max(Some(incident.at().unwrap_or(now)));
+            touch.struck = touch.struck.max(Some((incident.at().unwrap_or(now), change_id)));
         }
     }
 
@@ -168,7 +169,7 @@ impl Touched {
         .bind(time(now))
         .execute(&mut *connection)
         .await?;
-        self.regress(connection).await?;
+        self.strike(connection, now).await?;
         if self.0.values().any(|touch| touch.more < 0) {
             sqlx::query("delete from problems where id = any($1) and not exists (select from incidents where problem = problems.id)")
                 .bind(&ids)
@@ -178,20 +179,42 @@ impl Touched {
         Ok(())
     }
 
-    /// What was resolved and has struck since is back.
-    async fn regress(&self, connection: &mut PgConnection) -> sqlx::Result<()> {
-        let struck: Vec<_> = self.0.iter().filter_map(|(id, touch)| Some((id.as_str(), touch.struck_at?))).collect();
+    /// What has struck for the first time is new; what was resolved and has struck since is back. The changes say so.
+    async fn strike(&self, connection: &mut PgConnection, now: Timestamp) -> sqlx::Result<()> {
+        let struck: Vec<_> = self.0.iter().filter_map(|(id, touch)| Some((id.as_str(), touch.struck?))).collect();
         if struck.is_empty() {
             return Ok(());
         }
+        let ids: Vec<_> = struck.iter().map(|(id, _)| *id).collect();
+        let changes: Vec<_> = struck.iter().map(|(_, (_, change))| *change).collect();
         sqlx::query(
-            "update problems
-             set state = 'regressed', regressed_at = struck.at
-             from unnest($1::text[], $2::timestamptz[]) as struck (id, at)
-             where problems.id = struck.id and problems.state = 'resolved' and struck.at > problems.resolved_at",
+            "with struck as (
+                 update problems
+                 set struck_at = $3
+                 from unnest($1::text[], $2::bigint[]) as given (id, change_id)
+                 where problems.id = given.id and problems.struck_at is null
+                 returning given.change_id
+             )
+             update incident_changes set problem_event = 'new' from struck where incident_changes.id = struck.change_id",
         )
-        .bind(struck.iter().map(|(id, _)| *id).collect::<Vec<_>>())
-        .bind(columns::times(struck.iter().map(|(_, at)| *at)))
+        .bind(&ids)
+        .bind(&changes)
+        .bind(time(now))
+        .execute(&mut *connection)
+        .await?;
+        sqlx::query(
+            "with back as (
+                 update problems
+                 set state = 'regressed', regressed_at = given.at
+                 from unnest($1::text[], $2::bigint[], $3::timestamptz[]) as given (id, change_id, at)
+                 where problems.id = given.id and problems.state = 'resolved' and given.at > problems.resolved_at
+                 returning given.change_id
+             )
+             update incident_changes set problem_event = 'regressed' from back where incident_changes.id = back.change_id",
+        )
+        .bind(ids)
+        .bind(changes)
+        .bind(columns::times(struck.iter().map(|(_, (at, _))| *at)))
         .execute(connection)
         .await?;
         Ok(())
@@ -239,17 +262,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn resolve_problem(&self, id: &str, by: &str, now: Timestamp) -> Result<bool, StoreError> {
-        let changed = sqlx::query(
-            "update problems
-             set state = 'resolved', resolved_at = $2, resolved_by = $3, regressed_at = null, changed_at = $2
-             where id = $1",
-        )
-        .bind(without_nul(id))
-        .bind(time(now))
-        .bind(without_nul(by))
-        .execute(&self.pool)
-        .await?;
-        Ok(changed.rows_affected() > 0)
+        self.say_of_problem(id, ProblemEvent::Resolved, Some(by), now).await
     }
 
     /// Takes that back. Returns whether there is one of that ID.
@@ -257,12 +270,49 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn reopen_problem(&self, id: &str, now: Timestamp) -> Result<bool, StoreError> {
-        let changed = sqlx::query("update problems set state = 'open', regressed_at = null, changed_at = $2 where id = $1")
-            .bind(without_nul(id))
-            .bind(time(now))
-            .execute(&self.pool)
-            .await?;
-        Ok(changed.rows_affected() > 0)
+        self.say_of_problem(id, ProblemEvent::Reopened, None, now).await
+    }
+
+    /// Writes what a person says of a problem; if it says anything new, as a change that rules can route.
+    async fn say_of_problem(&self, id: &str, event: ProblemEvent, by: Option<&str>, now: Timestamp) -> Result<bool, StoreError> {
+        let state = if event == ProblemEvent::Resolved { ProblemState::Resolved } else { ProblemState::Open };
+        let mut connection = self.pool.acquire().await?;
+        let mut transaction = connection.begin().await?;
+        let found: i64 = sqlx::query_scalar(
+            "with before as (
+                 select id, state from problems where id = $1 for update
+             ), after as (
+                 update problems
+                 set state = $3,
+                     resolved_at = case when $3 = 'resolved' then $2 else resolved_at end,
+                     resolved_by = case when $3 = 'resolved' then $4 else resolved_by end,
+                     regressed_at = null,
+                     changed_at = $2
+                 from before
+                 where problems.id = before.id
+                 returning problems.latest_incident, before.state as state_before
+             ), told as (
+                 insert into incident_changes (at, kind, previous_state, incident_id, incident, problem_event)
+                 select $2, 'updated', incidents.state, incidents.id, incidents.incident, $5
+                 from after
+                 join incidents on incidents.id = after.latest_incident
+                 where after.state_before <> $3
+             )
+             select count(*) from after",
+        )
+        .bind(without_nul(id))
+        .bind(time(now))
+        .bind(state.as_str())
+        .bind(by.map(without_nul))
+        .bind(event.as_str())
+        .fetch_one(&mut *transaction)
+        .await?;
+        if event == ProblemEvent::Resolved {
+            silences::problem_resolved(&mut transaction, id, now).await?;
+        }
+        changes::announce(&mut transaction).await?;
+        transaction.commit().await?;
+        Ok(found > 0)
     }
 
     /// How many incidents of a problem fall into each of `buckets` equal parts of `[from, to)`.

@@ -154,8 +154,8 @@ impl Outcome {
             Some(known) => (ChangeKind::Updated, Some(known.state)),
         };
         incident_row::write(connection, incident, &json, root, self.now).await?;
-        self.problems.written(incident, known.map(|known| known.problem.as_str()), self.now);
-        changes::write(connection, kind, previous, incident, &json, self.now).await?;
+        let change_id = changes::write(connection, kind, previous, incident, &json, self.now).await?;
+        self.problems.written(incident, known.map(|known| known.problem.as_str()), change_id, self.now);
         self.has_changes = true;
         Ok(())
     }

@@ -115,7 +115,7 @@ pub(crate) async fn changes(store: &Store) -> Vec<String> {
         seen.lock().unwrap().push(text);
         Vec::<NewDelivery>::new()
     };
-    store.route_changes(at(0), 1000, note).await.unwrap();
+    store.route_changes(at(0), 1000, &note).await.unwrap();
     seen.into_inner().unwrap()
 }
 

@@ -8,7 +8,6 @@ pub(super) mod labels;
 
 use std::fmt;
 
-use domain::IncidentState;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Url;
 use reqwest::header::CONTENT_TYPE;
@@ -99,12 +98,13 @@ impl Alertmanager {
     }
 
     fn alert(&self, notification: &Notification) -> Value {
-        let ends_at = match notification.incident.state {
-            IncidentState::Survived => notification.attempted_at,
-            _ => notification.created_at.saturating_add(self.open_for).unwrap_or(Timestamp::MAX),
+        let ends_at = if notification.is_over() {
+            notification.attempted_at
+        } else {
+            notification.created_at.saturating_add(self.open_for).unwrap_or(Timestamp::MAX)
         };
         json!({
-            "labels": labels::of(&notification.incident),
+            "labels": labels::of(notification),
             "annotations": labels::annotations(notification),
             "startsAt": labels::starts_at(notification).to_string(),
             "endsAt": ends_at.to_string(),

@@ -26,7 +26,7 @@ enum Read {
 }
 
 /// Every field, in the order of the documentation.
-pub(super) static FIELDS: [Field; 23] = [
+pub(super) static FIELDS: [Field; 24] = [
     text("id", |i| Some(i.id.as_str())),
     text("problem", |i| Some(i.problem.as_str())),
     text("request_id", |i| i.request_id.as_ref().map(domain::RequestId::as_str)),
@@ -49,6 +49,7 @@ pub(super) static FIELDS: [Field; 23] = [
     text("diagnosis.limit.known_from", |i| limit(i).map(|limit| limit.known_from.as_str())),
     text("diagnosis.cause.id", |i| Some(&i.diagnosis.cause.id)),
     text("diagnosis.cause.operation", |i| i.diagnosis.cause.operation.as_deref()),
+    text("diagnosis.cause.target", |i| i.diagnosis.cause.operation.as_deref().and_then(target)),
     Field { path: "diagnosis.cause.waited_ms", read: Read::Duration(|i| i.diagnosis.cause.waited_ms) },
 ];
 
@@ -58,6 +59,21 @@ const fn text(path: &'static str, read: fn(&Incident) -> Option<&str>) -> Field 
 
 fn limit(incident: &Incident) -> Option<&Fired> {
     incident.diagnosis.limit.as_ref()
+}
+
+/// Whom an operation calls: `payments.internal:8443` of `POST https://payments.internal:8443/charge?x=1`; `None` where it is
+/// not told by its form.
+fn target(operation: &str) -> Option<&str> {
+    let mut words = operation.split_whitespace();
+    let (verb, address) = match (words.next()?, words.next(), words.next()) {
+        (address, None, _) if address.contains("://") => ("", address),
+        (verb, Some(address), None) => (verb, address),
+        _ => return None,
+    };
+    let address = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let host = address.split(['/', '?', '#']).next().unwrap_or_default();
+    let is_host = host.chars().all(|c| c.is_ascii_alphanumeric() || ".-_:[]".contains(c)) && host.chars().any(char::is_alphanumeric);
+    (is_host && verb.chars().all(|c| c.is_ascii_alphabetic())).then_some(host)
 }
 
 impl Field {
@@ -146,6 +162,23 @@ mod tests {
         let doc = include_str!("../../../docs/rules.md");
         let listed: Vec<_> = doc.lines().filter_map(|line| line.strip_prefix("| `incident.")?.split('`').next()).collect();
         assert_eq!(listed, FIELDS.iter().map(|field| field.path).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_call_names_whom_it_calls_where_its_form_tells() {
+        for (operation, expected) in [
+            ("POST payments.internal/charge", Some("payments.internal")),
+            ("GET https://payments.internal:8443/users?page=2", Some("payments.internal:8443")),
+            ("connect [2001:db8::1]:5432", Some("[2001:db8::1]:5432")),
+            ("https://payments.internal", Some("payments.internal")),
+            ("GET /users", None),
+            ("SELECT * FROM orders", None),
+            ("charge (/srv/payments.py:88)", None),
+            ("BEGIN", None),
+            ("", None),
+        ] {
+            assert_eq!(target(operation), expected, "{operation}");
+        }
     }
 
     #[test]

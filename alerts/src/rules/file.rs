@@ -1,4 +1,4 @@
-//! The rules file: TOML with `[[rule]]`, `[[action]]` and `[smtp]` tables. `docs/rules.md` describes it for users.
+//! The rules file: TOML with the tables of [`TABLES`]. `docs/rules.md` describes it for users.
 //!
 //! ```toml
 //! [[rule]]
@@ -7,17 +7,19 @@
 //! actions = ["oncall"]
 //! ```
 
+mod rule;
+
 use std::collections::BTreeMap;
 
-use domain::IncidentState;
-use jiff::SignedDuration;
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::condition::Condition;
-use super::group::Grouping;
-use super::{PAGING_STATES, Rule, Rules, fields};
+use self::rule::RuleTable;
+use super::fields::Field;
+use super::inhibit::{self, Inhibit};
+use super::schedule::{self, TimeInterval};
+use super::{Rule, Rules, fields};
 use crate::actions::{Action, Smtp};
 use crate::nearest::nearest;
 use crate::settings::{self, Fault, Surroundings};
@@ -28,51 +30,79 @@ const RULES_MAX: usize = 1_000;
 /// Most actions in one file.
 const ACTIONS_MAX: usize = 200;
 
-/// Longest name of a rule or action, in bytes.
+/// Most inhibitions and most time intervals in one file.
+const OTHERS_MAX: usize = 100;
+
+/// Longest name, in bytes.
 const NAME_BYTES_MAX: usize = 100;
 
-/// How long a group stays quiet when the rule does not say.
-const REPEAT_DEFAULT: SignedDuration = SignedDuration::from_hours(4);
-
-/// The longest time that a group can stay quiet: as long as deliveries are surely kept.
-const REPEAT_MAX: SignedDuration = SignedDuration::from_hours(7 * 24);
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RuleTable {
-    name: Spanned<String>,
-    when: Option<Spanned<String>>,
-    states: Option<Spanned<Vec<IncidentState>>>,
-    group_by: Option<Spanned<Vec<Spanned<String>>>>,
-    group_wait: Option<Spanned<String>>,
-    group_interval: Option<Spanned<String>>,
-    repeat_interval: Option<Spanned<String>>,
-    actions: Spanned<Vec<Spanned<String>>>,
-}
+/// What a file consists of.
+const TABLES: [&str; 5] = ["rule", "action", "smtp", "inhibit", "time_interval"];
 
 /// Turns a parsed file into rules.
 pub(super) fn read(file: Spanned<DeTable<'_>>, around: &Surroundings<'_>) -> Result<Rules, Fault> {
-    let (mut rules, mut actions, mut smtp) = (Vec::new(), Vec::new(), None);
+    let (mut rules, mut actions, mut inhibits, mut intervals, mut smtp) = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), None);
     for (key, value) in file.into_inner() {
         match key.get_ref().as_ref() {
             "rule" => rules = tables(value, "rule", RULES_MAX)?,
             "action" => actions = tables(value, "action", ACTIONS_MAX)?,
+            "inhibit" => inhibits = tables(value, "inhibit", OTHERS_MAX)?,
+            "time_interval" => intervals = tables(value, "time_interval", OTHERS_MAX)?,
             "smtp" => smtp = Some(Smtp::read(value, around)?),
             other => {
-                let names = ["rule", "action", "smtp"];
-                let hint = nearest(other, names).map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default();
-                return Err(Fault::of(&key, format!("unknown key `{other}`{hint}, expected one of `rule`, `action`, `smtp`")));
+                let hint = nearest(other, TABLES).map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default();
+                let known = TABLES.map(|name| format!("`{name}`")).join(", ");
+                return Err(Fault::of(&key, format!("unknown key `{other}`{hint}, expected one of {known}")));
             }
         }
     }
     let actions = read_actions(actions, smtp.as_ref(), around)?;
-    let mut named: Vec<Rule> = Vec::new();
-    for table in rules {
-        let rule: RuleTable = settings::read(table)?;
-        check_name(&rule.name, named.iter().any(|other| other.name == *rule.name.get_ref()))?;
-        named.push(read_rule(rule, &actions)?);
+    let intervals = read_named(intervals, |table: &schedule::Table| &table.name, TimeInterval::read)?;
+    let inhibits = read_named(inhibits, |table: &inhibit::Table| &table.name, Inhibit::read)?;
+    let list: Vec<Rule> = read_named(rules, |table: &RuleTable| &table.name, |table| rule::read(table, &actions, &intervals))?;
+    Ok(Rules { list, inhibits, actions, smtp })
+}
+
+/// Reads tables whose names are used once.
+fn read_named<T: DeserializeOwned, R>(
+    tables: Vec<Spanned<DeValue<'_>>>,
+    name: impl Fn(&T) -> &Spanned<String>,
+    read: impl Fn(T) -> Result<R, Fault>,
+) -> Result<Vec<R>, Fault> {
+    let mut names: Vec<String> = Vec::new();
+    let mut found = Vec::with_capacity(tables.len());
+    for table in tables {
+        let table: T = settings::read(table)?;
+        check_name(name(&table), names.contains(name(&table).get_ref()))?;
+        names.push(name(&table).get_ref().clone());
+        found.push(read(table)?);
     }
-    Ok(Rules { list: named, actions, smtp })
+    Ok(found)
+}
+
+/// The fields that a list of paths names; only texts can be compared.
+pub(super) fn read_fields(paths: Spanned<Vec<Spanned<String>>>) -> Result<Vec<&'static Field>, Fault> {
+    if paths.get_ref().is_empty() {
+        return Err(Fault::of(&paths, "expected at least one field, found none"));
+    }
+    let field = |path: Spanned<String>| {
+        fields::text_field(path.get_ref()).ok_or_else(|| {
+            let names: Vec<_> = fields::text_paths().collect();
+            let hint = nearest(path.get_ref(), names.iter().copied()).map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default();
+            Fault::of(&path, format!("unknown field `{}`{hint}, expected one of {}", path.get_ref(), names.join(", ")))
+        })
+    };
+    paths.into_inner().into_iter().map(field).collect()
+}
+
+/// What is said of a name that nothing in the file has.
+fn named(what: &str, found: &str, known: &[&str]) -> String {
+    let hint = nearest(found, known.iter().copied()).map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default();
+    let known = match known {
+        [] => "there is none".to_owned(),
+        known => format!("there are {}", known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
+    };
+    format!("expected the name of an `{what}`, found `{found}`{hint}; {known}").replace("an `[[time", "a `[[time")
 }
 
 /// The tables of `[[name]]`.
@@ -121,98 +151,4 @@ fn check_name(name: &Spanned<String>, taken: bool) -> Result<(), Fault> {
         return Err(Fault::of(name, format!("expected a name that is used once, found `{text}` again")));
     }
     Ok(())
-}
-
-fn read_rule(table: RuleTable, actions: &BTreeMap<String, Action>) -> Result<Rule, Fault> {
-    let condition = match &table.when {
-        Some(source) => Some(Condition::read(source.get_ref().trim()).map_err(|message| Fault::of(source, message))?),
-        None => None,
-    };
-    let states = match table.states {
-        Some(states) if states.get_ref().is_empty() => return Err(Fault::of(&states, "expected at least one state, found none")),
-        Some(states) => states.into_inner(),
-        None if condition.as_ref().is_some_and(|condition| condition.mentions("state")) => IncidentState::ALL.to_vec(),
-        None => PAGING_STATES.to_vec(),
-    };
-    let grouping = read_grouping(table.group_by, table.group_wait, table.group_interval, table.repeat_interval)?;
-    Ok(Rule {
-        name: table.name.into_inner(),
-        source: table.when.map(|source| source.into_inner().trim().to_owned()),
-        condition,
-        states,
-        grouping,
-        actions: read_targets(table.actions, actions)?,
-    })
-}
-
-fn read_targets(names: Spanned<Vec<Spanned<String>>>, actions: &BTreeMap<String, Action>) -> Result<Vec<String>, Fault> {
-    let mut targets: Vec<String> = Vec::new();
-    if names.get_ref().is_empty() {
-        return Err(Fault::of(&names, "expected the name of at least one action, found none"));
-    }
-    for name in names.into_inner() {
-        if !actions.contains_key(name.get_ref()) {
-            let known: Vec<_> = actions.keys().map(|name| format!("`{name}`")).collect();
-            let known = if known.is_empty() { "there is none".to_owned() } else { format!("there are {}", known.join(", ")) };
-            return Err(Fault::of(&name, format!("expected the name of an `[[action]]`, found `{}`; {known}", name.get_ref())));
-        }
-        if targets.contains(name.get_ref()) {
-            return Err(Fault::of(&name, format!("expected each action once, found `{}` again", name.get_ref())));
-        }
-        targets.push(name.into_inner());
-    }
-    Ok(targets)
-}
-
-fn read_grouping(
-    group_by: Option<Spanned<Vec<Spanned<String>>>>,
-    group_wait: Option<Spanned<String>>,
-    group_interval: Option<Spanned<String>>,
-    repeat_interval: Option<Spanned<String>>,
-) -> Result<Option<Grouping>, Fault> {
-    if let Some(wait) = group_wait
-        && !settings::duration(&wait)?.is_zero()
-    {
-        return Err(Fault::of(
-            &wait,
-            format!("expected \"0s\", found \"{}\": this version sends the first message of a group at once", wait.get_ref()),
-        ));
-    }
-    if let Some(interval) = group_interval {
-        return Err(Fault::of(
-            &interval,
-            "not supported yet: nothing more is sent about a group before its `repeat_interval` is over; take it out",
-        ));
-    }
-    let Some(group_by) = group_by else {
-        return match repeat_interval {
-            Some(repeat) => Err(Fault::of(&repeat, "expected `group_by` beside it: what is not to be repeated?")),
-            None => Ok(None),
-        };
-    };
-    let quiet_for = match &repeat_interval {
-        None => REPEAT_DEFAULT,
-        Some(repeat) => match settings::duration(repeat)? {
-            found if found.is_positive() && found <= REPEAT_MAX => found,
-            _ => {
-                return Err(Fault::of(
-                    repeat,
-                    format!("expected more than 0 s and at most {REPEAT_MAX:#}, found \"{}\"", repeat.get_ref()),
-                ));
-            }
-        },
-    };
-    if group_by.get_ref().is_empty() {
-        return Err(Fault::of(&group_by, "expected at least one field, found none"));
-    }
-    let mut paths = Vec::new();
-    for path in group_by.into_inner() {
-        let field = fields::text_field(path.get_ref()).ok_or_else(|| {
-            let names: Vec<_> = fields::text_paths().collect();
-            let hint = nearest(path.get_ref(), names.iter().copied()).map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default();
-            Fault::of(&path, format!("unknown field `{}`{hint}, expected one of {}", path.get_ref(), names.join(", ")))
-        })?;
-        paths.push(field);
-    }
-    Ok(Some(Grouping { by: paths, quiet_for }))
 }

@@ -4,7 +4,9 @@ use std::fmt;
 
 use domain::IncidentState;
 
-use super::{Rule, Rules};
+use super::schedule::TimeInterval;
+use super::timing::Timing;
+use super::{On, Rule, Rules};
 
 /// All rules and actions, without secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,8 +28,12 @@ pub struct RuleSummary {
     pub states: Vec<IncidentState>,
     /// The fields that make a group; empty when every incident is told.
     pub group_by: Vec<String>,
-    /// How long a group stays quiet after a message, as `4h`.
-    pub repeat_interval: Option<String>,
+    /// When a group is told of, in words; `None` without groups.
+    pub told: Option<String>,
+    /// What else has to hold, in words.
+    pub only: Vec<String>,
+    /// How bad it is.
+    pub severity: Option<String>,
     /// The names of its actions.
     pub actions: Vec<String>,
 }
@@ -62,9 +68,31 @@ fn summarise(rule: &Rule) -> RuleSummary {
         when: rule.source.clone(),
         states: rule.states.clone(),
         group_by: rule.grouping.iter().flat_map(|grouping| &grouping.by).map(|field| field.path.to_owned()).collect(),
-        repeat_interval: rule.grouping.as_ref().map(|grouping| format!("{:#}", grouping.quiet_for)),
+        told: rule.grouping.as_ref().map(|grouping| told(grouping.timing)),
+        only: only(rule),
+        severity: rule.severity.clone(),
         actions: rule.actions.clone(),
     }
+}
+
+fn told(timing: Timing) -> String {
+    let wait = if timing.wait.is_zero() { "each told at once".to_owned() } else { format!("each told after {:#}", timing.wait) };
+    let interval = timing.interval.map(|interval| format!(", how many more every {interval:#}")).unwrap_or_default();
+    format!("{wait}{interval}, anew after {:#}", timing.repeat)
+}
+
+fn only(rule: &Rule) -> Vec<String> {
+    let names = |intervals: &[TimeInterval]| intervals.iter().map(|interval| interval.name.as_str()).collect::<Vec<_>>().join(", ");
+    let is_usual = rule.on == [On::Incident];
+    let on = (!is_usual).then(|| format!("on {}", rule.on.iter().map(|on| on.as_str()).collect::<Vec<_>>().join(", ")));
+    let share = rule.limit_share.map(|share| format!("requests that used {share} of their limit"));
+    let threshold = rule.threshold.map(|threshold| format!("{} or more within {:#}", threshold.count, threshold.window));
+    let escalating = rule.escalating.map(|escalating| {
+        format!("{} or more within {:#} and {} times as many as usual", escalating.at_least, escalating.window, escalating.factor)
+    });
+    let active = (!rule.active.is_empty()).then(|| format!("in {}", names(&rule.active)));
+    let mute = (!rule.mute.is_empty()).then(|| format!("not in {}", names(&rule.mute)));
+    [on, share, threshold, escalating, active, mute].into_iter().flatten().collect()
 }
 
 impl fmt::Display for Summary {
@@ -76,8 +104,15 @@ impl fmt::Display for Summary {
             writeln!(f, "rule `{}`", rule.name)?;
             writeln!(f, "  when     {}", rule.when.as_deref().unwrap_or("any incident"))?;
             writeln!(f, "  states   {}", states.join(", "))?;
-            if let Some(repeat) = &rule.repeat_interval {
-                writeln!(f, "  groups   by {}, each at most once in {repeat}", rule.group_by.join(", "))?;
+            for only in &rule.only {
+                writeln!(f, "  only     {only}")?;
+            }
+            if let Some(told) = &rule.told {
+                let by = if rule.group_by.is_empty() { "all together".to_owned() } else { format!("by {}", rule.group_by.join(", ")) };
+                writeln!(f, "  groups   {by}, {told}")?;
+            }
+            if let Some(severity) = &rule.severity {
+                writeln!(f, "  severity {severity}")?;
             }
             writeln!(f, "  actions  {}", rule.actions.join(", "))?;
         }

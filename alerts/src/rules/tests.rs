@@ -3,8 +3,10 @@
 use std::io;
 use std::path::Path;
 
+use domain::Incident;
 use domain::IncidentState::{self, Confirmed, Lost, Survived, Suspected};
-use store::{Change, ChangeKind};
+use jiff::Timestamp;
+use store::{Change, ChangeKind, Known, NewDelivery, Plan};
 
 use super::*;
 use crate::testing;
@@ -68,7 +70,7 @@ fn rule(lines: &str) -> String {
 }
 
 fn change(kind: ChangeKind, previous_state: Option<IncidentState>, incident: Incident) -> Change {
-    Change { id: 1, at: testing::at("2026-11-20T22:23:33Z"), kind, previous_state, incident }
+    Change { id: 1, at: testing::at("2026-11-20T22:23:33Z"), kind, previous_state, problem_event: None, incident }
 }
 
 fn in_state(state: IncidentState) -> Change {
@@ -78,9 +80,15 @@ fn in_state(state: IncidentState) -> Change {
 }
 
 fn routed(rules: &Rules, change: &Change) -> Vec<NewDelivery> {
-    let routed = rules.route(change, testing::at("2026-11-20T22:23:33Z"));
-    assert_eq!(routed.faults, Vec::new());
-    routed.deliveries
+    let (plan, faults) = planned(rules, change, Known::default(), testing::at("2026-11-20T22:23:33Z"));
+    assert_eq!(faults, Vec::new());
+    plan.deliveries.into_iter().map(|(_, delivery)| delivery).collect()
+}
+
+fn planned(rules: &Rules, change: &Change, known: Known, now: Timestamp) -> (Plan, Vec<(String, String)>) {
+    let changes = std::slice::from_ref(change);
+    let (_, matched) = rules.look(changes);
+    (rules.plan(changes, &matched, known, &[], now), matched.faults)
 }
 
 #[test]
@@ -90,7 +98,7 @@ fn the_sample_says_what_it_means() {
     rule `checkout overran`
       when     incident.function.startsWith("checkout") && incident.state in ["confirmed", "lost"]
       states   suspected, confirmed, survived, lost
-      groups   by problem, each at most once in 4h
+      groups   by problem, each told at once, anew after 4h
       actions  oncall, stack-errors
     action `oncall`: email to 1 recipient through smtp.example.com:587 (starttls)
     action `stack-errors`: webhook to https://hooks.example.com
@@ -105,9 +113,7 @@ fn a_match_goes_to_each_action_of_the_rule() {
     assert_eq!(targets, [("checkout overran", "oncall"), ("checkout overran", "stack-errors")]);
     assert_ne!(deliveries[0].id, deliveries[1].id);
     assert!(deliveries.iter().all(|delivery| delivery.id.len() == 32 && !delivery.id.contains('.')));
-    let since = deliveries[0].quiet.as_ref().expect("grouped").since;
-    assert_eq!(since, testing::at("2026-11-20T18:23:33Z"));
-    assert_ne!(deliveries[0].quiet.as_ref().map(|quiet| &quiet.group), deliveries[1].quiet.as_ref().map(|quiet| &quiet.group));
+    assert_ne!(deliveries[0].group, deliveries[1].group);
 }
 
 #[test]
@@ -159,30 +165,30 @@ fn late_evidence_can_be_what_makes_a_rule_match() {
 #[test]
 fn groups_are_what_agrees_in_the_named_fields() {
     let rules = parse(&rule(r#"group_by = ["function", "diagnosis.layer"]"#));
-    let group = |incident| routed(&rules, &change(ChangeKind::Opened, None, incident)).remove(0).quiet.expect("grouped").group;
+    let group = |incident| routed(&rules, &change(ChangeKind::Opened, None, incident)).remove(0).group.expect("grouped");
     let (mut other_request, mut other_function) = (testing::incident(), testing::incident());
     other_request.request_id = Some("another".into());
     other_function.function = Some("cart".into());
     assert_eq!(group(testing::incident()), group(other_request));
     assert_ne!(group(testing::incident()), group(other_function));
-    assert_eq!(routed(&parse(&rule("")), &in_state(Lost))[0].quiet, None);
+    assert_eq!(routed(&parse(&rule("")), &in_state(Lost))[0].group, None);
 }
 
 #[test]
 fn a_condition_that_cannot_be_evaluated_is_a_fault_and_no_match() {
     let rules = parse(&rule("when = 'incident.attempt / (incident.pid - 322) == 0'"));
-    let routed = rules.route(&in_state(Confirmed), testing::at("2026-11-20T22:23:33Z"));
-    assert_eq!(routed.deliveries, Vec::new());
-    assert_eq!(routed.faults.len(), 1);
-    assert_eq!(routed.faults[0].0, "r");
+    let (plan, faults) = planned(&rules, &in_state(Confirmed), Known::default(), testing::at("2026-11-20T22:23:33Z"));
+    assert_eq!(plan, Plan::default());
+    assert_eq!(faults.len(), 1);
+    assert_eq!(faults[0].0, "r");
 }
 
 #[test]
 fn a_fault_in_the_toml_is_found() {
     insta::assert_snapshot!(refused("[[rule]\nname = 'x'"), @"rules.toml:1: unclosed array table, expected `]`");
-    insta::assert_snapshot!(refused("[[rules]]\nname = 'x'"), @"rules.toml:1: unknown key `rules` (did you mean `rule`?), expected one of `rule`, `action`, `smtp`");
+    insta::assert_snapshot!(refused("[[rules]]\nname = 'x'"), @"rules.toml:1: unknown key `rules` (did you mean `rule`?), expected one of `rule`, `action`, `smtp`, `inhibit`, `time_interval`");
     insta::assert_snapshot!(refused("rule = 3"), @"rules.toml:1: `rule`: expected `[[rule]]` tables, found integer");
-    insta::assert_snapshot!(refused(&rule("gruop_by = ['problem']")), @"rules.toml:11: unknown key `gruop_by`, expected one of `name`, `when`, `states`, `group_by`, `group_wait`, `group_interval`, `repeat_interval`, `actions` (did you mean `group_by`?)");
+    insta::assert_snapshot!(refused(&rule("gruop_by = ['problem']")), @"rules.toml:11: unknown key `gruop_by`, expected one of `name`, `when`, `on`, `states`, `limit_share`, `threshold`, `escalating`, `group_by`, `group_wait`, `group_interval`, `repeat_interval`, `severity`, `active`, `mute`, `actions` (did you mean `group_by`?)");
     insta::assert_snapshot!(refused(&rule("name = 'twice'")), @"rules.toml:11: duplicate key `name`");
     insta::assert_snapshot!(refused("[[rule]]\nactions = []"), @"rules.toml:1: expected `name`, which is missing");
     insta::assert_snapshot!(refused(&rule("when = 3")), @"rules.toml:11: `when`: expected a text, found integer `3`");
@@ -195,17 +201,32 @@ fn a_fault_in_a_rule_is_found() {
     insta::assert_snapshot!(refused(&rule("when = '''\nincident.function ==\n  '''")), @"rules.toml:11: `when`: expected a CEL condition, found a fault at 1:21: mismatched input '<EOF>'");
     insta::assert_snapshot!(refused(&rule("states = ['confirmd']")), @"rules.toml:11: `states`: unknown word `confirmd`, expected one of `suspected`, `confirmed`, `survived`, `lost` (did you mean `confirmed`?)");
     insta::assert_snapshot!(refused(&rule("states = []")), @"rules.toml:11: `states`: expected at least one state, found none");
-    insta::assert_snapshot!(refused(&rule("group_wait = '30s'")), @r##"rules.toml:11: `group_wait`: expected "0s", found "30s": this version sends the first message of a group at once"##);
-    insta::assert_snapshot!(refused(&rule("group_interval = '5m'")), @"rules.toml:11: `group_interval`: not supported yet: nothing more is sent about a group before its `repeat_interval` is over; take it out");
+    insta::assert_snapshot!(refused(&rule("group_wait = '30s'")), @"rules.toml:11: `group_wait`: expected `group_by` beside it: what is to wait?");
+    insta::assert_snapshot!(refused(&rule("group_interval = '5m'")), @"rules.toml:11: `group_interval`: expected `group_by` beside it: what is summed up?");
     insta::assert_snapshot!(refused(&rule("repeat_interval = '4h'")), @"rules.toml:11: `repeat_interval`: expected `group_by` beside it: what is not to be repeated?");
     insta::assert_snapshot!(refused(&rule("group_by = ['problem']\nrepeat_interval = 'soon'")), @r##"rules.toml:12: `repeat_interval`: expected a duration such as "4h", "30m" or "90s", found "soon""##);
-    insta::assert_snapshot!(refused(&rule("group_by = ['problem']\nrepeat_interval = '30d'")), @r##"rules.toml:12: `repeat_interval`: expected more than 0 s and at most 168h, found "30d""##);
-    insta::assert_snapshot!(refused(&rule("group_by = ['problem']\nrepeat_interval = '0s'")), @r##"rules.toml:12: `repeat_interval`: expected more than 0 s and at most 168h, found "0s""##);
-    insta::assert_snapshot!(refused(&rule("group_by = ['elapsed_ms']")), @"rules.toml:11: `group_by`: unknown field `elapsed_ms`, expected one of id, problem, request_id, trace_id, stack, function, platform, instance, outcome, state, summary, diagnosis.layer, diagnosis.product, diagnosis.confidence, diagnosis.limit.setting, diagnosis.limit.known_from, diagnosis.cause.id, diagnosis.cause.operation");
-    insta::assert_snapshot!(refused(&rule("group_by = ['funct']")), @"rules.toml:11: `group_by`: unknown field `funct` (did you mean `function`?), expected one of id, problem, request_id, trace_id, stack, function, platform, instance, outcome, state, summary, diagnosis.layer, diagnosis.product, diagnosis.confidence, diagnosis.limit.setting, diagnosis.limit.known_from, diagnosis.cause.id, diagnosis.cause.operation");
+    insta::assert_snapshot!(refused(&rule("group_by = ['problem']\nrepeat_interval = '30d'")), @r##"rules.toml:12: `repeat_interval`: expected at least 1s and at most 168h, found "30d""##);
+    insta::assert_snapshot!(refused(&rule("group_by = ['problem']\nrepeat_interval = '0s'")), @r##"rules.toml:12: `repeat_interval`: expected at least 1s and at most 168h, found "0s""##);
+    insta::assert_snapshot!(refused(&rule("group_by = ['problem']\ngroup_interval = '2h'\nrepeat_interval = '1h'")), @r##"rules.toml:12: `group_interval`: expected at most the `repeat_interval` of 1h, found "2h""##);
+    insta::assert_snapshot!(refused(&rule("on = ['new']")), @"rules.toml:11: `on`: unknown word `new`, expected one of `incident`, `new_problem`, `regressed`, `resolved` (did you mean `new_problem`?)");
+    insta::assert_snapshot!(refused(&rule("on = []")), @"rules.toml:11: `on`: expected at least one of `incident`, `new_problem`, `regressed`, `resolved`, found none");
+    insta::assert_snapshot!(refused(&rule("limit_share = 0.0")), @"rules.toml:11: `limit_share`: expected a share of the limit such as 0.8, found 0");
+    insta::assert_snapshot!(refused(&rule("threshold = { count = 1, window = '10m' }")), @"rules.toml:11: `count`: expected 2 to 1000 incidents, found 1");
+    insta::assert_snapshot!(refused(&rule("threshold = { count = 5, windw = '10m' }")), @"rules.toml:11: unknown key `windw`, expected `count` or `window` (did you mean `window`?)");
+    insta::assert_snapshot!(refused(&rule("escalating = { factor = 1.0, window = '1h' }")), @"rules.toml:11: `factor`: expected a factor of 1.1 to 1000, found 1");
+    insta::assert_snapshot!(refused(&rule("escalating = { factor = 3, window = '7h' }")), @r##"rules.toml:11: `window`: expected at least 1 s and at most 6h, found "7h""##);
+    insta::assert_snapshot!(refused(&rule("severity = 'page me'")), @"rules.toml:11: `severity`: expected a word such as `page`, `warning` or `info`, found `page me`");
+    insta::assert_snapshot!(refused(&rule("active = ['office hours']")), @"rules.toml:11: `active`: expected the name of a `[[time_interval]]`, found `office hours`; there is none");
+    insta::assert_snapshot!(refused(&(rule("mute = ['office hour']") + "[[time_interval]]\nname = 'office hours'")), @"rules.toml:11: `mute`: expected the name of a `[[time_interval]]`, found `office hour` (did you mean `office hours`?); there are `office hours`");
+    insta::assert_snapshot!(refused("[[inhibit]]\nname = 'i'\nequal = []"), @"rules.toml:3: `equal`: expected at least one field, found none");
+    insta::assert_snapshot!(refused("[[inhibit]]\nname = 'i'\nequal = ['diagnosis.cause.tarjet']"), @"rules.toml:3: `equal`: unknown field `diagnosis.cause.tarjet` (did you mean `diagnosis.cause.target`?), expected one of id, problem, request_id, trace_id, stack, function, platform, instance, outcome, state, summary, diagnosis.layer, diagnosis.product, diagnosis.confidence, diagnosis.limit.setting, diagnosis.limit.known_from, diagnosis.cause.id, diagnosis.cause.operation, diagnosis.cause.target");
+    insta::assert_snapshot!(refused("[[inhibit]]\nname = 'i'\nequal = ['stack']\nsource = 'incident.stat == \"\"'"), @"rules.toml:4: `source`: unknown field `incident.stat` (did you mean `state`?), expected one of id, problem, request_id, attempt, trace_id, stack, function, platform, instance, pid, outcome, state, elapsed_ms, summary, diagnosis");
+    insta::assert_snapshot!(refused("[[inhibit]]\nname = 'i'\nequal = ['stack']\nlasts = '2d'"), @r##"rules.toml:4: `lasts`: expected more than 0 s and at most 24h, found "2d""##);
+    insta::assert_snapshot!(refused(&rule("group_by = ['elapsed_ms']")), @"rules.toml:11: `group_by`: unknown field `elapsed_ms`, expected one of id, problem, request_id, trace_id, stack, function, platform, instance, outcome, state, summary, diagnosis.layer, diagnosis.product, diagnosis.confidence, diagnosis.limit.setting, diagnosis.limit.known_from, diagnosis.cause.id, diagnosis.cause.operation, diagnosis.cause.target");
+    insta::assert_snapshot!(refused(&rule("group_by = ['funct']")), @"rules.toml:11: `group_by`: unknown field `funct` (did you mean `function`?), expected one of id, problem, request_id, trace_id, stack, function, platform, instance, outcome, state, summary, diagnosis.layer, diagnosis.product, diagnosis.confidence, diagnosis.limit.setting, diagnosis.limit.known_from, diagnosis.cause.id, diagnosis.cause.operation, diagnosis.cause.target");
     insta::assert_snapshot!(refused(&rule("group_by = []")), @"rules.toml:11: `group_by`: expected at least one field, found none");
     insta::assert_snapshot!(refused(&(rule("") + "[[rule]]\nname = 'r'\nactions = ['hook']")), @"rules.toml:13: `name`: expected a name that is used once, found `r` again");
-    insta::assert_snapshot!(refused(&(HOOK.to_owned() + "[[rule]]\nname = 'r'\nactions = ['hok']")), @"rules.toml:9: `actions`: expected the name of an `[[action]]`, found `hok`; there are `hook`");
+    insta::assert_snapshot!(refused(&(HOOK.to_owned() + "[[rule]]\nname = 'r'\nactions = ['hok']")), @"rules.toml:9: `actions`: expected the name of an `[[action]]`, found `hok` (did you mean `hook`?); there are `hook`");
     insta::assert_snapshot!(refused("[[rule]]\nname = 'r'\nactions = ['hook']"), @"rules.toml:3: `actions`: expected the name of an `[[action]]`, found `hook`; there is none");
     insta::assert_snapshot!(refused(&(HOOK.to_owned() + "[[rule]]\nname = 'r'\nactions = ['hook', 'hook']")), @"rules.toml:9: `actions`: expected each action once, found `hook` again");
     insta::assert_snapshot!(refused(&(HOOK.to_owned() + "[[rule]]\nname = 'r'\nactions = []")), @"rules.toml:9: `actions`: expected the name of at least one action, found none");

@@ -83,6 +83,7 @@ impl Attempts {
             delivery_id: delivery.id,
             rule: delivery.rule,
             incident: delivery.incident,
+            context: delivery.context,
             created_at: delivery.created_at,
             attempted_at: self.clock.now(),
         };

@@ -1,15 +1,15 @@
 //! The rules in force with the connections they need: taken over together or not at all.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
-use store::{Change, NewDelivery};
+use store::{AlertGroup, Change, Known, Plan, Router, Silence, Wanted};
 
 use crate::actions::Tools;
 use crate::metrics::Metrics;
 use crate::options::AlertOptions;
-use crate::rules::Rules;
+use crate::rules::{Matched, Rules, Silencer};
 
 /// Rules and connections.
 pub(super) struct Outfit {
@@ -17,23 +17,72 @@ pub(super) struct Outfit {
     pub tools: Tools,
     /// Rules whose condition failed once: said once.
     faulty: Mutex<BTreeSet<String>>,
+    /// Silences that hold, read once each.
+    silencers: Mutex<BTreeMap<i64, Option<Arc<Silencer>>>>,
 }
 
 impl Outfit {
     pub(super) fn new(rules: Arc<Rules>, options: &AlertOptions) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let tools = Tools::new(&rules, options.http_timeout())?;
-        Ok(Self { rules, tools, faulty: Mutex::default() })
+        Ok(Self { rules, tools, faulty: Mutex::default(), silencers: Mutex::default() })
     }
 
-    /// What is to be sent for a change. Conditions that cannot be evaluated are counted, and logged once each.
-    pub(super) fn route(&self, change: &Change, now: Timestamp, metrics: &Metrics) -> Vec<NewDelivery> {
-        let routed = self.rules.route(change, now);
-        for (rule, why) in routed.faults {
+    /// What is to be told of groups that waited.
+    pub(super) fn tell_due(&self, due: Vec<(AlertGroup, Change)>, silences: &[Silence], now: Timestamp) -> Plan {
+        let held = self.silencers(silences);
+        self.rules.tell_due(due, &held.iter().map(Arc::as_ref).collect::<Vec<_>>(), now)
+    }
+
+    /// The silences as they are held against incidents. One that cannot be read holds nothing: better told than lost.
+    fn silencers(&self, holding: &[Silence]) -> Vec<Arc<Silencer>> {
+        let mut known = self.silencers.lock().expect("no holder of this lock panics");
+        known.retain(|id, _| holding.iter().any(|silence| silence.id == *id));
+        let read = |silence: &Silence| {
+            let read = |silence: Silence| match Silencer::read(silence) {
+                Ok(read) => Some(Arc::new(read)),
+                Err(why) => {
+                    tracing::warn!(error = why, "a silence cannot be read and holds nothing");
+                    None
+                }
+            };
+            // Its end may have changed, what it matches does not.
+            let found = known.entry(silence.id).or_insert_with(|| read(silence.clone()));
+            found.clone()
+        };
+        holding.iter().filter_map(read).collect()
+    }
+
+    /// Counts conditions that cannot be evaluated, and logs each rule once.
+    fn note(&self, faults: &[(String, String)], metrics: &Metrics) {
+        for (rule, why) in faults {
             metrics.rule_faults.inc();
             if self.faulty.lock().expect("no holder of this lock panics").insert(rule.clone()) {
                 tracing::warn!(rule.name = rule, error = why, "a rule's condition cannot be evaluated");
             }
         }
-        routed.deliveries
+    }
+}
+
+/// The rules in force at one moment, as the store asks them.
+pub(super) struct Routing<'a> {
+    pub outfit: &'a Outfit,
+    pub metrics: &'a Metrics,
+    pub now: Timestamp,
+}
+
+impl Router for Routing<'_> {
+    type Matched = Matched;
+
+    fn look(&self, changes: &[Change]) -> (Wanted, Matched) {
+        let (wanted, matched) = self.outfit.rules.look(changes);
+        self.outfit.note(&matched.faults, self.metrics);
+        (wanted, matched)
+    }
+
+    fn plan(&self, changes: &[Change], matched: Matched, known: Known) -> Plan {
+        let held = self.outfit.silencers(&known.silences);
+        let plan = self.outfit.rules.plan(changes, &matched, known, &held.iter().map(Arc::as_ref).collect::<Vec<_>>(), self.now);
+        self.metrics.muted.inc_by(plan.matches.iter().filter(|one| one.muted_by.is_some()).count() as u64);
+        plan
     }
 }

@@ -15,7 +15,10 @@ use super::*;
 use crate::testing;
 use crate::testing::receiver::{Received, Receiver};
 
+mod rules;
+
 /// Everything that a test needs, on a database of its own.
+#[derive(Clone)]
 struct Stage {
     store: Store,
     clock: Arc<ManualClock>,

@@ -161,8 +161,15 @@ async fn deliveries_are_shown_with_their_attempts(pool: PgPool) {
     let visitor = visit(&pool, &[samples::checkout(minutes_ago(6), 1)]).await;
     let store = Store::from_pool(pool);
     let now = crate::support::now();
-    let delivery = |id: &str| NewDelivery { id: id.into(), rule: "all".into(), action: "oncall".into(), due_at: now, quiet: None };
-    store.route_changes(now, 10, |_| vec![delivery("d1")]).await.expect("routed");
+    let delivery = |id: &str| NewDelivery {
+        id: id.into(),
+        rule: "all".into(),
+        action: "oncall".into(),
+        due_at: now,
+        group: None,
+        context: store::DeliveryContext::default(),
+    };
+    store.route_changes(now, 10, |_: &store::Change| vec![delivery("d1")]).await.expect("routed");
     for claimed in store.claim_deliveries(now, now, 10).await.expect("claimed") {
         let outcome = AttemptOutcome::Refused { detail: "410 <b>Gone</b>".into() };
         store.finish_attempt(&claimed.id, claimed.attempts, now, domain::Millis::from_ms(41), outcome).await.expect("written");

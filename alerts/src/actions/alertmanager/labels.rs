@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use domain::Incident;
 use jiff::Timestamp;
 
 use crate::notification::Notification;
@@ -13,7 +12,8 @@ use crate::view::View;
 const CHARS_MAX: usize = 500;
 
 /// What all incidents of one problem have in common; empty values are left out, as Alertmanager does.
-pub(in crate::actions) fn of(incident: &Incident) -> BTreeMap<&'static str, String> {
+pub(in crate::actions) fn of(notification: &Notification) -> BTreeMap<&'static str, String> {
+    let incident = &notification.incident;
     let diagnosis = &incident.diagnosis;
     let labels = [
         ("alertname", Some("OverrunIncident")),
@@ -24,7 +24,7 @@ pub(in crate::actions) fn of(incident: &Incident) -> BTreeMap<&'static str, Stri
         ("layer", diagnosis.layer.map(domain::Layer::as_str)),
         ("product", diagnosis.product.as_ref().map(domain::Product::as_str)),
         ("cause", Some(diagnosis.cause.id.as_str())),
-        ("severity", Some("critical")),
+        ("severity", Some(notification.context.severity.as_deref().unwrap_or("critical"))),
     ];
     cleaned(labels.into_iter().filter_map(|(name, value)| Some((name, value?.to_owned()))))
 }

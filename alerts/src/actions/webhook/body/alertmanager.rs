@@ -3,7 +3,6 @@
 //! <https://prometheus.io/docs/alerting/latest/configuration/#webhook_config>, read 2026-11-27; an end that is not known yet is
 //! Go's zero time.
 
-use domain::IncidentState;
 use serde_json::{Value, json};
 
 use crate::actions::alertmanager::labels;
@@ -15,9 +14,9 @@ const NOT_ENDED: &str = "0001-01-01T00:00:00Z";
 /// The message: a group of one alert.
 pub(super) fn message(notification: &Notification) -> Value {
     let incident = &notification.incident;
-    let resolved = incident.state == IncidentState::Survived;
+    let resolved = notification.is_over();
     let status = if resolved { "resolved" } else { "firing" };
-    let (labels, annotations) = (labels::of(incident), labels::annotations(notification));
+    let (labels, annotations) = (labels::of(notification), labels::annotations(notification));
     json!({
         "version": "4",
         "groupKey": format!("{{}}:{{problem=\"{}\"}}", incident.problem.as_str()),
@@ -42,6 +41,8 @@ pub(super) fn message(notification: &Notification) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use domain::IncidentState;
+
     use super::*;
     use crate::testing;
 

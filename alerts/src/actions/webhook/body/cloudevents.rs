@@ -43,6 +43,7 @@ pub(super) fn data(notification: &Notification) -> Value {
         fields.remove("original_event");
         fields.insert("rule".to_owned(), json!(notification.rule));
         fields.insert("link".to_owned(), json!(notification.link));
+        fields.insert("alert".to_owned(), json!(notification.context));
     }
     bound(&mut data);
     data
@@ -94,7 +95,7 @@ mod tests {
         }
         "##);
         let keys: Vec<_> = data.as_object().expect("an object").keys().map(String::as_str).collect();
-        insta::assert_snapshot!(keys.join(" "), @"attempt diagnosis elapsed_ms ended_at function id instance link outcome pid platform problem request_id rule stack started_at state subject summary trace_id");
+        insta::assert_snapshot!(keys.join(" "), @"alert attempt diagnosis elapsed_ms ended_at function id instance link outcome pid platform problem request_id rule stack started_at state subject summary trace_id");
         assert_eq!(data["rule"], "checkout overran");
         assert_eq!(data["link"], testing::notification().link);
         assert_eq!(data["diagnosis"]["limit"]["value_ms"], 30_000);

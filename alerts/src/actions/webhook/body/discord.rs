@@ -3,7 +3,6 @@
 //! <https://discord.com/developers/docs/resources/webhook#execute-webhook> and the limits of embeds, read 2026-11-27: a title holds
 //! 256 characters, a description 4,096, a field's value 1,024, an embed 25 fields and 6,000 characters in all.
 
-use domain::IncidentState;
 use serde_json::{Value, json};
 
 use super::backslashed;
@@ -31,7 +30,7 @@ pub(super) fn message(notification: &Notification) -> Value {
         .iter()
         .map(|(name, value)| json!({ "name": name, "value": one_line(&escaped(value), VALUE_CHARS_MAX), "inline": true }))
         .collect();
-    let color = if notification.incident.state == IncidentState::Survived { SURVIVED } else { FIRED };
+    let color = if notification.is_over() { SURVIVED } else { FIRED };
     json!({
         "embeds": [{
             "title": one_line(&escaped(&view.verdict), TITLE_CHARS_MAX),

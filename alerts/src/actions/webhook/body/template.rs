@@ -72,6 +72,8 @@ impl Own {
             rule => notification.rule.as_str(),
             delivery_id => notification.delivery_id.as_str(),
             created_at => notification.created_at.to_string(),
+            severity => notification.context.severity.as_deref().unwrap_or_default(),
+            more => notification.context.more,
         })?;
         if body.len() > BODY_BYTES_MAX {
             return Err(format!("expected a body of at most {BODY_BYTES_MAX} bytes, found {}", body.len()).into());
