@@ -4,21 +4,31 @@
 //! value itself: payment card numbers (grouped or not, with a valid check digit). Names are also looked for inside text
 //! (`?token=abc`, `Authorization: Bearer abc`) and inside JSON that is carried as text, as API Gateway carries bodies.
 
+mod words;
+
+use std::ops::{Range, RangeInclusive};
+
+use memchr::memchr2_iter;
 use serde_json::{Map, Value};
 
 /// What stands in place of a secret.
 pub const REDACTED: &str = "[redacted]";
 
-/// Words that make a name sensitive, compared without case, `-` and `_`.
-const NAMES: [&str; 7] = ["authorization", "cookie", "password", "passwd", "token", "secret", "apikey"];
+/// The numbers of 15 and 16 digits: a shorter or longer one is more often a time than a card.
+const CARDS: Range<u64> = 100_000_000_000_000..10_000_000_000_000_000;
+/// How many digits a card number has.
+const CARD_DIGITS: RangeInclusive<usize> = 13..=19;
 /// How deep JSON inside text inside JSON is followed.
 const NESTED_TEXT_MAX: u8 = 4;
 
 /// Whether a value under this name is a secret.
 #[must_use]
 pub fn is_sensitive(name: &str) -> bool {
-    let plain: String = name.chars().filter(|c| !matches!(c, '-' | '_' | '.' | ' ')).flat_map(char::to_lowercase).collect();
-    NAMES.iter().any(|word| plain.contains(word))
+    if !name.is_ascii() {
+        // Letters of other scripts may be ours in lower case, as the sign of the kelvin is.
+        return words::are_in(name.to_lowercase().as_bytes());
+    }
+    words::are_in(name.as_bytes())
 }
 
 /// Redacts a value in place, at any depth.
@@ -35,8 +45,7 @@ fn nested(value: &mut Value, depth: u8) {
                 *text = clean;
             }
         }
-        // 15 and 16 digits only: a shorter or longer number is more often a time than a card.
-        Value::Number(number) if number.as_u64().is_some_and(|n| (15..=16).contains(&n.to_string().len()) && is_card(&n.to_string())) => {
+        Value::Number(number) if number.as_u64().is_some_and(|n| CARDS.contains(&n) && is_card(n.to_string().as_bytes())) => {
             *value = Value::from(REDACTED);
         }
         _ => {}
@@ -74,41 +83,49 @@ pub fn text_without_secrets(text: &str) -> Option<String> {
 
 /// Replaces what follows a sensitive name and `=` or `:`.
 fn without_named(text: &str) -> Option<String> {
-    let lower = text.to_ascii_lowercase();
-    if !NAMES.iter().any(|word| lower.contains(word)) && !lower.contains("api-key") && !lower.contains("api_key") {
-        return None;
-    }
-    let mut clean = String::with_capacity(text.len());
+    let mut clean = String::new();
     let mut done = 0;
-    for (at, separator) in text.match_indices(['=', ':']) {
+    for at in memchr2_iter(b'=', b':', text.as_bytes()) {
         if at < done {
             continue;
         }
-        let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        let before = text[done..at].trim_end_matches(['"', '\'', ' ', '\\']);
-        let name = &before[before.rfind(|c| !is_name(c)).map_or(0, |p| p + before[p..].chars().next().map_or(1, char::len_utf8))..];
+        let name = name_at_end(&text[done..at]);
         if !is_sensitive(name) {
             continue;
         }
         let value_at = at + 1 + text[at + 1..].find(|c| !matches!(c, ' ' | '"' | '\'' | '\\')).unwrap_or(0);
         // A header's value runs to the end of its line: `Bearer abc`, `a=1; b=2`.
-        let header = separator == ":" && (lower[..at].ends_with("authorization") || lower[..at].ends_with("cookie"));
+        let header = text[at..].starts_with(':') && ["authorization", "cookie"].iter().any(|word| ends_with(&text[..at], word));
         let ends = |c: char| matches!(c, '\n' | '\r') || !header && matches!(c, '&' | ' ' | ',' | ';' | '"' | '\'' | '}' | '\\' | '\t');
         let value_end = text[value_at..].find(ends).map_or(text.len(), |n| value_at + n);
         clean.push_str(&text[done..value_at]);
         clean.push_str(REDACTED);
         done = value_end;
     }
-    if done == 0 {
-        return None;
-    }
-    clean.push_str(&text[done..]);
-    Some(clean)
+    (done > 0).then(|| {
+        clean.push_str(&text[done..]);
+        clean
+    })
+}
+
+/// The name that a text ends with, quoted or not; empty when it ends with none.
+fn name_at_end(text: &str) -> &str {
+    let unquoted = text.trim_end_matches(['"', '\'', ' ', '\\']);
+    let is_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let length = unquoted.bytes().rev().take_while(|byte| is_of_name(byte)).count();
+    &unquoted[unquoted.len() - length..]
+}
+
+fn ends_with(text: &str, word: &str) -> bool {
+    text.len().checked_sub(word.len()).is_some_and(|at| text.as_bytes()[at..].eq_ignore_ascii_case(word.as_bytes()))
 }
 
 /// Replaces payment card numbers.
 fn without_cards(text: &str) -> Option<String> {
     let bytes = text.as_bytes();
+    if bytes.iter().filter(|byte| byte.is_ascii_digit()).count() < *CARD_DIGITS.start() {
+        return None;
+    }
     let mut clean = String::new();
     let (mut done, mut at) = (0, 0);
     while at < bytes.len() {
@@ -134,9 +151,8 @@ fn card_length(bytes: &[u8]) -> Option<usize> {
     let shapes: [&[usize]; 3] = [&[4, 4, 4, 4], &[4, 6, 5], &[]];
     shapes.into_iter().find_map(|groups| {
         let length = if groups.is_empty() { bytes.iter().take_while(|b| b.is_ascii_digit()).count() } else { grouped(bytes, groups)? };
-        let digits: String = bytes[..length].iter().filter(|b| b.is_ascii_digit()).map(|b| char::from(*b)).collect();
         let ends = bytes.get(length).is_none_or(|b| !b.is_ascii_alphanumeric() && *b != b'-');
-        (ends && is_card(&digits)).then_some(length)
+        (ends && is_card(&bytes[..length])).then_some(length)
     })
 }
 
@@ -154,10 +170,13 @@ fn grouped(bytes: &[u8], groups: &[usize]) -> Option<usize> {
     Some(at)
 }
 
-/// Whether these digits have the length, the first digit and the check digit (Luhn) of a payment card.
-fn is_card(digits: &str) -> bool {
+/// Whether the digits among these bytes have the number, the first digit and the check digit (Luhn) of a payment card.
+fn is_card(bytes: &[u8]) -> bool {
+    let digits = bytes.iter().filter(|b| b.is_ascii_digit());
+    if !matches!(bytes.first(), Some(b'2'..=b'6')) || !CARD_DIGITS.contains(&digits.clone().count()) {
+        return false;
+    }
     let sum: u32 = digits
-        .bytes()
         .rev()
         .enumerate()
         .map(|(place, digit)| {
@@ -165,7 +184,7 @@ fn is_card(digits: &str) -> bool {
             if place % 2 == 0 { digit } else { digit * 2 / 10 + digit * 2 % 10 }
         })
         .sum();
-    (13..=19).contains(&digits.len()) && digits.starts_with(['2', '3', '4', '5', '6']) && sum.is_multiple_of(10)
+    sum.is_multiple_of(10)
 }
 
 #[cfg(test)]
@@ -200,6 +219,18 @@ mod tests {
         assert_eq!(said("token = größe, x"), "token = [redacted], x");
         assert_eq!(said("the token was accepted"), "the token was accepted");
         assert_eq!(said("token="), "token=[redacted]");
+        assert_eq!(said("api_key: k, x-api-key=k"), "api_key: [redacted], x-api-key=[redacted]");
+        assert_eq!(said("Set-Cookie: a=1; b=2\ncookie=a; b"), "Set-Cookie: [redacted]\ncookie=[redacted]; b");
+    }
+
+    #[test]
+    fn names_are_sensitive_in_any_case_with_or_without_separators() {
+        for name in ["PASSWORD", "db.pass-word", "x_api_key", "X-Api-Key", "set-cookie", "to\u{212a}en", "größe.token", "client secret"] {
+            assert!(is_sensitive(name), "{name}");
+        }
+        for name in ["", "pass", "tok", "http.request.method", "cook", "server.address", "a-p-i-k-e", "größe"] {
+            assert!(!is_sensitive(name), "{name}");
+        }
     }
 
     #[test]
