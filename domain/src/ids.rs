@@ -93,11 +93,36 @@ impl TraceId {
         valid.then(|| Self(hex.to_ascii_lowercase()))
     }
 
+    /// The ID of these bytes; `None` when all are zero.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 16]) -> Option<Self> {
+        (bytes != [0; 16]).then(|| Self(hex(&bytes)))
+    }
+
     /// The same ID in X-Ray's form.
     #[must_use]
     pub fn to_xray(&self) -> String {
         format!("1-{}-{}", &self.0[..8], &self.0[8..])
     }
+}
+
+impl SpanId {
+    /// The ID of these bytes; `None` when all are zero, which W3C declares invalid.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 8]) -> Option<Self> {
+        (bytes != [0; 8]).then(|| Self(hex(&bytes)))
+    }
+}
+
+/// In lower case.
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    text
 }
 
 #[cfg(test)]
@@ -109,6 +134,14 @@ mod tests {
         let xray = TraceId::parse("1-6a3f1c20-9a8fbf0a9c13eafa397c5a3b").expect("valid");
         assert_eq!(Some(&xray), TraceId::parse("6A3F1C209a8fbf0a9c13eafa397c5a3b").as_ref());
         assert_eq!(xray.to_xray(), "1-6a3f1c20-9a8fbf0a9c13eafa397c5a3b");
+    }
+
+    #[test]
+    fn bytes_are_the_ids_that_their_hex_is() {
+        let bytes = [0x6a, 0x3f, 0x1c, 0x20, 0x9a, 0x8f, 0xbf, 0x0a, 0x9c, 0x13, 0xea, 0xfa, 0x39, 0x7c, 0x5a, 0x3b];
+        assert_eq!(TraceId::from_bytes(bytes), TraceId::parse("6a3f1c209a8fbf0a9c13eafa397c5a3b"));
+        assert_eq!(SpanId::from_bytes([0, 1, 2, 3, 0xfe, 0, 0, 0]), Some(SpanId::from("00010203fe000000")));
+        assert_eq!((TraceId::from_bytes([0; 16]), SpanId::from_bytes([0; 8])), (None, None));
     }
 
     #[test]

@@ -135,13 +135,15 @@ impl fmt::Display for Millis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let us = self.0.unsigned_abs();
         let sign = if self.0 < 0 { "-" } else { "" };
-        let decimals = |value: u64, unit: u64| {
-            let text = format!("{}.{:02}", value / unit, value % unit * 100 / unit);
-            text.trim_end_matches('0').trim_end_matches('.').to_owned()
+        // Two decimals, less the zeros at their end.
+        let mut decimals = |unit: u64, name: &str| match (us / unit, us % unit * 100 / unit) {
+            (whole, 0) => write!(f, "{sign}{whole} {name}"),
+            (whole, part) if part % 10 == 0 => write!(f, "{sign}{whole}.{} {name}", part / 10),
+            (whole, part) => write!(f, "{sign}{whole}.{part:02} {name}"),
         };
         match us {
-            0..1_000_000 => write!(f, "{sign}{} ms", decimals(us, 1000)),
-            1_000_000..120_000_000 => write!(f, "{sign}{} s", decimals(us, 1_000_000)),
+            0..1_000_000 => decimals(1000, "ms"),
+            1_000_000..120_000_000 => decimals(1_000_000, "s"),
             _ => {
                 let seconds = us / 1_000_000;
                 let parts = [(seconds / 3600, "h"), (seconds / 60 % 60, "min"), (seconds % 60, "s")];

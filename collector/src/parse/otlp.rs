@@ -12,6 +12,7 @@ pub(super) mod identity;
 mod json;
 mod number;
 pub(super) mod record;
+mod resource;
 pub(super) mod span;
 pub(super) mod tree;
 pub(super) mod value;
@@ -198,11 +199,12 @@ impl Request {
     }
 
     /// Reads the spans of a request of traces where they lie, each with what is said around it.
-    pub fn for_each_span(&self, mut each: impl FnMut(Span<'_>, &Around<'_>)) {
-        let (mut walk, mut around) = (Walk::new(&self.bytes), Around::default());
+    pub fn for_each_span(&self, mut each: impl FnMut(&mut Span<'_>, &Around<'_>)) {
+        let (mut walk, mut around, mut span) = (Walk::new(&self.bytes), Around::default(), Span::default());
         while let Some((leaf, within)) = walk.next(&self.bytes) {
             around.move_to(&self.bytes, within);
-            each(Span::of(leaf), &around);
+            span.read(leaf);
+            each(&mut span, &around);
         }
     }
 }
@@ -235,7 +237,7 @@ impl Iterator for Items {
 impl Items {
     fn read_some(&mut self) {
         let bytes = &self.request.bytes;
-        let mut around = Around::default();
+        let (mut around, mut span) = (Around::default(), Span::default());
         while self.ready.len() < AT_ONCE {
             let Some((leaf, within)) = self.walk.next(bytes) else { return };
             around.move_to(bytes, within);
@@ -243,8 +245,8 @@ impl Items {
             let line = self.line;
             match self.request.signal {
                 Signal::Traces => {
-                    let read = otlp_traces::read(&Span::of(leaf), &around);
-                    let fate = read.map_or_else(Fate::Rejected, |claim| Fate::Evidence(Box::new(claim)));
+                    span.read(leaf);
+                    let fate = otlp_traces::read(&span, &around).map_or_else(Fate::Rejected, |claim| Fate::Evidence(Box::new(claim)));
                     self.ready.push_back(Item { line, fate });
                 }
                 Signal::Logs => {

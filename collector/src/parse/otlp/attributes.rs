@@ -1,10 +1,9 @@
 //! Looking things up among the attributes of a span or log record and its resource's, and keeping a bounded, redacted copy
 //! of them.
 
-use std::collections::BTreeMap;
-
 use domain::Value;
 
+use super::resource::Resource;
 use super::value::{Any, Pair, items, pairs, text};
 use crate::parse::{cut, redact};
 
@@ -17,33 +16,21 @@ const ITEMS_MAX: usize = 32;
 /// How deep lists and maps are followed.
 const DEPTH_MAX: u8 = 4;
 
-/// What describes the resource well enough to be kept with each of its spans.
-const RESOURCE_NAMES: [&str; 8] = [
-    "service.name",
-    "service.version",
-    "service.instance.id",
-    "deployment.environment.name",
-    "host.name",
-    "k8s.pod.name",
-    "faas.version",
-    "cloud.region",
-];
-
 /// The attributes of a span or log record, and of the resource it came from.
 #[derive(Clone, Copy)]
 pub struct Attributes<'a, 'l> {
     own: &'l [Pair<'a>],
-    resource: &'l [Pair<'a>],
+    resource: &'l Resource<'a>,
 }
 
 impl<'a, 'l> Attributes<'a, 'l> {
-    pub fn new(own: &'l [Pair<'a>], resource: &'l [Pair<'a>]) -> Self {
+    pub fn new(own: &'l [Pair<'a>], resource: &'l Resource<'a>) -> Self {
         Self { own, resource }
     }
 
     /// The first of these names that has a text, on the span before the resource.
     pub fn text(&self, names: &[&str]) -> Option<&'a str> {
-        names.iter().find_map(|name| text_of(self.own, name).or_else(|| text_of(self.resource, name)))
+        names.iter().find_map(|name| text_of(self.own, name).or_else(|| text_of(&self.resource.attributes, name)))
     }
 
     /// The first of these names that has a text on the span itself.
@@ -57,7 +44,7 @@ impl<'a, 'l> Attributes<'a, 'l> {
             Any::List(list) => items(list).find_map(said),
             other => said(other),
         };
-        first(self.own).or_else(|| first(self.resource))
+        first(self.own).or_else(|| first(&self.resource.attributes))
     }
 
     /// An integer, also where it was sent as text.
@@ -67,7 +54,7 @@ impl<'a, 'l> Attributes<'a, 'l> {
             Any::Text(digits) => text(digits).parse().ok(),
             _ => None,
         };
-        number(self.own).or_else(|| number(self.resource))
+        number(self.own).or_else(|| number(&self.resource.attributes))
     }
 
     /// Whether the span itself has the attribute.
@@ -75,21 +62,19 @@ impl<'a, 'l> Attributes<'a, 'l> {
         value_of(self.own, name).is_some()
     }
 
-    /// Adds what is kept to a claim's attributes.
-    pub fn keep(&self, kept: &mut BTreeMap<String, Value>) {
-        for name in RESOURCE_NAMES {
-            if let Some(value) = value_of(self.resource, name) {
-                kept.insert(name.to_owned(), bounded(name, value, DEPTH_MAX));
-            }
-        }
-        for pair in self.own.iter().take(COUNT_MAX).filter(|pair| pair.value != Any::Unset) {
+    /// What is kept of them.
+    pub fn kept(&self) -> impl Iterator<Item = (String, Value)> {
+        let own = self.own.iter().take(COUNT_MAX).filter(|pair| pair.value != Any::Unset).map(|pair| {
             let key = text(pair.key);
-            kept.insert(cut(key, 256).to_owned(), bounded(key, pair.value, DEPTH_MAX));
-        }
-        if let Some(dropped) = self.own.len().checked_sub(COUNT_MAX).filter(|dropped| *dropped > 0) {
-            kept.insert("attributes_dropped".to_owned(), Value::from(u32::try_from(dropped).unwrap_or(u32::MAX)));
-        }
+            (cut(key, 256).to_owned(), bounded(key, pair.value, DEPTH_MAX))
+        });
+        self.resource.kept().chain(own)
     }
+}
+
+/// The value of a name within a list of attributes, as it is kept.
+pub fn kept_value(list: &[Pair<'_>], name: &str) -> Option<Value> {
+    value_of(list, name).map(|value| bounded(name, value, DEPTH_MAX))
 }
 
 /// An attribute's text within a list of attributes; empty text says nothing.

@@ -4,7 +4,8 @@
 //! Field numbers and types as in opentelemetry-proto 1.x (read 2026-11-27). A field that is missing here would be skipped
 //! where prost looks at it; the property tests compare the two.
 
-use super::wire::{Wire, field};
+use super::value::{Any, Pair, usual_pair};
+use super::wire::{self, BYTES, FIXED32, FIXED64, VARINT};
 
 /// The deepest nesting that is taken as plain: a span's attributes begin at the sixth level.
 const DEPTH_MAX: u8 = 32;
@@ -32,6 +33,8 @@ enum Kind {
     Bytes,
     Text,
     Message(&'static Message),
+    /// A `KeyValue`.
+    Pair,
 }
 
 const fn one(kind: Kind) -> Field {
@@ -58,9 +61,9 @@ static RESOURCE_SPANS: Message = message(&[UNKNOWN, one(Kind::Message(&RESOURCE)
 static RESOURCE_LOGS: Message = message(&[UNKNOWN, one(Kind::Message(&RESOURCE)), many(Kind::Message(&SCOPE_LOGS)), one(Kind::Text)]);
 static SCOPE_SPANS: Message = message(&[UNKNOWN, one(Kind::Message(&SCOPE)), many(Kind::Message(&SPAN)), one(Kind::Text)]);
 static SCOPE_LOGS: Message = message(&[UNKNOWN, one(Kind::Message(&SCOPE)), many(Kind::Message(&LOG_RECORD)), one(Kind::Text)]);
-static RESOURCE: Message = message(&[UNKNOWN, many(Kind::Message(&KEY_VALUE)), one(Kind::Varint), many(Kind::Message(&ENTITY_REF))]);
+static RESOURCE: Message = message(&[UNKNOWN, many(Kind::Pair), one(Kind::Varint), many(Kind::Message(&ENTITY_REF))]);
 static ENTITY_REF: Message = message(&[UNKNOWN, one(Kind::Text), one(Kind::Text), many(Kind::Text), many(Kind::Text)]);
-static SCOPE: Message = message(&[UNKNOWN, one(Kind::Text), one(Kind::Text), many(Kind::Message(&KEY_VALUE)), one(Kind::Varint)]);
+static SCOPE: Message = message(&[UNKNOWN, one(Kind::Text), one(Kind::Text), many(Kind::Pair), one(Kind::Varint)]);
 static KEY_VALUE: Message = message(&[UNKNOWN, one(Kind::Text), one(Kind::Message(&ANY_VALUE)), one(Kind::Varint)]);
 static ANY_VALUE: Message = Message {
     fields: &[
@@ -77,7 +80,7 @@ static ANY_VALUE: Message = Message {
     is_one_of: true,
 };
 static ARRAY: Message = message(&[UNKNOWN, many(Kind::Message(&ANY_VALUE))]);
-static KEY_VALUE_LIST: Message = message(&[UNKNOWN, many(Kind::Message(&KEY_VALUE))]);
+static KEY_VALUE_LIST: Message = message(&[UNKNOWN, many(Kind::Pair)]);
 static SPAN: Message = message(&[
     UNKNOWN,
     one(Kind::Bytes),
@@ -88,7 +91,7 @@ static SPAN: Message = message(&[
     one(Kind::Varint),
     one(Kind::Fixed64),
     one(Kind::Fixed64),
-    many(Kind::Message(&KEY_VALUE)),
+    many(Kind::Pair),
     one(Kind::Varint),
     many(Kind::Message(&EVENT)),
     one(Kind::Varint),
@@ -97,16 +100,9 @@ static SPAN: Message = message(&[
     one(Kind::Message(&STATUS)),
     one(Kind::Fixed32),
 ]);
-static EVENT: Message = message(&[UNKNOWN, one(Kind::Fixed64), one(Kind::Text), many(Kind::Message(&KEY_VALUE)), one(Kind::Varint)]);
-static LINK: Message = message(&[
-    UNKNOWN,
-    one(Kind::Bytes),
-    one(Kind::Bytes),
-    one(Kind::Text),
-    many(Kind::Message(&KEY_VALUE)),
-    one(Kind::Varint),
-    one(Kind::Fixed32),
-]);
+static EVENT: Message = message(&[UNKNOWN, one(Kind::Fixed64), one(Kind::Text), many(Kind::Pair), one(Kind::Varint)]);
+static LINK: Message =
+    message(&[UNKNOWN, one(Kind::Bytes), one(Kind::Bytes), one(Kind::Text), many(Kind::Pair), one(Kind::Varint), one(Kind::Fixed32)]);
 static STATUS: Message = message(&[UNKNOWN, UNKNOWN, one(Kind::Text), one(Kind::Varint)]);
 static LOG_RECORD: Message = message(&[
     UNKNOWN,
@@ -115,7 +111,7 @@ static LOG_RECORD: Message = message(&[
     one(Kind::Text),
     UNKNOWN,
     one(Kind::Message(&ANY_VALUE)),
-    many(Kind::Message(&KEY_VALUE)),
+    many(Kind::Pair),
     one(Kind::Varint),
     one(Kind::Fixed32),
     one(Kind::Bytes),
@@ -135,16 +131,17 @@ fn is_plain_within(mut input: &[u8], message: &Message, depth: u8) -> bool {
     }
     let mut seen = 0_u32;
     while !input.is_empty() {
-        let Some((number, value)) = field(&mut input) else { return false };
+        let Some((number, wire_type)) = wire::tag(&mut input) else { return false };
         let field = message.fields.get(number as usize).unwrap_or(&UNKNOWN);
-        let fits = match (field.kind, value) {
-            (Kind::Message(inner), Wire::Bytes(bytes)) => is_plain_within(bytes, inner, depth + 1),
-            (Kind::Text, Wire::Bytes(bytes)) => bytes.is_ascii() || std::str::from_utf8(bytes).is_ok(),
-            (Kind::Bytes, Wire::Bytes(_))
-            | (Kind::Varint, Wire::Varint(_))
-            | (Kind::Fixed64, Wire::Fixed64(_))
-            | (Kind::Fixed32, Wire::Fixed32(_))
-            | (Kind::Unknown, _) => true,
+        let fits = match (field.kind, wire_type) {
+            (Kind::Pair, BYTES) => wire::bytes(&mut input).is_some_and(|bytes| is_plain_pair(bytes, depth + 1)),
+            (Kind::Message(inner), BYTES) => wire::bytes(&mut input).is_some_and(|bytes| is_plain_within(bytes, inner, depth + 1)),
+            (Kind::Text, BYTES) => wire::bytes(&mut input).is_some_and(is_text),
+            (Kind::Bytes, BYTES) => wire::bytes(&mut input).is_some(),
+            (Kind::Varint, VARINT) => wire::varint(&mut input).is_some(),
+            (Kind::Fixed64, FIXED64) => wire::fixed::<8>(&mut input).is_some(),
+            (Kind::Fixed32, FIXED32) => wire::fixed::<4>(&mut input).is_some(),
+            (Kind::Unknown, _) => wire::value(&mut input, wire_type).is_some(),
             _ => false,
         };
         if !fits {
@@ -159,4 +156,18 @@ fn is_plain_within(mut input: &[u8], message: &Message, depth: u8) -> bool {
         }
     }
     true
+}
+
+/// Most of a request's fields are attributes.
+fn is_plain_pair(message: &[u8], depth: u8) -> bool {
+    match usual_pair(message) {
+        Some(Pair { value: Any::Text(_), .. }) if message.is_ascii() => true,
+        Some(Pair { key, value: Any::Text(text) }) => is_text(key) && is_text(text),
+        Some(Pair { key, .. }) => is_text(key),
+        None => is_plain_within(message, &KEY_VALUE, depth),
+    }
+}
+
+fn is_text(bytes: &[u8]) -> bool {
+    bytes.is_ascii() || std::str::from_utf8(bytes).is_ok()
 }

@@ -47,6 +47,7 @@ impl Identity {
         claim.platform = claim.platform.take().or(self.platform);
     }
 }
+
 /// A log stream is named with its log group, as CloudWatch Logs delivers it, so that both meet.
 fn instance(attributes: &Attributes<'_, '_>) -> Option<Instance> {
     let group = attributes.first_text("aws.log.group.names");
@@ -95,16 +96,10 @@ pub fn time(unix_nanoseconds: u64) -> Option<Timestamp> {
 
 /// Sixteen bytes that are not all zero.
 pub fn trace_id(bytes: &[u8]) -> Option<TraceId> {
-    (bytes.len() == 16).then(|| TraceId::parse(&hex(bytes))).flatten()
+    TraceId::from_bytes(bytes.try_into().ok()?)
 }
 
 /// Eight bytes that are not all zero.
 pub fn span_id(bytes: &[u8]) -> Option<SpanId> {
-    let valid = bytes.len() == 8 && bytes.iter().any(|b| *b != 0);
-    valid.then(|| SpanId::from(hex(bytes)))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
-    bytes.iter().flat_map(|b| [DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 15)]]).collect()
+    SpanId::from_bytes(bytes.try_into().ok()?)
 }

@@ -1,7 +1,7 @@
 //! A log record as it lies in its message.
 
 use super::span::enumeration;
-use super::value::{Any, Pair, any, pair, text};
+use super::value::{ATTRIBUTES_MAX, Any, Pair, any, pair, text};
 use super::wire::{Fields, Wire};
 
 /// `LogRecord`, as far as it is read. Times are nanoseconds since 1970, zero where there is none.
@@ -13,6 +13,7 @@ pub struct Record<'a> {
     severity_number: i32,
     severity: &'a [u8],
     pub body: Any<'a>,
+    /// The first [`ATTRIBUTES_MAX`].
     pub attributes: Vec<Pair<'a>>,
     pub trace_id: &'a [u8],
     pub span_id: &'a [u8],
@@ -40,7 +41,7 @@ impl<'a> Record<'a> {
                 (2, Wire::Varint(number)) => record.severity_number = enumeration(number),
                 (3, Wire::Bytes(severity)) => record.severity = severity,
                 (5, Wire::Bytes(body)) => record.body = any(body),
-                (6, Wire::Bytes(attribute)) => record.attributes.push(pair(attribute)),
+                (6, Wire::Bytes(attribute)) if record.attributes.len() < ATTRIBUTES_MAX => record.attributes.push(pair(attribute)),
                 (9, Wire::Bytes(id)) => record.trace_id = id,
                 (10, Wire::Bytes(id)) => record.span_id = id,
                 (11, Wire::Fixed64(at)) => record.observed_unix_nano = at,

@@ -1,6 +1,6 @@
 //! A span as it lies in its message.
 
-use super::value::{Pair, attributes, messages, pair, text};
+use super::value::{ATTRIBUTES_MAX, Pair, attributes, messages, pair, text};
 use super::wire::{Fields, Wire};
 
 /// `Span`, as far as it is read. IDs are bytes of any length, times nanoseconds since 1970, zero where there is none.
@@ -16,12 +16,16 @@ pub struct Span<'a> {
     pub ended_unix_nano: u64,
     /// When a heartbeat saw it open; no field of the message.
     pub seen_open_unix_nano: u64,
+    /// The first [`ATTRIBUTES_MAX`].
     pub attributes: Vec<Pair<'a>>,
+    /// How many there are.
+    pub attribute_count: usize,
     status: &'a [u8],
     /// A number of `StatusCode`.
     pub status_code: i32,
-    /// The whole message, for what few spans have: events and links.
-    message: &'a [u8],
+    /// The whole message where there are events, and where there are links: few spans have them.
+    with_events: &'a [u8],
+    with_links: &'a [u8],
 }
 
 /// A link to another span.
@@ -37,22 +41,38 @@ const LINKS: u32 = 13;
 impl<'a> Span<'a> {
     /// Reads a message that was found to be plain.
     pub fn of(message: &'a [u8]) -> Self {
-        let mut span = Self { message, ..Self::default() };
+        let mut span = Self::default();
+        span.read(message);
+        span
+    }
+
+    /// The same in place of the span before, whose memory it takes over.
+    pub fn read(&mut self, message: &'a [u8]) {
+        let mut attributes = std::mem::take(&mut self.attributes);
+        attributes.clear();
+        *self = Self::default();
         for field in Fields(message) {
             match field {
-                (1, Wire::Bytes(id)) => span.trace_id = id,
-                (2, Wire::Bytes(id)) => span.id = id,
-                (4, Wire::Bytes(id)) => span.parent_id = id,
-                (5, Wire::Bytes(name)) => span.name = name,
-                (6, Wire::Varint(kind)) => span.kind = enumeration(kind),
-                (7, Wire::Fixed64(at)) => span.started_unix_nano = at,
-                (8, Wire::Fixed64(at)) => span.ended_unix_nano = at,
-                (9, Wire::Bytes(attribute)) => span.attributes.push(pair(attribute)),
-                (15, Wire::Bytes(status)) => span.read_status(status),
+                (1, Wire::Bytes(id)) => self.trace_id = id,
+                (2, Wire::Bytes(id)) => self.id = id,
+                (4, Wire::Bytes(id)) => self.parent_id = id,
+                (5, Wire::Bytes(name)) => self.name = name,
+                (6, Wire::Varint(kind)) => self.kind = enumeration(kind),
+                (7, Wire::Fixed64(at)) => self.started_unix_nano = at,
+                (8, Wire::Fixed64(at)) => self.ended_unix_nano = at,
+                (9, Wire::Bytes(attribute)) => {
+                    self.attribute_count += 1;
+                    if attributes.len() < ATTRIBUTES_MAX {
+                        attributes.push(pair(attribute));
+                    }
+                }
+                (EVENTS, _) => self.with_events = message,
+                (LINKS, _) => self.with_links = message,
+                (15, Wire::Bytes(status)) => self.read_status(status),
                 _ => {}
             }
         }
-        span
+        self.attributes = attributes;
     }
 
     fn read_status(&mut self, message: &'a [u8]) {
@@ -76,13 +96,13 @@ impl<'a> Span<'a> {
     /// The attributes of the last event that tells of an exception.
     pub fn last_exception(&self) -> Option<Vec<Pair<'a>>> {
         let is_exception = |event: &&[u8]| Fields(event).any(|field| field == (2, Wire::Bytes(b"exception")));
-        messages(self.message, EVENTS).filter(is_exception).last().map(|event| attributes(event, 3))
+        messages(self.with_events, EVENTS).filter(is_exception).last().map(|event| attributes(event, 3))
     }
 }
 
 /// The links of a span.
 pub fn links<'a>(span: &Span<'a>) -> impl Iterator<Item = Link<'a>> {
-    messages(span.message, LINKS).map(|link| {
+    messages(span.with_links, LINKS).map(|link| {
         let trace_id = Fields(link).find_map(|field| if let (1, Wire::Bytes(id)) = field { Some(id) } else { None });
         Link { trace_id: trace_id.unwrap_or_default(), attributes: attributes(link, 4) }
     })

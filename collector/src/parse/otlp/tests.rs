@@ -192,7 +192,7 @@ fn spans_of_walk(request: &Request) -> Vec<Said> {
     let mut all = Vec::new();
     request.for_each_span(|span, around| {
         all.push((
-            of_walk(&around.resource),
+            of_walk(&around.resource.attributes),
             around.scope.to_owned(),
             vec![span.trace_id.to_vec(), span.id.to_vec(), span.parent_id.to_vec()],
             span.name().to_owned(),
@@ -201,7 +201,7 @@ fn spans_of_walk(request: &Request) -> Vec<Said> {
             of_walk(&span.attributes),
             span.status_message().to_owned(),
             span.last_exception().map(|attributes| of_walk(&attributes)),
-            span::links(&span).map(|link| (link.trace_id.to_vec(), of_walk(&link.attributes))).collect(),
+            span::links(span).map(|link| (link.trace_id.to_vec(), of_walk(&link.attributes))).collect(),
         ));
     });
     all
@@ -224,7 +224,7 @@ proptest! {
             around.move_to(&bytes, within);
             let record = Record::of(leaf);
             let severity = record.severity().unwrap_or_default().to_owned();
-            found.push((of_walk(&around.resource), around.scope.to_owned(), record.at_unix_nano(), severity, value::to_json(record.body), of_walk(&record.attributes), record.trace_id.to_vec(), record.span_id.to_vec()));
+            found.push((of_walk(&around.resource.attributes), around.scope.to_owned(), record.at_unix_nano(), severity, value::to_json(record.body), of_walk(&record.attributes), record.trace_id.to_vec(), record.span_id.to_vec()));
         }
         let mut expected = Vec::new();
         for of_resource in &request.resource_logs {
@@ -276,6 +276,50 @@ fn what_is_not_plain_is_brought_into_the_plain_form() {
     let read = Signal::Traces.of_protobuf(request).expect("prost takes it");
     read.for_each_span(|span, _| said.push((span.name().to_owned(), span.status_message().to_owned(), span.status_code)));
     assert_eq!(said, [("b".to_owned(), "m".to_owned(), 2)]);
+}
+
+#[test]
+fn an_attribute_as_no_sdk_writes_it_is_judged_and_read_as_prost_does() {
+    let attributes: [&[u8]; 16] = [
+        b"",
+        b"\x0a\x01k",
+        b"\x0a\x01k\x12\x00",
+        b"\x12\x03\x0a\x01v\x0a\x01k",
+        b"\x0a\x01k\x12\x03\x0a\x01v\x0a\x01l",
+        b"\x0a\x01k\x12\x06\x0a\x01v\x0a\x01w",
+        b"\x0a\x01k\x12\x03\x0a\x02v",
+        b"\x0a\x01k\x12\x04\x0a\x01v",
+        b"\x0a\x81\x00k\x12\x03\x0a\x01v",
+        b"\x0a\x01\xff\x12\x03\x0a\x01v",
+        b"\x0a\x01\xff\x12\x02\x18\x07",
+        b"\x0a\x01k\x12\x03\x0a\x01\xff",
+        b"\x0a\x01k\x12\x04\x18\xff\xff\x03",
+        b"\x0a\x01k\x12\x02\x18\xff",
+        b"\x0a\x02\xc3\xa4\x12\x04\x0a\x02\xc3\xb6",
+        b"\x0a\x01k\x12\x03\x0a\x01v\x18\x05",
+    ];
+    for attribute in attributes {
+        let wrapped = |tag: u8, inner: &[u8]| [&[tag, u8::try_from(inner.len()).expect("short")][..], inner].concat();
+        let bytes = wrapped(0x4a, attribute);
+        let bytes = [0x12, 0x12, 0x0a].iter().fold(bytes, |inner, tag| wrapped(*tag, &inner));
+        match (Signal::Traces.of_protobuf(bytes.clone()), ExportTraceServiceRequest::decode(bytes.as_slice())) {
+            (Ok(read), Ok(judged)) => assert_eq!(spans_of_walk(&read), spans_of_prost(&judged), "{attribute:?}"),
+            (read, judged) => assert_eq!(read.is_ok(), judged.is_ok(), "{attribute:?}"),
+        }
+    }
+}
+
+#[test]
+fn what_is_read_of_a_thing_with_countless_attributes_is_bounded() {
+    let span = ProtoSpan {
+        trace_id: vec![1; 16],
+        span_id: vec![1; 8],
+        attributes: (0..1000).map(|n| KeyValue { key: format!("k{n}"), ..KeyValue::default() }).collect(),
+        ..ProtoSpan::default()
+    };
+    let bytes = span.encode_to_vec();
+    let span = Span::of(&bytes);
+    assert_eq!((span.attributes.len(), span.attribute_count), (value::ATTRIBUTES_MAX, 1000));
 }
 
 #[test]

@@ -3,7 +3,8 @@
 
 use std::ops::Range;
 
-use super::value::{Pair, pairs, text};
+use super::resource::Resource;
+use super::value::{attributes, text};
 use super::wire::{Fields, Wire, field};
 
 /// The field that holds the messages of the level below, in a request.
@@ -12,8 +13,6 @@ const RESOURCES: u32 = 1;
 const BELOW: u32 = 2;
 /// The field that holds the resource or the scope itself.
 const ITSELF: u32 = 1;
-/// How many attributes of a resource are looked at: they are searched for every span. Detectors set at most some forty.
-const RESOURCE_ATTRIBUTES_MAX: usize = 256;
 
 /// How far a walk has come: places in the bytes, so that it can go on after they were lent to somebody else.
 #[derive(Clone, Debug)]
@@ -82,8 +81,7 @@ fn itself(bytes: &[u8], message: &Range<usize>) -> Range<usize> {
 /// What is said of all spans or log records of one scope.
 #[derive(Clone, Debug, Default)]
 pub struct Around<'a> {
-    /// The resource's attributes.
-    pub resource: Vec<Pair<'a>>,
+    pub resource: Resource<'a>,
     /// The scope's name: a library or, for log records, mostly a logger.
     pub scope: &'a str,
     within: Within,
@@ -93,7 +91,7 @@ impl<'a> Around<'a> {
     /// Reads what is said there, as far as it is not known yet.
     pub fn move_to(&mut self, bytes: &'a [u8], within: &Within) {
         if self.within.resource != within.resource {
-            self.resource = pairs(&bytes[within.resource.clone()], 1).take(RESOURCE_ATTRIBUTES_MAX).collect();
+            self.resource = Resource::new(attributes(&bytes[within.resource.clone()], 1));
         }
         if self.within.scope != within.scope {
             let mut fields = Fields(&bytes[within.scope.clone()]);
@@ -101,5 +99,11 @@ impl<'a> Around<'a> {
             self.scope = text(name.unwrap_or_default());
         }
         self.within.clone_from(within);
+    }
+
+    /// Says of the resource also what another one says: what it says itself stands first.
+    pub fn add_resource(&mut self, other: &Resource<'a>) {
+        let both = self.resource.attributes.iter().chain(&other.attributes);
+        self.resource = Resource::new(both.copied().collect());
     }
 }

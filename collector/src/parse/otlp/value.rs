@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::wire::{Fields, Wire};
+use super::wire::{self, BYTES, Fields, VARINT, Wire};
 
 /// An attribute: its key and its value. Keys stay bytes, since most are only compared.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,9 +27,13 @@ pub enum Any<'a> {
     Bytes(&'a [u8]),
 }
 
-/// The attributes that field `number` of a message holds.
+/// How many attributes of one thing are looked at: SDKs allow 128 by default, detectors of resources set some forty. One may
+/// be of two bytes, and takes twenty times as many once it is read.
+pub const ATTRIBUTES_MAX: usize = 256;
+
+/// The attributes that field `number` of a message holds, as far as they are looked at.
 pub fn attributes(message: &[u8], number: u32) -> Vec<Pair<'_>> {
-    pairs(message, number).collect()
+    pairs(message, number).take(ATTRIBUTES_MAX).collect()
 }
 
 /// The same while they are taken.
@@ -50,9 +54,40 @@ pub fn messages(message: &[u8], number: u32) -> impl Iterator<Item = &[u8]> {
     })
 }
 
+/// A `KeyValue` of just a key and a value of just a text or an integer, as nearly all are, in the order in which every SDK
+/// writes them. `None` for any other.
+#[inline]
+pub fn usual_pair(mut message: &[u8]) -> Option<Pair<'_>> {
+    let key = wire::bytes(after(&mut message, 1 << 3 | BYTES)?)?;
+    let mut value = wire::bytes(after(&mut message, 2 << 3 | BYTES)?)?;
+    let (first, rest) = value.split_first()?;
+    value = rest;
+    let any = match *first {
+        TEXT => Any::Text(wire::bytes(&mut value)?),
+        INT => Any::Int(wire::varint(&mut value)?.cast_signed()),
+        _ => return None,
+    };
+    (message.is_empty() && value.is_empty()).then_some(Pair { key, value: any })
+}
+
+const TEXT: u8 = 1 << 3 | BYTES;
+const INT: u8 = 3 << 3 | VARINT;
+
+/// What follows a tag of one byte.
+#[inline]
+fn after<'m, 'a>(message: &'m mut &'a [u8], tag: u8) -> Option<&'m mut &'a [u8]> {
+    let (first, rest) = message.split_first()?;
+    *message = rest;
+    (*first == tag).then_some(message)
+}
+
 /// A `KeyValue`.
 #[inline]
 pub fn pair(message: &[u8]) -> Pair<'_> {
+    usual_pair(message).unwrap_or_else(|| any_pair(message))
+}
+
+fn any_pair(message: &[u8]) -> Pair<'_> {
     let mut pair = Pair { key: &[], value: Any::Unset };
     for field in Fields(message) {
         match field {

@@ -15,6 +15,12 @@ pub enum Wire<'a> {
     Bytes(&'a [u8]),
 }
 
+/// The wire types, as a tag's lowest three bits say them.
+pub const VARINT: u8 = 0;
+pub const FIXED64: u8 = 1;
+pub const BYTES: u8 = 2;
+pub const FIXED32: u8 = 5;
+
 /// The fields of a message in their order, each with its number. Ends where something is no field.
 #[derive(Clone, Debug)]
 pub struct Fields<'a>(pub &'a [u8]);
@@ -31,23 +37,40 @@ impl<'a> Iterator for Fields<'a> {
 /// Takes the next field; `None` when there is none to be read, or when its number is none.
 #[inline]
 pub fn field<'a>(input: &mut &'a [u8]) -> Option<(u32, Wire<'a>)> {
-    let tag = u32::try_from(varint(input)?).ok()?;
-    let value = match tag & 7 {
-        0 => Wire::Varint(varint(input)?),
-        1 => Wire::Fixed64(u64::from_le_bytes(fixed(input)?)),
-        2 => {
-            let length = usize::try_from(varint(input)?).ok()?;
-            let (bytes, rest) = input.split_at_checked(length)?;
-            *input = rest;
-            Wire::Bytes(bytes)
-        }
-        5 => Wire::Fixed32(u32::from_le_bytes(fixed(input)?)),
-        _ => return None,
-    };
-    (tag >= 8).then_some((tag >> 3, value))
+    let (number, wire_type) = tag(input)?;
+    Some((number, value(input, wire_type)?))
 }
 
-fn fixed<const N: usize>(input: &mut &[u8]) -> Option<[u8; N]> {
+/// Takes the next field's number and the wire type of its value.
+#[inline]
+pub fn tag(input: &mut &[u8]) -> Option<(u32, u8)> {
+    let tag = u32::try_from(varint(input)?).ok()?;
+    (tag >= 8).then_some((tag >> 3, (tag & 7) as u8))
+}
+
+/// Takes a value of a wire type.
+#[inline]
+pub fn value<'a>(input: &mut &'a [u8], wire_type: u8) -> Option<Wire<'a>> {
+    Some(match wire_type {
+        VARINT => Wire::Varint(varint(input)?),
+        FIXED64 => Wire::Fixed64(u64::from_le_bytes(fixed(input)?)),
+        BYTES => Wire::Bytes(bytes(input)?),
+        FIXED32 => Wire::Fixed32(u32::from_le_bytes(fixed(input)?)),
+        _ => return None,
+    })
+}
+
+/// Takes what its length stands in front of.
+#[inline]
+pub fn bytes<'a>(input: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let length = usize::try_from(varint(input)?).ok()?;
+    let (bytes, rest) = input.split_at_checked(length)?;
+    *input = rest;
+    Some(bytes)
+}
+
+#[inline]
+pub fn fixed<const N: usize>(input: &mut &[u8]) -> Option<[u8; N]> {
     let (bytes, rest) = input.split_first_chunk()?;
     *input = rest;
     Some(*bytes)
@@ -55,17 +78,17 @@ fn fixed<const N: usize>(input: &mut &[u8]) -> Option<[u8; N]> {
 
 /// Seven bits a byte, the lowest first. Most are one byte long: tags, lengths, small numbers.
 #[inline]
-fn varint(input: &mut &[u8]) -> Option<u64> {
-    match input.split_first() {
-        Some((first, rest)) if *first < 0x80 => {
-            *input = rest;
-            Some(u64::from(*first))
-        }
-        _ => long_varint(input),
-    }
+pub fn varint(input: &mut &[u8]) -> Option<u64> {
+    let (number, rest) = match input.split_first() {
+        Some((first, rest)) if *first < 0x80 => (u64::from(*first), rest),
+        // By value: `input` then stays in registers.
+        _ => long_varint(input)?,
+    };
+    *input = rest;
+    Some(number)
 }
 
-fn long_varint(input: &mut &[u8]) -> Option<u64> {
+fn long_varint(input: &[u8]) -> Option<(u64, &[u8])> {
     let mut number = 0;
     for index in 0..10 {
         let byte = *input.get(index)?;
@@ -75,8 +98,7 @@ fn long_varint(input: &mut &[u8]) -> Option<u64> {
         }
         number |= u64::from(byte & 0x7f) << (7 * index);
         if byte < 0x80 {
-            *input = &input[index + 1..];
-            return Some(number);
+            return Some((number, &input[index + 1..]));
         }
     }
     None

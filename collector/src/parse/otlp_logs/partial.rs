@@ -30,7 +30,7 @@ pub fn read(event: &str, record: &Record<'_>, attributes: &Attributes<'_, '_>, a
     };
     let every = attributes.own_text(&["partial.frequency"]).and_then(go_duration).filter(|_| is_open);
     let mut fates = Vec::new();
-    request.for_each_span(|mut span, inner| {
+    request.for_each_span(|span, inner| {
         if is_open {
             // Some write the beginning as the end of a span that has none.
             (span.ended_unix_nano, span.seen_open_unix_nano) = (0, record.at_unix_nano());
@@ -38,8 +38,8 @@ pub fn read(event: &str, record: &Record<'_>, attributes: &Attributes<'_, '_>, a
             span.ended_unix_nano = record.at_unix_nano();
         }
         let mut both = inner.clone();
-        both.resource.extend(&around.resource);
-        fates.push(otlp_traces::read(&span, &both).map_or_else(Fate::Rejected, |claim| {
+        both.add_resource(&around.resource);
+        fates.push(otlp_traces::read(span, &both).map_or_else(Fate::Rejected, |claim| {
             let claim = Claim { format: FORMAT.to_owned(), ..claim };
             Fate::Evidence(Box::new(match every {
                 Some(every) => claim.with("heartbeat_every_ms", every),
