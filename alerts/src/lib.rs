@@ -19,6 +19,7 @@ mod metrics;
 mod nearest;
 mod notification;
 mod options;
+mod retry;
 mod rules;
 mod settings;
 #[cfg(test)]

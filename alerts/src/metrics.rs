@@ -1,11 +1,12 @@
 //! What alerts count. Every label is from a closed set.
 
-use prometheus::{HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use store::RetryState;
 
 use crate::actions::Action;
 
 /// What can become of an attempt, as metric label.
-pub(crate) const OUTCOMES: [&str; 4] = ["delivered", "retry", "refused", "exhausted"];
+pub(crate) const OUTCOMES: [&str; 6] = ["delivered", "retry", "postponed", "declined", "refused", "exhausted"];
 
 /// Seconds that attempts take: a receiver nearby to one that hangs.
 const BUCKETS_S: [f64; 9] = [0.005, 0.025, 0.1, 0.25, 1.0, 2.5, 5.0, 15.0, 60.0];
@@ -24,6 +25,8 @@ pub(crate) struct Metrics {
     pub running: IntGauge,
     /// Deliveries on their way, of all processes on this database.
     pub pending: IntGauge,
+    /// Retries of the last day, of all processes on this database, by what became of them.
+    pub retries: IntGaugeVec,
     /// Changes of incidents that the rules have looked at.
     pub changes: IntCounter,
     /// Matches that nobody was told of, because of a silence, a time or an inhibition.
@@ -47,6 +50,10 @@ impl Metrics {
             attempt_seconds: HistogramVec::new(seconds, &["action_kind"])?,
             running: IntGauge::new("overrun_alerts_attempts_running", "Attempts that run now.")?,
             pending: IntGauge::new("overrun_alerts_deliveries_pending", "Deliveries on their way, of all processes on this database.")?,
+            retries: IntGaugeVec::new(
+                Opts::new("overrun_alerts_retries", "Retries of the last 24 hours, of all processes on this database."),
+                &["state"],
+            )?,
             changes: IntCounter::new("overrun_alerts_changes_total", "Changes of incidents that the rules have looked at.")?,
             muted: IntCounter::new(
                 "overrun_alerts_muted_total",
@@ -67,10 +74,20 @@ impl Metrics {
         registry.register(Box::new(metrics.attempt_seconds.clone()))?;
         registry.register(Box::new(metrics.running.clone()))?;
         registry.register(Box::new(metrics.pending.clone()))?;
+        registry.register(Box::new(metrics.retries.clone()))?;
         registry.register(Box::new(metrics.changes.clone()))?;
         registry.register(Box::new(metrics.muted.clone()))?;
         registry.register(Box::new(metrics.database_faults.clone()))?;
         registry.register(Box::new(metrics.rule_faults.clone()))?;
+        metrics.count_retries(&[]);
         Ok(metrics)
+    }
+
+    /// Sets how many retries stand where; states that are not named have none.
+    pub(crate) fn count_retries(&self, counts: &[(RetryState, u64)]) {
+        for state in RetryState::ALL {
+            let number = counts.iter().find(|(of, _)| *of == state).map_or(0, |(_, number)| *number);
+            self.retries.with_label_values(&[state.as_str()]).set(i64::try_from(number).unwrap_or(i64::MAX));
+        }
     }
 }

@@ -16,6 +16,8 @@ pub(crate) struct Notification {
     pub delivery_id: String,
     /// The rule that matched.
     pub rule: String,
+    /// The action that it goes to.
+    pub action: String,
     /// The incident as it was when the rule matched.
     pub incident: Incident,
     /// What is told beside it.

@@ -14,7 +14,21 @@ use toml::de::{DeTable, DeValue};
 use crate::nearest::nearest;
 
 /// Keys whose values are not repeated in messages, whatever is wrong with them.
-const SECRET_KEYS: [&str; 7] = ["secret", "password", "url", "urls", "routing_key", "bearer_token", "dsn"];
+const SECRET_KEYS: [&str; 13] = [
+    "secret",
+    "password",
+    "url",
+    "urls",
+    "routing_key",
+    "bearer_token",
+    "dsn",
+    "authorization",
+    "api_key",
+    "gateway_url",
+    "host_url",
+    "callback_url",
+    "endpoint_url",
+];
 
 /// Something in the file that cannot be used, and where it stands.
 #[derive(Debug)]

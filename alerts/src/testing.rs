@@ -4,12 +4,18 @@ pub(crate) mod mail_server;
 pub(crate) mod receiver;
 
 use domain::{
-    Advice, Cause, Citation, Confidence, Diagnosis, Fired, Incident, IncidentId, IncidentState, Key, KnownFrom, Layer, Millis, Outcome,
-    ProblemId, Product, Reason, Timeline,
+    Advice, Cause, Citation, Claim, Confidence, Diagnosis, Evidence, Fired, Incident, IncidentId, IncidentState, Key, Kind, KnownFrom,
+    Layer, ManualClock, Millis, Outcome, ProblemId, Product, Reason, Timeline,
 };
-use jiff::Timestamp;
+use std::sync::Arc;
+use std::time::Duration;
 
+use jiff::Timestamp;
+use store::Store;
+
+use crate::actions::{Desk, Tools};
 use crate::notification::Notification;
+use crate::rules::Rules;
 
 /// Installs what `src/main.rs` installs. Several tests may share a process.
 pub(crate) fn install_tls() {
@@ -119,12 +125,28 @@ pub(crate) fn incident() -> Incident {
     }
 }
 
+/// What a watchdog said about the request of an incident.
+pub(crate) fn evidence(incident: &Incident, change: impl FnOnce(Claim) -> Claim) -> Evidence {
+    let mut claim = Claim::new(Kind::WatchdogFired, "watchdog", "{}");
+    claim.request_id = incident.request_id.clone();
+    let (stack, source) = (incident.stack.clone(), "test".into());
+    Evidence { stack, source, received_at: at("2026-11-20T22:23:33Z"), origin: None, claim: change(claim) }
+}
+
+/// Connections for actions that ask no database.
+pub(crate) fn tools(rules: &Rules, http_timeout: Duration) -> Tools {
+    let pool = sqlx::PgPool::connect_lazy("postgres://nobody@127.0.0.1:1/none").expect("a URL");
+    let desk = Desk { store: Store::from_pool(pool), clock: Arc::new(ManualClock::new(at("2026-11-20T22:24:00Z"))) };
+    Tools::new(rules, http_timeout, desk).expect("tools")
+}
+
 /// The same on its way.
 pub(crate) fn notification() -> Notification {
     let incident = incident();
     Notification {
         delivery_id: "0123456789abcdef0123456789abcdef".to_owned(),
         rule: "checkout overran".to_owned(),
+        action: "oncall".to_owned(),
         link: Notification::link_to("https://overrun.example.com/", &incident),
         incident,
         context: store::DeliveryContext::default(),

@@ -6,6 +6,7 @@
 
 mod attempt;
 mod outfit;
+mod results;
 mod running;
 mod wake;
 
@@ -24,6 +25,7 @@ use self::attempt::Attempts;
 use self::outfit::{Outfit, Routing};
 use self::running::Running;
 use self::wake::Wake;
+use crate::actions::Desk;
 use crate::metrics::Metrics;
 use crate::options::{AlertOptions, OptionsError};
 use crate::rules::Rules;
@@ -67,7 +69,8 @@ pub async fn run(
 ) -> Result<(), AlertsError> {
     options.validate()?;
     let metrics = Metrics::register(registry)?;
-    let outfit = Outfit::new(rules.borrow().clone(), &options).map_err(AlertsError::Connections)?;
+    let desk = Desk { store: store.clone(), clock: Arc::clone(&clock) };
+    let outfit = Outfit::new(rules.borrow().clone(), &options, desk).map_err(AlertsError::Connections)?;
     let wake = Wake::listen(store.clone(), stop.clone());
     let attempts = Attempts { store: store.clone(), clock: Arc::clone(&clock), metrics: metrics.clone(), options: options.clone() };
     let worker = Worker {
@@ -201,11 +204,12 @@ impl Worker {
         self.options.attempts_concurrent_max.saturating_sub(self.running.count())
     }
 
-    /// Counts what is on its way, as often as polling is done and not as often as the worker is woken.
+    /// Counts what is on its way, and looks for results of retries, as often as polling is done and not as often as the worker is woken.
     async fn count(&mut self) -> Result<(), StoreError> {
         if self.counted_at.is_none_or(|at| at.elapsed() >= self.options.poll_interval()) {
             self.counted_at = Some(Instant::now());
             self.metrics.pending.set(i64::try_from(self.store.pending_deliveries().await?).unwrap_or(i64::MAX));
+            results::look(&self.store, self.clock.now(), self.options.lease(), &self.metrics).await?;
         }
         Ok(())
     }
@@ -213,7 +217,8 @@ impl Worker {
     /// Takes over new rules, unless connections for them cannot be set up.
     fn dress(&mut self) {
         let rules = Arc::clone(&self.rules.borrow_and_update());
-        match Outfit::new(rules, &self.options) {
+        let desk = Desk { store: self.store.clone(), clock: Arc::clone(&self.clock) };
+        match Outfit::new(rules, &self.options, desk) {
             Ok(outfit) => self.outfit = Arc::new(outfit),
             Err(error) => tracing::error!(error = &*error as &(dyn std::error::Error + 'static), "new rules not taken over"),
         }

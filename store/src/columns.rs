@@ -65,6 +65,11 @@ pub(crate) fn maybe_time(at: Option<Timestamp>) -> Option<jiff_sqlx::Timestamp> 
     at.map(time)
 }
 
+/// The reverse of [`maybe_time`].
+pub(crate) fn read_time(at: Option<jiff_sqlx::Timestamp>) -> Option<Timestamp> {
+    at.map(jiff_sqlx::Timestamp::to_jiff)
+}
+
 /// Several moments as a parameter.
 pub(crate) fn times(at: impl IntoIterator<Item = Timestamp>) -> Vec<jiff_sqlx::Timestamp> {
     at.into_iter().map(time).collect()

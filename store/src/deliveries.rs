@@ -18,23 +18,29 @@ pub enum DeliveryState {
     Pending,
     /// The other side has it.
     Delivered,
+    /// Left undone on purpose, for a reason that the action has.
+    Declined,
     /// Given up; kept for people to look at.
     Parked,
 }
 
 impl DeliveryState {
+    /// All states.
+    pub const ALL: [Self; 4] = [Self::Pending, Self::Delivered, Self::Declined, Self::Parked];
+
     /// The word used in SQL and JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
             Self::Delivered => "delivered",
+            Self::Declined => "declined",
             Self::Parked => "parked",
         }
     }
 
     fn from_word(word: &str) -> Result<Self, StoreError> {
-        [Self::Pending, Self::Delivered, Self::Parked]
+        Self::ALL
             .into_iter()
             .find(|state| state.as_str() == word)
             .ok_or_else(|| StoreError::UnknownWord { column: "state", found: word.to_owned() })
@@ -79,7 +85,7 @@ pub struct AttemptRow {
     pub at: Timestamp,
     /// How long it took.
     pub took_ms: Millis,
-    /// `delivered`, `retry` or `refused`.
+    /// `delivered`, `retry`, `declined` or `refused`.
     pub outcome: String,
     /// What the other side said.
     pub detail: String,
@@ -99,6 +105,11 @@ pub enum AttemptOutcome {
         detail: String,
         /// When to try again.
         due_at: Timestamp,
+    },
+    /// The action had a reason to leave it undone.
+    Declined {
+        /// The reason.
+        detail: String,
     },
     /// No later attempt can succeed, or there were enough: the delivery is parked.
     Refused {
@@ -153,6 +164,7 @@ impl Store {
         let (word, detail, state, due_at) = match outcome {
             AttemptOutcome::Delivered { detail } => ("delivered", detail, DeliveryState::Delivered, None),
             AttemptOutcome::Retry { detail, due_at } => ("retry", detail, DeliveryState::Pending, Some(due_at)),
+            AttemptOutcome::Declined { detail } => ("declined", detail, DeliveryState::Declined, None),
             AttemptOutcome::Refused { detail } => ("refused", detail, DeliveryState::Parked, None),
         };
         let mut connection = self.pool.acquire().await?;
@@ -186,6 +198,26 @@ impl Store {
         .execute(&mut *transaction)
         .await?;
         transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Puts a claimed delivery back until a later moment: its attempt was not made and does not count. Only the holder of
+    /// attempt `number` can do so.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn postpone_delivery(&self, delivery_id: &str, number: u32, until: Timestamp, why: &str) -> Result<(), StoreError> {
+        sqlx::query(
+            "update deliveries
+             set attempts = attempts - 1, leased_until = null, due_at = $3, last_error = $4
+             where id = $1 and state = 'pending' and attempts = $2",
+        )
+        .bind(without_nul(delivery_id))
+        .bind(i64::from(number))
+        .bind(time(until))
+        .bind(cut(why, DETAIL_BYTES_MAX))
+        .execute(&self.pool)
+        .await?;
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 use domain::{Evidence, FunctionName, Incident, IncidentState, Layer, Outcome, StackName};
 use jiff::Timestamp;
+use sqlx::PgConnection;
 
 use crate::columns::{indexed, maybe_time, without_nul};
 use crate::{Store, StoreError, group, incident_row};
@@ -135,15 +136,20 @@ impl Store {
     /// When the database does not answer.
     pub async fn incident_evidence(&self, incident: &Incident) -> Result<Vec<Evidence>, StoreError> {
         let mut connection = self.pool.acquire().await?;
-        let stack = indexed(incident.stack.as_str());
-        let mut root = indexed(&incident.subject).into_owned();
-        if root.starts_with("worker/") {
-            // A worker dropped at shutdown is told of by its server, whose lines are found from there.
-            let query = sqlx::query_scalar("select root from incidents where id = $1").bind(incident.id.as_str());
-            root = query.fetch_optional(&mut *connection).await?.unwrap_or(root);
-        }
-        Ok(group::load(&mut connection, &stack, &root).await?.evidence)
+        evidence(&mut connection, incident).await
     }
+}
+
+/// See [`Store::incident_evidence`].
+pub(crate) async fn evidence(connection: &mut PgConnection, incident: &Incident) -> Result<Vec<Evidence>, StoreError> {
+    let stack = indexed(incident.stack.as_str());
+    let mut root = indexed(&incident.subject).into_owned();
+    if root.starts_with("worker/") {
+        // A worker dropped at shutdown is told of by its server, whose lines are found from there.
+        let query = sqlx::query_scalar("select root from incidents where id = $1").bind(incident.id.as_str());
+        root = query.fetch_optional(&mut *connection).await?.unwrap_or(root);
+    }
+    Ok(group::load(connection, &stack, &root).await?.evidence)
 }
 
 /// One pattern per word, in which nothing but our own wildcards is special.

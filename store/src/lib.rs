@@ -13,7 +13,7 @@
 //! - `function_minutes`: how long requests take, counted as their evidence is stored.
 //! - `problems`: incidents of one fingerprint, written with them.
 //! - `incidents`, `requests`, `overview`, `sources`: what pages ask.
-//! - `changes`, `routing`, `silences`, `deliveries`: what alerts do.
+//! - `changes`, `routing`, `silences`, `deliveries`: what alerts do; `retries`: requests that were run again.
 //! - `partitions`: room ahead, retention behind.
 //! - [`PrivateCluster`]: a Postgres of our own where there is none.
 //!
@@ -40,6 +40,7 @@ mod problems;
 mod raw_copy;
 mod recompute;
 mod requests;
+mod retries;
 mod routing;
 mod silences;
 mod sources;
@@ -68,6 +69,8 @@ pub use private_cluster::{ClusterError, PrivateCluster};
 pub use problems::{Problem, ProblemFilter, ProblemState, ReleaseRow};
 pub use raw_copy::RawRows;
 pub use requests::RequestRecord;
+pub use retries::{ACTION_SPAN, HISTORY_MAX, NewRetry, PROBLEM_SPAN, Retry, RetryCase, RetryHistory, RetryScope, RetryState, RetryStep};
+pub use retries::{ASKED_MAX, BY_HAND};
 pub use routing::{
     AlertGroup, DeliveryContext, Inhibition, Known, Moments, NewDelivery, NewMatch, Plan, Router, Volume, Wanted, WantedRate, WantedWindow,
 };

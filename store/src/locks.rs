@@ -10,6 +10,7 @@ const OTHERS: i32 = 0x4f56_0002;
 const RETENTION: i32 = 1;
 const PARTITIONS: i32 = 2;
 const GROUPS: i32 = 3;
+const RETRIES: i32 = 4;
 
 /// While held, nobody else recomputes incidents of these stacks: whoever comes next sees all that we wrote, and all
 /// evidence that we saw, so a stale result never overwrites a fresh one. Retention waits too.
@@ -43,5 +44,11 @@ pub(crate) async fn partitions(connection: &mut PgConnection) -> sqlx::Result<()
 /// skip, so nobody waits in a circle.
 pub(crate) async fn groups(connection: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query("select pg_advisory_xact_lock($1, $2)").bind(OTHERS).bind(GROUPS).execute(connection).await?;
+    Ok(())
+}
+
+/// While held, nobody else decides about a retry, so that caps hold for all processes together. Held alone.
+pub(crate) async fn retries(connection: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query("select pg_advisory_xact_lock($1, $2)").bind(OTHERS).bind(RETRIES).execute(connection).await?;
     Ok(())
 }

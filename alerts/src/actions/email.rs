@@ -148,7 +148,6 @@ fn mailbox(text: &Spanned<String>) -> Result<Mailbox, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::actions::Tools;
     use crate::rules::Rules;
     use crate::testing;
     use crate::testing::mail_server::MailServer;
@@ -170,7 +169,7 @@ mod tests {
             server.port
         );
         let rules = Rules::parse(&rules, "rules.toml").expect("valid");
-        let tools = Tools::new(&rules, std::time::Duration::from_secs(1)).expect("tools");
+        let tools = testing::tools(&rules, std::time::Duration::from_secs(1));
         let result = rules.action("mail").expect("defined").attempt(&testing::notification(), &tools).await;
         (server, result)
     }
@@ -212,7 +211,7 @@ mod tests {
         testing::install_tls();
         let rules = "[[action]]\nname = 'mail'\nkind = 'email'\nto = ['a@example.com']\n[smtp]\nhost = '127.0.0.1'\nport = 1\nfrom = 'o@example.com'";
         let rules = Rules::parse(rules, "rules.toml").expect("valid");
-        let tools = Tools::new(&rules, std::time::Duration::from_secs(1)).expect("tools");
+        let tools = testing::tools(&rules, std::time::Duration::from_secs(1));
         let result = rules.action("mail").expect("defined").attempt(&testing::notification(), &tools).await;
         assert!(matches!(result, Err(ActionError::Retry { .. })), "{result:?}");
     }

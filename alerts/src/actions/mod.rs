@@ -7,11 +7,13 @@
 mod alertmanager;
 mod email;
 mod outgoing;
+mod retry;
 mod sentry;
 mod webhook;
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use toml::Spanned;
 use toml::de::DeValue;
 
@@ -22,6 +24,7 @@ use crate::settings::{self, Fault, Surroundings};
 use crate::text::one_line;
 
 pub(crate) use self::email::Smtp;
+pub(crate) use self::retry::{Desk, Retry};
 
 /// Any error, as the source of one of ours.
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -42,6 +45,24 @@ pub(crate) enum ActionError {
         /// What went wrong.
         #[source]
         source: BoxError,
+    },
+    /// It is not made yet: the attempt does not count.
+    #[error("`{action}` waits: {why}")]
+    Later {
+        /// The kind of action.
+        action: &'static str,
+        /// Not before.
+        until: Timestamp,
+        /// What is waited for.
+        why: String,
+    },
+    /// The action has a reason to leave it undone.
+    #[error("`{action}` leaves it: {why}")]
+    Declined {
+        /// The kind of action.
+        action: &'static str,
+        /// The reason.
+        why: String,
     },
     /// No later attempt can succeed: bad address, revoked key, any 4xx but 408 and 429.
     #[error("`{action}` was refused")]
@@ -83,11 +104,13 @@ pub(crate) enum Action {
     Webhook(webhook::Webhook),
     /// An alert for Alertmanager.
     Alertmanager(alertmanager::Alertmanager),
+    /// The request, run again.
+    Retry(Box<Retry>),
 }
 
 impl Action {
     /// Every kind, as `kind` in the rules file and as metric label.
-    pub(crate) const KINDS: [&str; 4] = [email::KIND, sentry::KIND, webhook::KIND, alertmanager::KIND];
+    pub(crate) const KINDS: [&str; 5] = [email::KIND, sentry::KIND, webhook::KIND, alertmanager::KIND, retry::KIND];
 
     /// Reads an `[[action]]` table from which `name` and `kind` have been taken.
     pub(crate) fn read(
@@ -101,6 +124,7 @@ impl Action {
             sentry::KIND => Ok(Self::Sentry(sentry::Sentry::read(kind, settings::read(table)?, around)?)),
             alertmanager::KIND => Ok(Self::Alertmanager(alertmanager::Alertmanager::read(settings::read(table)?, around)?)),
             email::KIND => Ok(Self::Email(email::Email::read(&settings::read(table)?, smtp, kind)?)),
+            retry::KIND => Ok(Self::Retry(Box::new(Retry::read(settings::read(table)?, around)?))),
             other => {
                 let hint = nearest(other, Self::KINDS).map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default();
                 Err(Fault::of(kind, format!("unknown action `{other}`{hint}, expected one of {}", Self::KINDS.join(", "))))
@@ -115,6 +139,7 @@ impl Action {
             Self::Sentry(_) => sentry::KIND,
             Self::Alertmanager(_) => alertmanager::KIND,
             Self::Email(_) => email::KIND,
+            Self::Retry(_) => retry::KIND,
         }
     }
 
@@ -125,6 +150,7 @@ impl Action {
             Self::Sentry(sentry) => sentry.target(),
             Self::Alertmanager(alertmanager) => alertmanager.target(),
             Self::Email(email) => email.target(),
+            Self::Retry(retry) => retry.target(),
         }
     }
 
@@ -138,15 +164,17 @@ impl Action {
             Self::Sentry(sentry) => sentry.attempt(notification, &tools.http).await,
             Self::Alertmanager(alertmanager) => alertmanager.attempt(notification, &tools.http).await,
             Self::Email(email) => email.attempt(notification, tools.mail.as_ref()).await,
+            Self::Retry(retry) => retry.attempt(notification, &tools.http, &tools.desk).await,
         }
     }
 }
 
-/// What actions share: connections.
+/// What actions share: connections, and where retries are decided.
 #[derive(Clone, Debug)]
 pub(crate) struct Tools {
     http: outgoing::Clients,
     mail: Option<email::Mailer>,
+    desk: Desk,
 }
 
 impl Tools {
@@ -154,8 +182,8 @@ impl Tools {
     ///
     /// # Errors
     /// When TLS cannot be set up.
-    pub(crate) fn new(rules: &Rules, http_timeout: Duration) -> Result<Self, BoxError> {
+    pub(crate) fn new(rules: &Rules, http_timeout: Duration, desk: Desk) -> Result<Self, BoxError> {
         let mail = rules.smtp().map(email::Mailer::new).transpose()?;
-        Ok(Self { http: outgoing::Clients::new(http_timeout)?, mail })
+        Ok(Self { http: outgoing::Clients::new(http_timeout)?, mail, desk })
     }
 }

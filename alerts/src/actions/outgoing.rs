@@ -165,8 +165,13 @@ fn is_redirect(status: StatusCode) -> bool {
     status.is_redirection() && status != StatusCode::NOT_MODIFIED
 }
 
-/// The beginning of a body as one clean line. Whatever goes wrong here changes nothing: the status has been said.
-async fn beginning(mut response: Response) -> String {
+/// The beginning of a body as one clean line.
+async fn beginning(response: Response) -> String {
+    one_line(&String::from_utf8_lossy(&beginning_of(response).await), ANSWER_CHARS_MAX)
+}
+
+/// The beginning of a body. Whatever goes wrong here changes nothing: the status has been said.
+pub(crate) async fn beginning_of(mut response: Response) -> Vec<u8> {
     let mut bytes = Vec::new();
     let read = async {
         while bytes.len() < ANSWER_BYTES_MAX
@@ -177,7 +182,14 @@ async fn beginning(mut response: Response) -> String {
     };
     // Out of time means that the beginning is as long as it got.
     let _ = tokio::time::timeout(ANSWER_TIMEOUT, read).await;
-    one_line(&String::from_utf8_lossy(&bytes), ANSWER_CHARS_MAX)
+    bytes
+}
+
+/// `answered 404 Not Found: no such function`
+pub(crate) async fn said(response: Response) -> String {
+    let status = response.status();
+    let answer = if is_redirect(status) { "redirects are not followed".to_owned() } else { beginning(response).await };
+    Answered { status, answer }.to_string()
 }
 
 /// `Retry-After` as seconds or as an HTTP date (RFC 9110 §10.2.3).

@@ -10,29 +10,24 @@
 //! ```
 
 mod body;
+mod signature;
 
 use std::fmt;
 
 use reqwest::Url;
 use reqwest::header::CONTENT_TYPE;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::Deserialize;
-use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHOOK_TIMESTAMP, Webhook as Key};
 use toml::Spanned;
 
 use self::body::Body;
+pub(super) use self::signature::Signature;
 use super::{ActionError, outgoing};
 use crate::notification::Notification;
 use crate::settings::{Fault, Surroundings};
 
 /// Its name in the rules file.
 pub(super) const KIND: &str = "webhook";
-
-/// Length of a key in bytes, by Standard Webhooks.
-const KEY_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
-
-/// Most keys at once: the present one, and old ones until all receivers know the new one.
-const KEYS_MAX: usize = 4;
 
 /// An `[[action]]` table of this kind.
 #[derive(Deserialize)]
@@ -53,7 +48,7 @@ pub(super) struct Table {
 /// A receiver.
 pub(crate) struct Webhook {
     url: Url,
-    keys: Vec<Key>,
+    keys: Signature,
     body: Body,
     allow_private: bool,
 }
@@ -70,12 +65,12 @@ impl Webhook {
         let name = table.body.unwrap_or_else(|| Spanned::new(table.url.span(), body::Name::default()));
         let body = Body::read(&name, keys, around)?;
         let keys = match around.secret("secret", table.secret, table.secret_file)? {
-            Some(secret) => read_keys(&secret)?,
+            Some(secret) => Signature::read(&secret)?,
             None if body.must_be_signed() => {
                 let message = "expected `secret` or `secret_file` beside it; `echo whsec_$(openssl rand -base64 32)` makes one";
                 return Err(Fault::of(&table.url, message));
             }
-            None => Vec::new(),
+            None => Signature::default(),
         };
         Ok(Self { url, keys, body, allow_private: table.allow_private })
     }
@@ -89,18 +84,9 @@ impl Webhook {
     pub(super) async fn attempt(&self, notification: &Notification, clients: &outgoing::Clients) -> Result<String, ActionError> {
         let give_up = |source| ActionError::GiveUp { action: KIND, source };
         let body = self.body.render(notification).map_err(give_up)?;
-        let seconds = notification.attempted_at.as_second();
-        let signed: Result<Vec<_>, _> = self.keys.iter().map(|key| key.sign(&notification.delivery_id, seconds, body.as_bytes())).collect();
-        let signatures = signed.map_err(|error| give_up(error.into()))?.join(" ");
-        let mut request = clients
-            .for_private(self.allow_private)
-            .post(self.url.clone())
-            .header(CONTENT_TYPE, self.body.content_type())
-            .header(HEADER_WEBHOOK_ID, &notification.delivery_id)
-            .header(HEADER_WEBHOOK_TIMESTAMP, seconds);
-        if !signatures.is_empty() {
-            request = request.header(HEADER_WEBHOOK_SIGNATURE, signatures);
-        }
+        let signed = self.keys.headers(&notification.delivery_id, notification.attempted_at, body.as_bytes()).map_err(give_up)?;
+        let request =
+            clients.for_private(self.allow_private).post(self.url.clone()).header(CONTENT_TYPE, self.body.content_type()).headers(signed);
         let response = request.body(body).send().await.map_err(|error| outgoing::unanswered(KIND, error))?;
         outgoing::judge(KIND, response, notification.attempted_at).await
     }
@@ -110,27 +96,6 @@ impl fmt::Debug for Webhook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Webhook").field("target", &self.target()).field("allow_private", &self.allow_private).finish_non_exhaustive()
     }
-}
-
-/// Reads `whsec_…`; several are separated by white space.
-fn read_keys(secret: &Spanned<SecretString>) -> Result<Vec<Key>, Fault> {
-    let wrong = || {
-        let message = "expected `whsec_` and 24 to 64 bytes in base64; `echo whsec_$(openssl rand -base64 32)` makes one";
-        Fault::of(secret, message)
-    };
-    let texts: Vec<&str> = secret.get_ref().expose_secret().split_whitespace().collect();
-    if texts.is_empty() || texts.len() > KEYS_MAX {
-        return Err(wrong());
-    }
-    texts
-        .into_iter()
-        .map(|text| {
-            let base64 = text.strip_prefix("whsec_").ok_or_else(wrong)?;
-            let bytes = base64.trim_end_matches('=').len() * 3 / 4;
-            let key = Key::new(text).map_err(|_| wrong())?;
-            if KEY_BYTES.contains(&bytes) { Ok(key) } else { Err(wrong()) }
-        })
-        .collect()
 }
 
 #[cfg(test)]

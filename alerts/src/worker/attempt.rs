@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{Clock, Millis};
-use store::{AttemptOutcome, Delivery, Store};
+use jiff::Timestamp;
+use store::{AttemptOutcome, Delivery, Store, StoreError};
 use tokio::time::Instant;
 use tracing::Instrument;
 
@@ -35,7 +36,23 @@ pub(super) struct Attempts {
 struct Ended {
     kind: &'static str,
     label: &'static str,
-    outcome: AttemptOutcome,
+    end: End,
+}
+
+/// Which attempt it was.
+struct Record {
+    id: String,
+    number: u32,
+    started_at: Timestamp,
+    took: Millis,
+}
+
+/// What is to be written down.
+enum End {
+    /// It was made.
+    Made(AttemptOutcome),
+    /// It was not made, and will be.
+    Postponed { until: Timestamp, why: String },
 }
 
 impl Attempts {
@@ -56,13 +73,13 @@ impl Attempts {
             self.metrics.attempt_seconds.with_label_values(&[ended.kind]).observe(took.as_secs_f64());
             self.metrics.deliveries.with_label_values(&[ended.kind, ended.label]).inc();
             // The answer itself is in the record of the attempt and not in the log: it may name people.
-            if matches!(ended.outcome, AttemptOutcome::Refused { .. }) {
+            if matches!(ended.end, End::Made(AttemptOutcome::Refused { .. })) {
                 tracing::warn!(outcome = ended.label, "a delivery was parked");
             } else {
                 tracing::debug!(outcome = ended.label, "an attempt ended");
             }
             let took = Millis::from_us(i64::try_from(took.as_micros()).unwrap_or(i64::MAX));
-            self.write_down(&id, number, started_at, took, ended.outcome).await;
+            self.write_down(Record { id, number, started_at, took }, ended.end).await;
         }
         .instrument(span)
         .await;
@@ -72,16 +89,18 @@ impl Attempts {
         let (number, refused) = (delivery.attempts, |detail: String| AttemptOutcome::Refused { detail });
         let Some(action) = outfit.rules.action(&delivery.action) else {
             let outcome = refused(format!("there is no action `{}` in the rules file any more", delivery.action));
-            return Ended { kind: NO_ACTION, label: "refused", outcome };
+            return Ended { kind: NO_ACTION, label: "refused", end: End::Made(outcome) };
         };
         let kind = action.kind();
         if number > BEGUN_MAX {
-            return Ended { kind, label: "exhausted", outcome: refused(format!("given up after {BEGUN_MAX} attempts without an end")) };
+            let outcome = refused(format!("given up after {BEGUN_MAX} attempts without an end"));
+            return Ended { kind, label: "exhausted", end: End::Made(outcome) };
         }
         let notification = Notification {
             link: Notification::link_to(&self.options.public_url, &delivery.incident),
             delivery_id: delivery.id,
             rule: delivery.rule,
+            action: delivery.action,
             incident: delivery.incident,
             context: delivery.context,
             created_at: delivery.created_at,
@@ -91,11 +110,15 @@ impl Attempts {
         let attempted = tokio::time::timeout(timeout, action.attempt(&notification, &outfit.tools)).await;
         let (label, outcome) = match attempted {
             Ok(Ok(detail)) => ("delivered", AttemptOutcome::Delivered { detail }),
+            Ok(Err(ActionError::Later { until, why, .. })) => {
+                return Ended { kind, label: "postponed", end: End::Postponed { until, why } };
+            }
+            Ok(Err(ActionError::Declined { why, .. })) => ("declined", AttemptOutcome::Declined { detail: why }),
             Ok(Err(error @ ActionError::GiveUp { .. })) => ("refused", refused(error.detail())),
             Ok(Err(error @ ActionError::Retry { after, .. })) => self.again(number, after, error.detail()),
             Err(_) => self.again(number, None, format!("expected an end within {timeout:?}, found none")),
         };
-        Ended { kind, label, outcome }
+        Ended { kind, label, end: End::Made(outcome) }
     }
 
     /// Another attempt after a while, unless there were enough.
@@ -108,16 +131,23 @@ impl Attempts {
 
     /// Writes down the end of an attempt. If the database stays away, the lease ends and the attempt is made again, under
     /// the same identity.
-    async fn write_down(&self, id: &str, number: u32, started_at: jiff::Timestamp, took: Millis, outcome: AttemptOutcome) {
+    async fn write_down(&self, record: Record, end: End) {
         for written in 1..=WRITES_MAX {
-            let finish = self.store.finish_attempt(id, number, started_at, took, outcome.clone());
-            let Err(error) = store::in_time(self.options.lease(), finish).await else { return };
+            let Err(error) = store::in_time(self.options.lease(), self.write(&record, &end)).await else { return };
             if written == WRITES_MAX || !error.is_unavailable() {
                 let cause = &error as &(dyn std::error::Error + 'static);
                 tracing::error!(error = cause, "the end of an attempt could not be written down; it is made again after its lease");
                 return;
             }
             tokio::time::sleep(WRITE_PAUSE).await;
+        }
+    }
+
+    async fn write(&self, record: &Record, end: &End) -> Result<(), StoreError> {
+        let Record { id, number, started_at, took } = record;
+        match end {
+            End::Made(outcome) => self.store.finish_attempt(id, *number, *started_at, *took, outcome.clone()).await,
+            End::Postponed { until, why } => self.store.postpone_delivery(id, *number, *until, why).await,
         }
     }
 }

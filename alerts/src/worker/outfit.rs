@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use jiff::Timestamp;
 use store::{AlertGroup, Change, Known, Plan, Router, Silence, Wanted};
 
-use crate::actions::Tools;
+use crate::actions::{Desk, Tools};
 use crate::metrics::Metrics;
 use crate::options::AlertOptions;
 use crate::rules::{Matched, Rules, Silencer};
@@ -22,8 +22,8 @@ pub(super) struct Outfit {
 }
 
 impl Outfit {
-    pub(super) fn new(rules: Arc<Rules>, options: &AlertOptions) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        let tools = Tools::new(&rules, options.http_timeout())?;
+    pub(super) fn new(rules: Arc<Rules>, options: &AlertOptions, desk: Desk) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        let tools = Tools::new(&rules, options.http_timeout(), desk)?;
         Ok(Self { rules, tools, faulty: Mutex::default(), silencers: Mutex::default() })
     }
 

@@ -15,6 +15,7 @@ use super::*;
 use crate::testing;
 use crate::testing::receiver::{Received, Receiver};
 
+mod retries;
 mod rules;
 
 /// Everything that a test needs, on a database of its own.

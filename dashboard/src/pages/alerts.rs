@@ -58,13 +58,18 @@ fn headline(deliveries: &[Delivery]) -> String {
     if deliveries.is_empty() {
         return "Nobody was told of anything yet".to_owned();
     }
-    let parts: Vec<_> =
-        [(DeliveryState::Parked, "given up"), (DeliveryState::Pending, "on the way"), (DeliveryState::Delivered, "delivered")]
-            .into_iter()
-            .map(|(state, words)| (deliveries.iter().filter(|delivery| delivery.state == state).count() as u64, words))
-            .filter(|(number, _)| *number > 0)
-            .map(|(number, words)| format!("{} {words}", count(number)))
-            .collect();
+    let words = [
+        (DeliveryState::Parked, "given up"),
+        (DeliveryState::Pending, "on the way"),
+        (DeliveryState::Delivered, "delivered"),
+        (DeliveryState::Declined, "left undone"),
+    ];
+    let parts: Vec<_> = words
+        .into_iter()
+        .map(|(state, words)| (deliveries.iter().filter(|delivery| delivery.state == state).count() as u64, words))
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, words)| format!("{} {words}", count(number)))
+        .collect();
     format!("Alerts: {}", parts.join(", "))
 }
 

@@ -3,7 +3,7 @@ use axum::response::IntoResponse;
 use domain::IncidentState;
 use serde_json::Value;
 
-use crate::actions::{ActionError, Tools};
+use crate::actions::ActionError;
 use crate::notification::Notification;
 use crate::rules::Rules;
 use crate::testing;
@@ -17,7 +17,7 @@ async fn send(receivers: &[&Receiver], notification: &Notification) -> Result<St
         urls.join(", ")
     );
     let rules = Rules::parse(&file, "rules.toml").expect("valid");
-    let tools = Tools::new(&rules, std::time::Duration::from_mins(1)).expect("tools");
+    let tools = testing::tools(&rules, std::time::Duration::from_mins(1));
     rules.action("am").expect("defined").attempt(notification, &tools).await
 }
 

@@ -3,7 +3,7 @@ use axum::response::IntoResponse;
 use domain::{Frame, StackSample};
 use serde_json::Value;
 
-use crate::actions::{ActionError, Tools};
+use crate::actions::ActionError;
 use crate::notification::Notification;
 use crate::rules::Rules;
 use crate::testing;
@@ -26,7 +26,7 @@ impl Project {
     }
 
     async fn send(&self, notification: &Notification) -> Result<String, ActionError> {
-        let tools = Tools::new(&self.rules, std::time::Duration::from_mins(1)).expect("tools");
+        let tools = testing::tools(&self.rules, std::time::Duration::from_mins(1));
         self.rules.action("s").expect("defined").attempt(notification, &tools).await
     }
 

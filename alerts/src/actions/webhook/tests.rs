@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use standardwebhooks::Webhook as Verifier;
 
-use crate::actions::{ActionError, Tools};
+use crate::actions::ActionError;
 use crate::notification::Notification;
 use crate::rules::Rules;
 use crate::testing;
@@ -23,7 +23,7 @@ async fn send_to(action: &str, notification: &Notification) -> Result<String, Ac
 async fn send_within(timeout: Duration, action: &str, notification: &Notification) -> Result<String, ActionError> {
     testing::install_tls();
     let rules = Rules::parse(action, "rules.toml").expect("valid");
-    let tools = Tools::new(&rules, timeout).expect("tools");
+    let tools = testing::tools(&rules, timeout);
     rules.action("hook").expect("defined").attempt(notification, &tools).await
 }
 
