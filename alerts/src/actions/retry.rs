@@ -198,7 +198,8 @@ impl Retry {
 
     async fn send(&self, order: &Order<'_>, clients: &outgoing::Clients) -> Sent {
         match &self.target {
-            Target::Lambda(lambda) => lambda.send(order).await,
+            // AWS's futures are large, and live in every attempt at anything unless they are boxed.
+            Target::Lambda(lambda) => Box::pin(lambda.send(order)).await,
             Target::Http(http) => http.send(order, clients).await,
             Target::OpenFaas(openfaas) => openfaas.send(order, clients).await,
             Target::OpenWhisk(openwhisk) => openwhisk.send(order, clients).await,
@@ -228,7 +229,7 @@ fn token() -> Result<String, ActionError> {
     let bytes: [u8; 16] = ring::rand::generate(&SystemRandom::new())
         .map_err(|_| ActionError::Retry { action: KIND, after: None, source: "the system gives no random numbers".into() })?
         .expose();
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }
 
 fn read_timeout(text: Option<Spanned<String>>) -> Result<Duration, Fault> {

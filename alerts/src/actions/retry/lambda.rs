@@ -148,8 +148,7 @@ fn judge(error: &SdkError<InvokeError>) -> Sent {
     let cause: &(dyn Error + 'static) = error;
     match (error, status) {
         (_, Some(429)) => Sent::NotTaken { later: true, after: None, source: text.into() },
-        (_, Some(400..=499)) => Sent::refused(text),
-        (SdkError::ConstructionFailure(_), _) => Sent::refused(text),
+        (_, Some(400..=499)) | (SdkError::ConstructionFailure(_), _) => Sent::refused(text),
         (SdkError::DispatchFailure(failure), _) if failure.is_user() || never_left(cause) => {
             Sent::NotTaken { later: true, after: None, source: text.into() }
         }

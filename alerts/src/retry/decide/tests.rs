@@ -48,7 +48,7 @@ fn own(state: RetryState) -> Retry {
 fn check(change: impl FnOnce(&mut Guards, &mut RetryCase), expected: Decision) {
     let (mut guards, mut case) = (guards(), case());
     change(&mut guards, &mut case);
-    assert_eq!(decide(&guards, Asked::ByRule, &case, at(NOW)), expected);
+    assert_eq!(vec![decide(&guards, Asked::ByRule, &case, at(NOW))], vec![expected]);
 }
 
 fn runs() -> Decision {
@@ -132,10 +132,10 @@ fn a_systemic_problem_stops_retries() {
 
 #[test]
 fn retries_that_do_not_help_stop_retries() {
+    use RetryState::{Accepted, Failed, NotTaken, Succeeded, Unknown};
     let after = |states: &'static [RetryState]| {
         move |_: &mut Guards, case: &mut RetryCase| case.history.of_problem = states.iter().copied().map(earlier).collect()
     };
-    use RetryState::{Accepted, Failed, NotTaken, Succeeded, Unknown};
     let stop = || Decision::Refuse(Why::RetriesFail(3));
     check(after(&[Failed, Failed, Failed]), stop());
     check(after(&[Succeeded, Failed, Unknown, Failed]), stop());
