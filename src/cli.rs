@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use domain::StackName;
 
 use crate::config::Config;
-use crate::{bench, check_config, demo, explain, lint, migrate, parse, rules, serve, ship, startup};
+use crate::{bench, check_config, demo, explain, lint, migrate, parse, rules, serve, ship, silence, startup};
 
 /// Which layer's limit fired, what was in flight, and what to change.
 #[derive(Debug, Parser)]
@@ -36,6 +36,9 @@ enum Command {
     /// Alert rules
     #[command(subcommand)]
     Rules(rules::RulesCommand),
+    /// Keep incidents from being told for a while
+    #[command(subcommand)]
+    Silence(silence::SilenceCommand),
     /// Bring the database's schema up to date and leave
     Migrate(ServeArgs),
     /// Read the configuration and the rules, say what is wrong with them, and leave
@@ -84,18 +87,20 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Explain(args) => explain::run(&args),
         Command::Parse(args) => parse::run(&args),
         Command::Lint(args) => lint::run(&args),
-        Command::Rules(command) => rules::run(&command),
+        Command::Rules(command) => rules::run(command),
         Command::CheckConfig(args) => check_config::run(&args),
         Command::Serve(args) => block_on(serve::run(args.load()?)),
         Command::Demo(args) => block_on(demo::run(args)),
         Command::Startup(args) => block_on(startup::run(args)),
         Command::Ship(args) => block_on(ship::run(args)),
+        Command::Silence(command) => block_on(silence::run(command)),
         Command::Migrate(args) => block_on(migrate::run(args.load()?)),
         Command::Bench(args) => block_on(bench::run(args)),
     }
 }
 
-fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<ExitCode> {
+/// Runs asynchronous work to its end.
+pub fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(work).map(|()| ExitCode::SUCCESS)
 }

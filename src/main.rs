@@ -19,6 +19,7 @@ mod rules;
 mod serve;
 mod ship;
 mod shutdown;
+mod silence;
 mod startup;
 mod telemetry;
 

@@ -115,6 +115,7 @@ pub async fn until(
         ingest_url: format!("http://{}", addresses.ingest_http),
         propose: collector::estimate::advice,
         startup: collector::startup::report,
+        check_silence: alerts::check_silence,
         public_url: config.alerts.public_url.clone(),
     };
     let readers = listen(pages, dashboard::router(dashboard), stop_pages.clone());

@@ -25,9 +25,11 @@ mod settings;
 #[cfg(test)]
 mod testing;
 mod text;
+mod trial;
 mod view;
 mod worker;
 
 pub use options::{AlertOptions, OptionsError};
-pub use rules::{ActionSummary, RuleSummary, Rules, RulesError, Summary, check_silence};
+pub use rules::{ActionSummary, Replay, Replayed, RuleSummary, Rules, RulesError, Summary, Told, check_silence};
+pub use trial::{TrialError, fire};
 pub use worker::{AlertsError, run};

@@ -8,6 +8,7 @@ mod group;
 mod inhibit;
 mod look;
 mod plan;
+mod replay;
 mod schedule;
 mod silence;
 mod summary;
@@ -32,6 +33,7 @@ use crate::settings::{Fault, Source, Surroundings};
 
 pub use self::error::RulesError;
 pub(crate) use self::look::Matched;
+pub use self::replay::{Replay, Replayed, Told};
 pub(crate) use self::silence::Silencer;
 pub use self::silence::check_silence;
 pub use self::summary::{ActionSummary, RuleSummary, Summary};
@@ -110,6 +112,20 @@ impl Rules {
         let table = DeTable::parse(text).map_err(|error| RulesError::new(file, &Source::unread(text), Fault::from(error)))?;
         let source = Source::new(text, table.get_ref());
         file::read(table, &Surroundings { folder, read_file }).map_err(|fault| RulesError::new(file, &source, fault))
+    }
+
+    /// The names of a rule's actions; an error with the rules there are, if there is none of that name.
+    pub(crate) fn actions_of(&self, rule: &str) -> Result<&[String], String> {
+        let found = self.list.iter().find(|known| known.name == rule);
+        found.map(|rule| rule.actions.as_slice()).ok_or_else(|| {
+            let names: Vec<_> = self.list.iter().map(|rule| rule.name.as_str()).collect();
+            file::named("[[rule]]", rule, &names)
+        })
+    }
+
+    /// How bad a rule says that it is.
+    pub(crate) fn severity_of(&self, rule: &str) -> Option<&str> {
+        self.list.iter().find(|known| known.name == rule)?.severity.as_deref()
     }
 
     /// The action of this name.

@@ -36,6 +36,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         ingest_url: "http://127.0.0.1:4318".to_owned(),
         propose: support::propose,
         startup: support::startup,
+        check_silence: |_, _| Ok(()),
         public_url: format!("http://{address}"),
     };
     println!("http://{address}");

@@ -5,8 +5,8 @@
 //!                                                                       └→ show
 //! ```
 //!
-//! The last step of the flow. It reads, and writes only a person's word that a problem is resolved: every page is a query of `store`, a view struct of strings ready to print, and
-//! a template. The largest text of a page is a sentence that answers the question with which a person came.
+//! The last step of the flow. It reads, and writes only what a person says: that a problem is resolved, that something is silenced. Every page is
+//! a query of `store`, a view struct of strings ready to print, and a template. The largest text of a page is a sentence that answers the question with which a person came.
 //!
 //! - `pages`: one file per page, with a template of the same name in `templates/pages/`.
 //! - `api`: `/api/overrun/v1/…`, the same incidents in the shape of `overrun explain --json`.
@@ -28,10 +28,12 @@ mod moment;
 mod own_page;
 mod pages;
 mod query;
+mod silencing;
 mod text;
 mod timeline;
 mod words;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,12 +65,17 @@ pub struct Dashboard {
     pub propose: Propose,
     /// Where the start of a function goes.
     pub startup: Startup,
+    /// What is wrong with what a silence is to match.
+    pub check_silence: CheckSilence,
     /// Where readers reach the dashboard: `http://127.0.0.1:4319`. If it has a path, all links start with that path.
     pub public_url: String,
 }
 
 /// How evidence is turned into a report of the start of a function: handed in, as well.
 pub type Startup = fn(&[Evidence], Option<&FunctionName>) -> StartReport;
+
+/// How the matchers and the condition of a silence are checked: handed in, since conditions belong to the alerts.
+pub type CheckSilence = fn(&BTreeMap<String, String>, Option<&str>) -> Result<(), String>;
 
 /// How a history is turned into advice: handed in, since it belongs to the diagnosis.
 pub type Propose = fn(&History, &Limit, &[Limit]) -> Advice;
@@ -82,6 +89,7 @@ struct App {
     ingest_url: Arc<str>,
     propose: Propose,
     startup: Startup,
+    check_silence: CheckSilence,
     links: Links,
 }
 
@@ -95,6 +103,7 @@ pub fn router(dashboard: Dashboard) -> Router {
         registry: dashboard.registry,
         propose: dashboard.propose,
         startup: dashboard.startup,
+        check_silence: dashboard.check_silence,
         ingest_url: dashboard.ingest_url.trim_end_matches('/').into(),
         links: links.clone(),
     };

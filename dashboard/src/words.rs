@@ -126,6 +126,13 @@ pub fn problem(state: ProblemState) -> Chip {
     Chip { text: state.as_str().to_owned(), class, title }
 }
 
+/// The chip of what is silenced, or was when it came.
+#[must_use]
+pub fn silenced(holds: bool) -> Chip {
+    let title = if holds { "nobody is told of it for the time being" } else { "a silence held it when it came; nobody was told" };
+    Chip { text: if holds { "silenced" } else { "was silenced" }.to_owned(), class: "plain", title }
+}
+
 /// The chip of a delivery's state.
 #[must_use]
 pub fn delivery(state: DeliveryState) -> Chip {

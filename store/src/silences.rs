@@ -89,8 +89,16 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn silences(&self, now: Timestamp) -> Result<Vec<Silence>, StoreError> {
+        self.silences_since(now).await
+    }
+
+    /// The silences that held at some time since a moment, newest first.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn silences_since(&self, since: Timestamp) -> Result<Vec<Silence>, StoreError> {
         let mut connection = self.pool.acquire().await?;
-        active(&mut connection, now).await
+        active(&mut connection, since).await
     }
 
     /// One silence, also one that has ended.

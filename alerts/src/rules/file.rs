@@ -96,13 +96,14 @@ pub(super) fn read_fields(paths: Spanned<Vec<Spanned<String>>>) -> Result<Vec<&'
 }
 
 /// What is said of a name that nothing in the file has.
-fn named(what: &str, found: &str, known: &[&str]) -> String {
+pub(super) fn named(what: &str, found: &str, known: &[&str]) -> String {
     let hint = nearest(found, known.iter().copied()).map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default();
     let known = match known {
         [] => "there is none".to_owned(),
         known => format!("there are {}", known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
     };
-    format!("expected the name of an `{what}`, found `{found}`{hint}; {known}").replace("an `[[time", "a `[[time")
+    let article = if what.starts_with("[[a") { "an" } else { "a" };
+    format!("expected the name of {article} `{what}`, found `{found}`{hint}; {known}")
 }
 
 /// The tables of `[[name]]`.

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use store::StoredIncident;
 
+use super::silences::SilenceJson;
 use super::{EVIDENCE_MAX, answer};
 use crate::App;
 use crate::error::Failure;
@@ -20,6 +21,15 @@ pub struct IncidentJson {
     incident: Incident,
     first_seen_at: Timestamp,
     changed_at: Timestamp,
+}
+
+/// The same with the silences that hold or held it, where there are any.
+#[derive(Serialize)]
+struct WithSilences {
+    #[serde(flatten)]
+    incident: IncidentJson,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    silences: Vec<SilenceJson>,
 }
 
 impl From<StoredIncident> for IncidentJson {
@@ -68,7 +78,13 @@ async fn page(app: &App, pairs: &[(String, String)]) -> Result<Page, Failure> {
 
 /// `GET /api/overrun/v1/incidents/{id}`
 pub async fn show(State(app): State<App>, id: Result<Path<String>, PathRejection>) -> Response {
-    answer(one(&app, id).await.map(IncidentJson::from))
+    answer(with_silences(&app, id).await)
+}
+
+async fn with_silences(app: &App, id: Result<Path<String>, PathRejection>) -> Result<WithSilences, Failure> {
+    let (stored, now) = (one(app, id).await?, app.clock.now());
+    let silences = app.store.silences_of_incident(stored.incident.id.as_str(), stored.incident.problem.as_str(), now).await?;
+    Ok(WithSilences { incident: stored.into(), silences: silences.into_iter().map(|silence| SilenceJson::new(silence, now)).collect() })
 }
 
 /// `GET /api/overrun/v1/incidents/{id}/evidence`

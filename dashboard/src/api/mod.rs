@@ -8,6 +8,7 @@ mod incidents;
 mod openapi;
 mod problems;
 mod requests;
+mod silences;
 
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -31,6 +32,8 @@ pub fn router() -> Router<App> {
         .route("/api/overrun/v1/problems/{id}", get(problems::show))
         .route("/api/overrun/v1/problems/{id}/resolve", post(problems::resolve))
         .route("/api/overrun/v1/problems/{id}/reopen", post(problems::reopen))
+        .route("/api/overrun/v1/silences", get(silences::list).post(silences::add))
+        .route("/api/overrun/v1/silences/{id}", get(silences::show).delete(silences::end))
         .route("/api/overrun/v1/requests/{request_id}", get(requests::show))
 }
 

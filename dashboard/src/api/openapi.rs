@@ -15,8 +15,7 @@ pub async fn show(State(app): State<App>) -> Json<Value> {
 }
 
 fn description(base: &str) -> Value {
-    let text = json!({ "type": "string" });
-    json!({
+    let mut description = json!({
         "openapi": "3.1.0",
         "info": {
             "title": "Overrun",
@@ -47,39 +46,6 @@ fn description(base: &str) -> Value {
                 "parameters": [in_path("id", "24 hex digits")],
                 "responses": responses(&json!({ "$ref": "#/components/schemas/EvidenceList" }), &["404", "503"]),
             } },
-            "/api/overrun/v1/problems": { "get": {
-                "summary": "Problems: incidents of the same function, layer, cause and operation; those seen last first",
-                "parameters": [
-                    in_query("state", &text, "some of open, resolved, regressed, with commas between"),
-                    in_query("stack", &text, "of this stack"),
-                    in_query("function", &text, "of this function"),
-                    in_query("before", &text, "the `next` of the page before"),
-                    limit(),
-                ],
-                "responses": responses(&json!({
-                    "type": "object",
-                    "required": ["problems", "next"],
-                    "properties": {
-                        "problems": { "type": "array", "items": { "$ref": "#/components/schemas/Problem" } },
-                        "next": { "type": ["string", "null"], "description": "give it as `before` for the page after this one" },
-                    },
-                }), &["400", "503"]),
-            } },
-            "/api/overrun/v1/problems/{id}": { "get": {
-                "summary": "One problem, with the releases that it was seen in",
-                "parameters": [in_path("id", "16 hex digits")],
-                "responses": responses(&json!({ "$ref": "#/components/schemas/Problem" }), &["404", "503"]),
-            } },
-            "/api/overrun/v1/problems/{id}/resolve": { "post": {
-                "summary": "Say that a problem is resolved; if an incident happens after that, it is `regressed`",
-                "parameters": [in_path("id", "16 hex digits")],
-                "responses": responses(&json!({ "$ref": "#/components/schemas/Problem" }), &["403", "404", "503"]),
-            } },
-            "/api/overrun/v1/problems/{id}/reopen": { "post": {
-                "summary": "Take that back",
-                "parameters": [in_path("id", "16 hex digits")],
-                "responses": responses(&json!({ "$ref": "#/components/schemas/Problem" }), &["403", "404", "503"]),
-            } },
             "/api/overrun/v1/requests/{request_id}": { "get": {
                 "summary": "Everything known about one request",
                 "parameters": [
@@ -102,6 +68,103 @@ fn description(base: &str) -> Value {
             } },
         },
         "components": { "schemas": schemas() },
+    });
+    let more = [paths_of_problems(), paths_of_silences()];
+    if let Some(paths) = description["paths"].as_object_mut() {
+        paths.extend(more.into_iter().filter_map(|more| more.as_object().cloned()).flatten());
+    }
+    description
+}
+
+fn paths_of_problems() -> Value {
+    let text = json!({ "type": "string" });
+    json!({
+        "/api/overrun/v1/problems": { "get": {
+            "summary": "Problems: incidents of the same function, layer, cause and operation; those seen last first",
+            "parameters": [
+                in_query("state", &text, "some of open, resolved, regressed, with commas between"),
+                in_query("stack", &text, "of this stack"),
+                in_query("function", &text, "of this function"),
+                in_query("before", &text, "the `next` of the page before"),
+                limit(),
+            ],
+            "responses": responses(&json!({
+                "type": "object",
+                "required": ["problems", "next"],
+                "properties": {
+                    "problems": { "type": "array", "items": { "$ref": "#/components/schemas/Problem" } },
+                    "next": { "type": ["string", "null"], "description": "give it as `before` for the page after this one" },
+                },
+            }), &["400", "503"]),
+        } },
+        "/api/overrun/v1/problems/{id}": { "get": {
+            "summary": "One problem, with the releases that it was seen in",
+            "parameters": [in_path("id", "16 hex digits")],
+            "responses": responses(&json!({ "$ref": "#/components/schemas/Problem" }), &["404", "503"]),
+        } },
+        "/api/overrun/v1/problems/{id}/resolve": { "post": {
+            "summary": "Say that a problem is resolved; if an incident happens after that, it is `regressed`",
+            "parameters": [in_path("id", "16 hex digits")],
+            "responses": responses(&json!({ "$ref": "#/components/schemas/Problem" }), &["403", "404", "503"]),
+        } },
+        "/api/overrun/v1/problems/{id}/reopen": { "post": {
+            "summary": "Take that back",
+            "parameters": [in_path("id", "16 hex digits")],
+            "responses": responses(&json!({ "$ref": "#/components/schemas/Problem" }), &["403", "404", "503"]),
+        } },
+    })
+}
+
+fn paths_of_silences() -> Value {
+    json!({
+        "/api/overrun/v1/silences": {
+            "get": {
+                "summary": "Silences that hold now, newest first",
+                "responses": responses(&json!({
+                    "type": "object",
+                    "required": ["silences"],
+                    "properties": { "silences": { "type": "array", "items": { "$ref": "#/components/schemas/Silence" } } },
+                }), &["503"]),
+            },
+            "post": {
+                "summary": "Keep incidents from being told for a while; they are shown all the same",
+                "requestBody": { "required": true, "content": { "application/json": { "schema": silence_asked() } } },
+                "responses": responses(&json!({ "$ref": "#/components/schemas/Silence" }), &["400", "403", "503"]),
+            },
+        },
+        "/api/overrun/v1/silences/{id}": {
+            "get": {
+                "summary": "One silence, also one that has ended",
+                "parameters": [in_path("id", "a number")],
+                "responses": responses(&json!({ "$ref": "#/components/schemas/Silence" }), &["404", "503"]),
+            },
+            "delete": {
+                "summary": "End a silence now",
+                "parameters": [in_path("id", "a number")],
+                "responses": responses(&json!({ "$ref": "#/components/schemas/Silence" }), &["403", "404", "503"]),
+            },
+        },
+    })
+}
+
+fn silence_asked() -> Value {
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "description": "`matchers`, `condition` or both; one of `lasts`, `ends_at`, `until_resolved`",
+        "properties": {
+            "matchers": {
+                "type": "object",
+                "additionalProperties": { "type": "string" },
+                "description": "fields of the incident, as conditions name them, and the values that they must have",
+            },
+            "condition": { "type": ["string", "null"], "description": "a CEL condition over `incident` that must hold as well" },
+            "comment": { "type": "string" },
+            "created_by": { "type": ["string", "null"] },
+            "lasts": { "type": ["string", "null"], "description": "how long, such as 4h" },
+            "ends_at": { "type": ["string", "null"], "format": "date-time" },
+            "until_resolved": { "type": "boolean", "description": "until the problem that `matchers` name is resolved" },
+        },
     })
 }
 
@@ -173,6 +236,16 @@ fn schemas() -> Value {
                 "resolved_at": time, "resolved_by": text, "regressed_at": time, "releases": { "type": "array", "items": { "type": "object" } },
             },
         },
+        "Silence": {
+            "type": "object",
+            "required": ["id", "matchers", "condition", "comment", "created_by", "created_at", "ends_at", "holds"],
+            "properties": {
+                "id": { "type": "integer" }, "matchers": { "type": "object", "additionalProperties": { "type": "string" } }, "condition": text,
+                "comment": { "type": "string" }, "created_by": { "type": "string" }, "created_at": time,
+                "ends_at": { "type": ["string", "null"], "format": "date-time", "description": "null: when the problem is resolved" },
+                "holds": { "type": "boolean" },
+            },
+        },
         "Incident": {
             "type": "object",
             "required": ["id", "problem", "request_id", "attempt", "stack", "outcome", "state", "summary", "diagnosis", "timeline",
@@ -187,6 +260,11 @@ fn schemas() -> Value {
                 "summary": { "type": "string", "description": "the verdict in one sentence" },
                 "diagnosis": { "type": "object" }, "timeline": { "type": "object" },
                 "first_seen_at": time, "changed_at": time,
+                "silences": {
+                    "type": "array",
+                    "items": { "$ref": "#/components/schemas/Silence" },
+                    "description": "those that hold it, or held it when it came; where one incident is asked for",
+                },
             },
         },
     })

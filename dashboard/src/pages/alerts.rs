@@ -6,6 +6,7 @@ use axum::response::Response;
 use jiff::Timestamp;
 use store::{Delivery, DeliveryState};
 
+use super::silences::SilenceList;
 use super::{Shell, respond};
 use crate::App;
 use crate::error::Failure;
@@ -21,6 +22,7 @@ const DELIVERIES_MAX: u32 = 100;
 struct AlertsPage {
     shell: Shell,
     headline: String,
+    silences: SilenceList,
     rows: Vec<DeliveryView>,
     full: bool,
 }
@@ -44,9 +46,10 @@ pub async fn show(State(app): State<App>) -> Response {
 
 async fn view(app: &App) -> Result<AlertsPage, Failure> {
     let now = app.clock.now();
-    let deliveries = app.store.deliveries(DELIVERIES_MAX).await?;
+    let (deliveries, silences) = tokio::try_join!(app.store.deliveries(DELIVERIES_MAX), app.store.silences(now))?;
     Ok(AlertsPage {
         shell: Shell::new(app, "Alerts", "/alerts", now),
+        silences: SilenceList::new(app, &silences, now),
         headline: headline(&deliveries),
         full: deliveries.len() >= DELIVERIES_MAX as usize,
         rows: deliveries.iter().map(|delivery| delivery_view(app, delivery, now)).collect(),

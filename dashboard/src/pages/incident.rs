@@ -12,6 +12,7 @@ use store::{AttemptRow, Delivery, IncidentFilter};
 use super::advice::AdviceList;
 use super::evidence::{EvidenceTable, anchor};
 use super::proposal::proposal;
+use super::silences::SilenceList;
 use super::{Shell, respond, stacks};
 use crate::App;
 use crate::error::Failure;
@@ -54,6 +55,7 @@ struct IncidentPage {
     evidence: EvidenceTable,
     stacks: Vec<stacks::StackView>,
     original_event: Option<Text>,
+    silences: SilenceList,
     deliveries: Vec<DeliveryView>,
     json: String,
     evidence_json: String,
@@ -110,11 +112,12 @@ async fn view(app: &App, id: &str) -> Result<IncidentPage, Failure> {
     let like = IncidentFilter { problem: Some(incident.problem.as_str().to_owned()), limit: LIKE_MAX, ..IncidentFilter::default() };
     let (evidence, deliveries, like) =
         tokio::try_join!(app.store.incident_evidence(&incident), app.store.deliveries_of(id), app.store.incidents(&like))?;
-    let proposal = proposal(app, &incident, app.clock.now()).await?;
-    Ok(IncidentPage {
-        proposal: proposal.map(|advice| AdviceList::new(&[advice])),
-        ..page(app, &incident, &evidence, &deliveries, like.len())
-    })
+    let now = app.clock.now();
+    let proposal = proposal(app, &incident, now).await?;
+    let silences = SilenceList::new(app, &app.store.silences_of_incident(id, incident.problem.as_str(), now).await?, now);
+    let mut page = page(app, &incident, &evidence, &deliveries, like.len());
+    page.chips.extend((!silences.is_empty()).then(|| words::silenced(silences.holds())));
+    Ok(IncidentPage { proposal: proposal.map(|advice| AdviceList::new(&[advice])), silences, ..page })
 }
 
 fn page(app: &App, incident: &Incident, evidence: &[Evidence], deliveries: &[(Delivery, Vec<AttemptRow>)], like: usize) -> IncidentPage {
@@ -144,6 +147,7 @@ fn page(app: &App, incident: &Incident, evidence: &[Evidence], deliveries: &[(De
         evidence: EvidenceTable::new(evidence, &[diagnosis], evidence_json.clone(), now),
         stacks: stacks::views(evidence),
         original_event: incident.original_event.as_ref().map(event_text),
+        silences: SilenceList::new(app, &[], now),
         deliveries: deliveries.iter().map(|(delivery, attempts)| delivery_view(delivery, attempts, now)).collect(),
         json: app.links.incident_json(incident.id.as_str()),
         evidence_json,

@@ -16,6 +16,7 @@ mod problems;
 mod proposal;
 mod request;
 mod search;
+mod silences;
 mod sources;
 mod stacks;
 mod start;
@@ -43,6 +44,8 @@ pub fn router() -> Router<App> {
         .route("/problems/{id}", get(problem::show))
         .route("/problems/{id}/resolve", post(problem::resolve))
         .route("/problems/{id}/reopen", post(problem::reopen))
+        .route("/problems/{id}/silence", post(silences::of_problem))
+        .route("/silences/{id}/end", post(silences::end))
         .route("/requests/{request_id}", get(request::show))
         .route("/functions/{function}/startup", get(startup::show))
         .route("/search", get(search::show))

@@ -13,6 +13,7 @@ use store::{Delivery, LayerCount, Problem, ProblemState, ReleaseRow};
 use self::telling::TellingRow;
 use super::advice::AdviceList;
 use super::proposal::proposal;
+use super::silences::SilenceList;
 use super::{Shell, failed, respond};
 use crate::App;
 use crate::chart::{Stacked, Window};
@@ -53,6 +54,8 @@ struct ProblemPage {
     chart: Stacked,
     telling: Vec<TellingRow>,
     releases: Vec<ReleaseView>,
+    silences: SilenceList,
+    silence: String,
     deliveries: Vec<DeliveryView>,
     json: String,
 }
@@ -133,12 +136,15 @@ async fn view(app: &App, id: &str) -> Result<ProblemPage, Failure> {
     let now = app.clock.now();
     let problem = app.store.problem(id).await?.ok_or(Failure::NotFound("problem"))?;
     let window = window(&problem, now);
-    let (incidents, trend, releases, deliveries) = tokio::try_join!(
+    let (incidents, trend, releases, deliveries, silences) = tokio::try_join!(
         app.store.incidents_of_problem(id, LOOKED_AT_MAX),
         app.store.problem_trend(id, window.from, window.to, window.buckets),
         app.store.problem_releases(id, RELEASES_MAX),
         app.store.deliveries_of_problem(id, DELIVERIES_MAX),
+        app.store.silences_of_incident(&problem.latest_incident, id, now),
     )?;
+    let holding: Vec<_> = silences.into_iter().filter(|silence| silence.holds_at(now)).collect();
+    let silences = SilenceList::new(app, &holding, now);
     let latest = incidents.iter().find(|stored| stored.incident.id.as_str() == problem.latest_incident);
     let advice = latest.map(|stored| stored.incident.diagnosis.advice.as_slice()).unwrap_or_default();
     let proposal = match latest {
@@ -157,7 +163,7 @@ async fn view(app: &App, id: &str) -> Result<ProblemPage, Failure> {
         .collect();
     Ok(ProblemPage {
         shell: Shell::new(app, summary.plain(), "/problems/", now),
-        chips: vec![words::problem(problem.state)],
+        chips: std::iter::once(words::problem(problem.state)).chain(silences.holds().then(|| words::silenced(true))).collect(),
         lead: Sentence::new(&lead(&problem, now)),
         history: history(&problem, now).map(|history| Sentence::new(&history)),
         count: counted(problem.incidents, "incident", "incidents"),
@@ -180,6 +186,8 @@ async fn view(app: &App, id: &str) -> Result<ProblemPage, Failure> {
             .filter(|row| row.release.is_some() || releases.len() > 1)
             .map(|row| release_view(app, id, row, now))
             .collect(),
+        silences,
+        silence: format!("{}/silence", app.links.problem(id)),
         deliveries: deliveries.iter().map(|delivery| delivery_view(app, delivery, now)).collect(),
         json: app.links.problem_json(id),
         summary,

@@ -3,6 +3,7 @@
 mod api;
 mod pages;
 mod problems;
+mod silences;
 mod startup;
 mod support;
 mod visitor;
@@ -36,6 +37,7 @@ async fn open(store: Store, public_url: &str) -> Visitor {
         ingest_url: "http://127.0.0.1:4318/".to_owned(),
         propose: support::propose,
         startup: support::startup,
+        check_silence: support::check_silence,
         public_url: public_url.to_owned(),
     };
     Visitor::of(dashboard::router(dashboard)).await

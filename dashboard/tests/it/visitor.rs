@@ -28,17 +28,34 @@ impl Visitor {
 
     /// Asks for `path`.
     pub async fn get(&self, path: &str) -> Answer {
-        self.send("GET", path, "").await
+        self.send("GET", path, "", "").await
     }
 
     /// Presses a button that leads to `path`, on a page of `origin`.
     pub async fn press(&self, path: &str, origin: &str) -> Answer {
-        self.send("POST", path, &format!("origin: {origin}\r\ncontent-length: 0\r\n")).await
+        self.submit(path, origin, "").await
     }
 
-    async fn send(&self, method: &str, path: &str, headers: &str) -> Answer {
+    /// Sends a form to `path`, from a page of `origin`.
+    pub async fn submit(&self, path: &str, origin: &str, form: &str) -> Answer {
+        self.send("POST", path, &format!("origin: {origin}\r\ncontent-type: application/x-www-form-urlencoded\r\n"), form).await
+    }
+
+    /// Sends JSON as a program does.
+    pub async fn post_json(&self, path: &str, body: &serde_json::Value) -> Answer {
+        self.send("POST", path, "content-type: application/json\r\n", &body.to_string()).await
+    }
+
+    /// Deletes as a program does.
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.send("DELETE", path, "", "").await
+    }
+
+    async fn send(&self, method: &str, path: &str, headers: &str, body: &str) -> Answer {
         let mut stream = TcpStream::connect(self.address).await.expect("it listens");
-        let request = format!("{method} {path} HTTP/1.1\r\nhost: overrun\r\nconnection: close\r\n{headers}\r\n");
+        let length = body.len();
+        let request =
+            format!("{method} {path} HTTP/1.1\r\nhost: overrun\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}");
         stream.write_all(request.as_bytes()).await.expect("sent");
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).await.expect("received");

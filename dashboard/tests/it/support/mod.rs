@@ -3,6 +3,8 @@
 
 pub mod samples;
 
+use std::collections::BTreeMap;
+
 use domain::{
     Advice, Evidence, Folded, FunctionName, History, Incident, Limit, Millis, Remedy, Section, Seen, StartOfRelease, StartReport,
 };
@@ -83,5 +85,14 @@ fn batch(sample: &Sample) -> Batch {
             .iter()
             .map(|(line, reason, text)| Rejected { line: *line, reason: reason.clone(), text: text.clone() })
             .collect(),
+    }
+}
+
+/// A check of silences that knows one field.
+pub fn check_silence(matchers: &BTreeMap<String, String>, condition: Option<&str>) -> Result<(), String> {
+    match (matchers.keys().find(|name| !["problem", "function"].contains(&name.as_str())), condition) {
+        (Some(name), _) => Err(format!("unknown field `{name}`")),
+        (None, Some("bad")) => Err("expected a CEL condition".to_owned()),
+        _ => Ok(()),
     }
 }
