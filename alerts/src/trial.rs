@@ -4,7 +4,7 @@ use domain::{Confidence, Diagnosis, Incident, IncidentId, IncidentState, Key, Ou
 use jiff::Timestamp;
 use store::DeliveryContext;
 
-use crate::actions::{ActionError, Tools};
+use crate::actions::Connections;
 use crate::notification::Notification;
 use crate::options::AlertOptions;
 use crate::rules::Rules;
@@ -37,17 +37,17 @@ pub async fn fire(rules: &Rules, rule: &str, action: &str, options: &AlertOption
     let target = targets.iter().find(|name| *name == action).and_then(|name| rules.action(name));
     let target =
         target.ok_or_else(|| TrialError::Unknown(format!("expected an action of the rule, found `{action}`; it has {}", known())))?;
-    let tools = Tools::new(rules, options.http_timeout()).map_err(TrialError::Connections)?;
-    let notification = sample(rules, rule, options, now);
-    let attempted = tokio::time::timeout(options.attempt_timeout(), target.attempt(&notification, &tools)).await;
+    let connections = Connections::new(rules, options.http_timeout()).map_err(TrialError::Connections)?;
+    let notification = sample(rules, rule, action, options, now);
+    let attempted = tokio::time::timeout(options.attempt_timeout(), target.tell(&notification, &connections)).await;
     match attempted {
         Ok(Ok(said)) => Ok(said),
-        Ok(Err(error @ (ActionError::Retry { .. } | ActionError::GiveUp { .. }))) => Err(TrialError::Refused(error.detail())),
+        Ok(Err(error)) => Err(TrialError::Refused(error.detail())),
         Err(_) => Err(TrialError::Refused(format!("expected an end within {:?}, found none", options.attempt_timeout()))),
     }
 }
 
-fn sample(rules: &Rules, rule: &str, options: &AlertOptions, now: Timestamp) -> Notification {
+fn sample(rules: &Rules, rule: &str, action: &str, options: &AlertOptions, now: Timestamp) -> Notification {
     let (stack, subject) = (StackName::default(), Key::Request(format!("overrun-test-{now}").as_str().into()));
     let id = IncidentId::derive(&stack, &subject, 1);
     let incident = Incident {
@@ -79,6 +79,7 @@ fn sample(rules: &Rules, rule: &str, options: &AlertOptions, now: Timestamp) -> 
     Notification {
         delivery_id: digest[..32].to_owned(),
         rule: rule.to_owned(),
+        action: action.to_owned(),
         context: DeliveryContext { severity: rules.severity_of(rule).map(str::to_owned), ..DeliveryContext::default() },
         link: Notification::link_to(&options.public_url, &incident),
         incident,

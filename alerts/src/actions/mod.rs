@@ -160,30 +160,60 @@ impl Action {
     /// See [`ActionError`].
     pub(crate) async fn attempt(&self, notification: &Notification, tools: &Tools) -> Result<String, ActionError> {
         match self {
-            Self::Webhook(webhook) => webhook.attempt(notification, &tools.http).await,
-            Self::Sentry(sentry) => sentry.attempt(notification, &tools.http).await,
-            Self::Alertmanager(alertmanager) => alertmanager.attempt(notification, &tools.http).await,
-            Self::Email(email) => email.attempt(notification, tools.mail.as_ref()).await,
-            Self::Retry(retry) => retry.attempt(notification, &tools.http, &tools.desk).await,
+            Self::Retry(retry) => retry.attempt(notification, &tools.connections.http, &tools.desk).await,
+            _ => self.tell(notification, &tools.connections).await,
         }
+    }
+
+    /// Makes one attempt that does nothing but tell; a retry, which would run something, is refused.
+    ///
+    /// # Errors
+    /// See [`ActionError`].
+    pub(crate) async fn tell(&self, notification: &Notification, connections: &Connections) -> Result<String, ActionError> {
+        match self {
+            Self::Webhook(webhook) => webhook.attempt(notification, &connections.http).await,
+            Self::Sentry(sentry) => sentry.attempt(notification, &connections.http).await,
+            Self::Alertmanager(alertmanager) => alertmanager.attempt(notification, &connections.http).await,
+            Self::Email(email) => email.attempt(notification, connections.mail.as_ref()).await,
+            Self::Retry(_) => {
+                let source = "it would run a function, so it takes no samples".into();
+                Err(ActionError::GiveUp { action: retry::KIND, source })
+            }
+        }
+    }
+}
+
+/// Where messages go out.
+#[derive(Clone, Debug)]
+pub(crate) struct Connections {
+    http: outgoing::Clients,
+    mail: Option<email::Mailer>,
+}
+
+impl Connections {
+    /// Opens nothing yet; builds what will.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub(crate) fn new(rules: &Rules, http_timeout: Duration) -> Result<Self, BoxError> {
+        let mail = rules.smtp().map(email::Mailer::new).transpose()?;
+        Ok(Self { http: outgoing::Clients::new(http_timeout)?, mail })
     }
 }
 
 /// What actions share: connections, and where retries are decided.
 #[derive(Clone, Debug)]
 pub(crate) struct Tools {
-    http: outgoing::Clients,
-    mail: Option<email::Mailer>,
+    connections: Connections,
     desk: Desk,
 }
 
 impl Tools {
-    /// Opens nothing yet; builds what will.
+    /// As [`Connections::new`].
     ///
     /// # Errors
     /// When TLS cannot be set up.
     pub(crate) fn new(rules: &Rules, http_timeout: Duration, desk: Desk) -> Result<Self, BoxError> {
-        let mail = rules.smtp().map(email::Mailer::new).transpose()?;
-        Ok(Self { http: outgoing::Clients::new(http_timeout)?, mail, desk })
+        Ok(Self { connections: Connections::new(rules, http_timeout)?, desk })
     }
 }
