@@ -323,8 +323,8 @@ impl Claim {
     /// The identity of this claim.
     #[must_use]
     pub fn id(&self) -> ClaimId {
-        // Room for what most claims come to.
-        let mut json = Vec::with_capacity(1024);
+        // Room for what it comes to, as a rule: the text it was read from, its fields once more, and names.
+        let mut json = Vec::with_capacity(2 * self.raw.len() + 512);
         serde_json::to_writer(&mut json, self).expect("a claim holds only what JSON can say");
         let mut id = [0; 8];
         id.copy_from_slice(&blake3::hash(&json).as_bytes()[..8]);

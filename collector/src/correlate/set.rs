@@ -33,7 +33,8 @@ impl<'a> Set<'a> {
     pub fn by_stack(evidence: &'a [Evidence]) -> Vec<Self> {
         let mut all: Vec<&Evidence> = evidence.iter().collect();
         // Of repeated claims one is kept, by where it stood and not by when it came: arrival changes nothing.
-        all.sort_by_cached_key(|one| (&one.stack, &one.claim, &one.origin, &one.source, one.received_at));
+        // Their moment comes first only because it tells most of them apart at once.
+        all.sort_by_cached_key(|one| (&one.stack, one.claim.observed_at, &one.claim, &one.origin, &one.source, one.received_at));
         all.dedup_by(|a, b| a.stack == b.stack && a.claim == b.claim);
         open_spans::keep_last_words(&mut all);
         all.chunk_by(|a, b| a.stack == b.stack).map(Self::of).collect()

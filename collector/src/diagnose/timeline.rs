@@ -172,12 +172,12 @@ fn calls(case: &Case<'_>, from: Option<Timestamp>, end: Option<Timestamp>) -> Ve
         let Some(ended) = call.ended_at.or(end).filter(|ended| *ended > started) else { continue };
         let kind =
             if call.ended_at.is_none_or(|ended| end.is_some_and(|end| ended > end)) { SegmentKind::Unanswered } else { SegmentKind::Wait };
-        let label = call.target.clone().unwrap_or_else(|| call.operation.clone());
-        let segment = Segment { from: started, to: ended, kind, label: call.operation.clone() };
-        match lanes.iter_mut().find(|lane| lane.label == label) {
-            Some(lane) if lane.segments.iter().any(|earlier| earlier.from == segment.from && earlier.label == segment.label) => {}
-            Some(lane) => lane.segments.push(segment),
-            None => lanes.push(Lane { layer: Layer::Downstream, label, segments: vec![segment], marks: Vec::new() }),
+        let label = call.target.as_ref().unwrap_or(&call.operation);
+        let segment = || Segment { from: started, to: ended, kind, label: call.operation.clone() };
+        match lanes.iter_mut().find(|lane| lane.label == *label) {
+            Some(lane) if lane.segments.iter().any(|earlier| earlier.from == started && earlier.label == call.operation) => {}
+            Some(lane) => lane.segments.push(segment()),
+            None => lanes.push(Lane { layer: Layer::Downstream, label: label.clone(), segments: vec![segment()], marks: Vec::new() }),
         }
     }
     lanes.sort_by_key(|lane| std::cmp::Reverse(lane.segments.iter().map(|s| s.to.as_millisecond() - s.from.as_millisecond()).max()));

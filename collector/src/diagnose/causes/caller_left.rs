@@ -6,13 +6,13 @@
 
 use domain::{Advice, Confidence, Outcome};
 
-use super::Recognised;
+use super::{Calls, Recognised};
 use crate::correlate::Case;
 use crate::diagnose::advice::plain;
 use crate::diagnose::firing::Firing;
 
 /// Recognises the cause.
-pub fn recognise(case: &Case<'_>, firing: &Firing) -> Option<Recognised> {
+pub fn recognise(case: &Case<'_>, firing: &Firing, _: &Calls<'_>) -> Option<Recognised> {
     if firing.outcome != Outcome::CallerLeft {
         return None;
     }

@@ -59,8 +59,32 @@ pub fn is_asked(outcome: Outcome) -> bool {
     matches!(outcome, Outcome::Timeout | Outcome::CallerLeft | Outcome::NearMiss | Outcome::DroppedAtShutdown)
 }
 
-/// The calls that were made within the request, in the order in which they are told.
-pub fn made<'a>(case: &Case<'a>, firing: &Firing) -> Vec<Made<'a>> {
+/// The calls of a request, read once for all causes.
+pub struct Calls<'a> {
+    made: Vec<Made<'a>>,
+    longest: Option<(Made<'a>, Millis)>,
+}
+
+impl<'a> Calls<'a> {
+    /// Reads them.
+    pub fn of(case: &Case<'a>, firing: &Firing) -> Self {
+        let made = made(case, firing);
+        let longest = longest(case, firing, &made);
+        Self { made, longest }
+    }
+
+    /// The calls that were made within the request, in the order in which they are told.
+    pub fn made(&self) -> &[Made<'a>] {
+        &self.made
+    }
+
+    /// The call that took the largest part, if that is most of the time; with the whole of the time.
+    pub fn longest(&self) -> Option<(Made<'a>, Millis)> {
+        self.longest
+    }
+}
+
+fn made<'a>(case: &Case<'a>, firing: &Firing) -> Vec<Made<'a>> {
     let Some((start, end)) = window(case, firing) else { return Vec::new() };
     let told: Vec<&'a Evidence> = case.own.iter().copied().filter(|one| !one.claim.calls.is_empty()).collect();
     if told.is_empty() {
@@ -86,12 +110,11 @@ pub fn made<'a>(case: &Case<'a>, firing: &Firing) -> Vec<Made<'a>> {
         .collect()
 }
 
-/// The call that took the largest part, if that is most of the time; with the whole of the time.
-pub fn longest<'a>(case: &Case<'a>, firing: &Firing) -> Option<(Made<'a>, Millis)> {
+fn longest<'a>(case: &Case<'a>, firing: &Firing, made: &[Made<'a>]) -> Option<(Made<'a>, Millis)> {
     let (start, end) = window(case, firing)?;
     let whole = Millis::between(start, end);
-    let longest = made(case, firing).into_iter().max_by_key(|made| (made.wait(), std::cmp::Reverse(&made.told.claim)))?;
-    (longest.wait().as_ms_f64() >= whole.as_ms_f64() * SHARE_MIN).then_some((longest, whole))
+    let most = made.iter().copied().filter(|made| made.wait().as_ms_f64() >= whole.as_ms_f64() * SHARE_MIN);
+    most.max_by_key(|made| (made.wait(), std::cmp::Reverse(&made.told.claim))).map(|longest| (longest, whole))
 }
 
 /// Up to when a call that was not seen to end is known to have been open: up to the end, unless heartbeats that were due by

@@ -8,24 +8,23 @@
 use domain::Millis;
 
 use super::waiting_on_downstream::{client_timeout_advice, time_left, waited_for};
-use super::{Recognised, calls};
+use super::{Calls, Recognised, calls};
 use crate::correlate::Case;
-use crate::diagnose::cite;
 use crate::diagnose::firing::Firing;
 
 /// Recognises the cause.
-pub fn recognise(case: &Case<'_>, firing: &Firing) -> Option<Recognised> {
+pub fn recognise(case: &Case<'_>, firing: &Firing, calls: &Calls<'_>) -> Option<Recognised> {
     if !calls::is_asked(firing.outcome) {
         return None;
     }
-    let (made, whole) = calls::longest(case, firing)?;
+    let (made, whole) = calls.longest()?;
     let timeout = made.call.client_timeout_ms.filter(|timeout| *timeout > Millis::ZERO)?;
     let left = time_left(case, firing, &made)?;
     if timeout < left {
         return None;
     }
     let text = format!("its client timeout is {timeout}; only {left} were left when it began, so it could not fire in time");
-    let found = waited_for(&made, whole).because(text, vec![cite(made.told)]).change(client_timeout_advice(case, firing, &made));
+    let found = waited_for(&made, whole).and(text).change(client_timeout_advice(case, firing, &made));
     let why = format!("{} went into {}, whose client timeout ({timeout}) is longer than what was left", made.wait(), made.spoken());
     Some(found.says(why))
 }

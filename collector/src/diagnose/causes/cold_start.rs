@@ -8,14 +8,14 @@
 
 use domain::{ClaimedOutcome, Confidence, Evidence, Kind, Millis, Outcome};
 
-use super::Recognised;
+use super::{Calls, Recognised};
 use crate::correlate::{Case, is_watchdog};
 use crate::diagnose::advice::plain;
 use crate::diagnose::cite;
 use crate::diagnose::firing::{Firing, gunicorn};
 
 /// Recognises the cause.
-pub fn recognise(case: &Case<'_>, firing: &Firing) -> Option<Recognised> {
+pub fn recognise(case: &Case<'_>, firing: &Firing, _: &Calls<'_>) -> Option<Recognised> {
     let found = match firing.outcome {
         Outcome::InitTimeout => Some(never_started(case)),
         Outcome::Timeout => inside_invocation(case)

@@ -8,7 +8,7 @@
 use domain::{Claim, ClaimedOutcome, Confidence, Kind, Millis, Value};
 
 use super::Recognised;
-use super::calls::{self, Made};
+use super::calls::{self, Calls, Made};
 use super::stack::{self, Standing};
 use super::waiting_on_downstream::{client_timeout_advice, waited_for};
 use crate::correlate::Case;
@@ -25,15 +25,15 @@ const NODE_CONNECTS: [&str; 2] = ["TCPConnectWrap", "GetAddrInfoReqWrap"];
 const ADVICE: &str = "Look at the path to it: security groups and firewalls (dropped packets look like this, refused ones do not), routes, NAT or VPC endpoint of a function in a VPC, DNS. A connect timeout of a second or two makes it fail at once.";
 
 /// Recognises the cause.
-pub fn recognise(case: &Case<'_>, firing: &Firing) -> Option<Recognised> {
+pub fn recognise(case: &Case<'_>, firing: &Firing, calls: &Calls<'_>) -> Option<Recognised> {
     if !calls::is_asked(firing.outcome) {
         return None;
     }
-    in_a_call(case, firing).or_else(|| in_a_proxy(case, firing)).or_else(|| in_a_stack(case)).or_else(|| in_a_handle(case, firing))
+    in_a_call(case, firing, calls).or_else(|| in_a_proxy(case, firing)).or_else(|| in_a_stack(case)).or_else(|| in_a_handle(case, calls))
 }
 
-fn in_a_call(case: &Case<'_>, firing: &Firing) -> Option<Recognised> {
-    let (made, whole) = calls::longest(case, firing)?;
+fn in_a_call(case: &Case<'_>, firing: &Firing, calls: &Calls<'_>) -> Option<Recognised> {
+    let (made, whole) = calls.longest()?;
     let stuck = phase(&made)?;
     let mut found = waited_for(&made, whole).change(plain("check_network", ADVICE)).change(client_timeout_advice(case, firing, &made));
     found.hidden_by_more_time = Some("the connection that does not come up");
@@ -81,8 +81,8 @@ fn in_a_stack(case: &Case<'_>) -> Option<Recognised> {
 }
 
 /// A Node process that had such a request of the operating system's open when the watchdog looked.
-fn in_a_handle(case: &Case<'_>, firing: &Firing) -> Option<Recognised> {
-    if calls::made(case, firing).iter().any(|made| made.wait() > Millis::ZERO) {
+fn in_a_handle(case: &Case<'_>, calls: &Calls<'_>) -> Option<Recognised> {
+    if calls.made().iter().any(|made| made.wait() > Millis::ZERO) {
         return None;
     }
     let alarm = case.all(Kind::WatchdogFired).last()?;

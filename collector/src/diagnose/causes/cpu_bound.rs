@@ -9,7 +9,7 @@
 use domain::{Confidence, Evidence, Kind, Millis, Outcome};
 
 use super::stack::{self, Sample, Standing};
-use super::{Recognised, calls};
+use super::{Calls, Recognised};
 use crate::correlate::{Case, is_watchdog};
 use crate::diagnose::advice::plain;
 use crate::diagnose::cite;
@@ -25,14 +25,14 @@ const BUSY_MAX: f64 = 4.0;
 const LATE_MIN: Millis = Millis::from_ms(100);
 
 /// Recognises the cause.
-pub fn recognise(case: &Case<'_>, firing: &Firing) -> Option<Recognised> {
+pub fn recognise(case: &Case<'_>, firing: &Firing, calls: &Calls<'_>) -> Option<Recognised> {
     if !matches!(firing.outcome, Outcome::Timeout | Outcome::CallerLeft | Outcome::NearMiss) {
         return None;
     }
     if let Some(found) = limit_on_processor_time(case, firing) {
         return Some(found);
     }
-    if calls::longest(case, firing).is_some() {
+    if calls.longest().is_some() {
         return None;
     }
     let sample = stack::samples(case).into_iter().next();

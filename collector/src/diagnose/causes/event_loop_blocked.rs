@@ -8,7 +8,7 @@
 use domain::{Confidence, Evidence, Kind, Millis, Outcome};
 
 use super::Recognised;
-use super::calls::SHARE_MIN;
+use super::calls::{Calls, SHARE_MIN};
 use super::stack::{self, Sample, Standing};
 use crate::correlate::{Case, Ending};
 use crate::diagnose::advice::plain;
@@ -22,7 +22,7 @@ const LOOP_CLASSES: [&str; 5] = ["uvicorn", "gevent", "eventlet", "tornado", "ai
 const LOOPS: [&str; 6] = ["asyncio/", "uvloop", "gevent/", "eventlet/", "tornado/", "node:internal/"];
 
 /// Recognises the cause.
-pub fn recognise(case: &Case<'_>, firing: &Firing) -> Option<Recognised> {
+pub fn recognise(case: &Case<'_>, firing: &Firing, _: &Calls<'_>) -> Option<Recognised> {
     if !matches!(firing.outcome, Outcome::Timeout | Outcome::CallerLeft | Outcome::NearMiss) {
         return None;
     }

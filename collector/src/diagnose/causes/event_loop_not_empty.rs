@@ -9,7 +9,7 @@
 use domain::{Advice, ClaimedOutcome, Confidence, Evidence, Kind, Millis, Outcome, Value};
 use jiff::Timestamp;
 
-use super::Recognised;
+use super::{Calls, Recognised};
 use crate::correlate::{Case, is_watchdog};
 use crate::diagnose::advice::change;
 use crate::diagnose::cite;
@@ -21,7 +21,7 @@ const AFTER_MIN: Millis = Millis::from_ms(250);
 const NAMED_MAX: usize = 4;
 
 /// Recognises the cause.
-pub fn recognise(case: &Case<'_>, firing: &Firing) -> Option<Recognised> {
+pub fn recognise(case: &Case<'_>, firing: &Firing, _: &Calls<'_>) -> Option<Recognised> {
     let platforms = case.own.iter().any(|one| one.claim.platform.as_ref() == Some(&domain::Product::AWS_LAMBDA));
     if firing.outcome != Outcome::Timeout || !platforms || is_runtime_done(case) {
         return None;

@@ -7,7 +7,7 @@
 
 use domain::{Advice, Confidence, Limit, Millis, Outcome};
 
-use super::Recognised;
+use super::{Calls, Recognised};
 use crate::correlate::Case;
 use crate::diagnose::advice::plain;
 use crate::diagnose::firing::Firing;
@@ -15,7 +15,7 @@ use crate::diagnose::order;
 use crate::estimate::as_written;
 
 /// Recognises the cause.
-pub fn recognise(case: &Case<'_>, firing: &Firing) -> Option<Recognised> {
+pub fn recognise(case: &Case<'_>, firing: &Firing, _: &Calls<'_>) -> Option<Recognised> {
     let grace = firing.limit.as_ref().filter(|_| firing.outcome == Outcome::DroppedAtShutdown)?;
     let waited = case.worker.as_ref().and_then(|end| Some(Millis::between(end.stopping_at?, end.at?)));
     let text = match grace.value_ms {

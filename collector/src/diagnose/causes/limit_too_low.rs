@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use domain::{Confidence, Evidence, Kind, Millis, Outcome};
 use jiff::Timestamp;
 
-use super::Recognised;
+use super::{Calls, Recognised};
 use crate::correlate::Case;
 use crate::diagnose::cite_all;
 use crate::diagnose::firing::Firing;
@@ -28,7 +28,7 @@ const LAST_MAX: f64 = 0.125;
 const CITED_MAX: usize = 3;
 
 /// Recognises the cause.
-pub fn recognise(case: &Case<'_>, firing: &Firing) -> Option<Recognised> {
+pub fn recognise(case: &Case<'_>, firing: &Firing, _: &Calls<'_>) -> Option<Recognised> {
     if firing.outcome != Outcome::Timeout || firing.limit.is_none() {
         return None;
     }

@@ -7,13 +7,13 @@
 
 use domain::{Confidence, KnownFrom, Limit, Outcome};
 
-use super::Recognised;
+use super::{Calls, Recognised};
 use crate::correlate::Case;
 use crate::diagnose::firing::Firing;
 use crate::diagnose::order;
 
 /// Recognises the cause.
-pub fn recognise(case: &Case<'_>, firing: &Firing) -> Option<Recognised> {
+pub fn recognise(case: &Case<'_>, firing: &Firing, _: &Calls<'_>) -> Option<Recognised> {
     let outer = firing.limit.as_ref().filter(|_| matches!(firing.outcome, Outcome::Timeout | Outcome::CallerLeft))?;
     let inside = order::inside(case, firing);
     let inner = inside.iter().find(|inner| order::is_inverted(outer, inner))?;

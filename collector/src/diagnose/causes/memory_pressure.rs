@@ -7,7 +7,7 @@
 
 use domain::{Advice, Confidence, Evidence, Kind, Outcome, Product, Reason};
 
-use super::Recognised;
+use super::{Calls, Recognised};
 use crate::correlate::{Case, is_watchdog};
 use crate::diagnose::advice::{LAMBDA_PLACE, change, plain};
 use crate::diagnose::cite;
@@ -19,7 +19,7 @@ const MIB: f64 = 1_048_576.0;
 const FULL_MIN: f64 = 0.95;
 
 /// Recognises the cause.
-pub fn recognise(case: &Case<'_>, firing: &Firing) -> Option<Recognised> {
+pub fn recognise(case: &Case<'_>, firing: &Firing, _: &Calls<'_>) -> Option<Recognised> {
     let found = match firing.outcome {
         Outcome::OutOfMemory => Recognised::new(Confidence::Certain),
         Outcome::Timeout => {

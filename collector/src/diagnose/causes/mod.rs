@@ -25,6 +25,7 @@ mod worker_starved;
 
 use domain::{Advice, Cause, Citation, Confidence, Millis, Reason};
 
+use self::calls::Calls;
 use super::firing::Firing;
 use crate::correlate::Case;
 
@@ -58,6 +59,12 @@ impl Recognised {
         self
     }
 
+    /// With one more step that rests on what the one before rests on.
+    pub fn and(self, text: impl Into<String>) -> Self {
+        let same = self.reasons.last().map(|reason| reason.evidence.clone()).unwrap_or_default();
+        self.because(text, same)
+    }
+
     /// With the end of the verdict's sentence.
     pub fn says(self, why: impl Into<String>) -> Self {
         Self { why: Some(why.into()), ..self }
@@ -70,8 +77,8 @@ impl Recognised {
     }
 }
 
-/// How a cause looks at a case.
-pub type Recognise = fn(&Case<'_>, &Firing) -> Option<Recognised>;
+/// How a cause looks at a case, and at the calls that were made in it.
+type Recognise = fn(&Case<'_>, &Firing, &Calls<'_>) -> Option<Recognised>;
 
 /// Every cause: its name, which is that of its page in `docs/causes/`, and how it is recognised. The more specific first: what
 /// ended the process, what kept the handler from beginning or the worker from living, what it did, and last what only tells
@@ -98,7 +105,8 @@ pub const CAUSES: [(&str, Recognise); 17] = [
 
 /// The cause of a case, and all that its file says about it.
 pub fn recognise(case: &Case<'_>, firing: &Firing) -> (Cause, Recognised) {
-    let found = CAUSES.iter().find_map(|(id, recognise)| Some((*id, recognise(case, firing)?)));
+    let calls = Calls::of(case, firing);
+    let found = CAUSES.iter().find_map(|(id, recognise)| Some((*id, recognise(case, firing, &calls)?)));
     let (id, found) = found.unwrap_or_else(|| (Cause::UNKNOWN, Recognised::new(Confidence::Unknown)));
     let (operation, waited_ms) = (found.operation.clone(), found.waited_ms);
     (Cause { id: id.to_owned(), operation, waited_ms, confidence: found.confidence }, found)

@@ -6,19 +6,18 @@
 //! What to change: set one, short enough to answer when it fires.
 
 use super::waiting_on_downstream::{client_timeout_advice, waited_for};
-use super::{Recognised, calls};
+use super::{Calls, Recognised, calls};
 use crate::correlate::Case;
-use crate::diagnose::cite;
 use crate::diagnose::firing::Firing;
 
 /// Recognises the cause.
-pub fn recognise(case: &Case<'_>, firing: &Firing) -> Option<Recognised> {
+pub fn recognise(case: &Case<'_>, firing: &Firing, calls: &Calls<'_>) -> Option<Recognised> {
     if !calls::is_asked(firing.outcome) {
         return None;
     }
-    let (made, whole) = calls::longest(case, firing).filter(|(made, _)| made.call.no_client_timeout)?;
+    let (made, whole) = calls.longest().filter(|(made, _)| made.call.no_client_timeout)?;
     let found = waited_for(&made, whole)
-        .because("that call has no client timeout: it would have waited for ever", vec![cite(made.told)])
+        .and("that call has no client timeout: it would have waited for ever")
         .change(client_timeout_advice(case, firing, &made));
     let why = format!("{} went into {}, which has no client timeout", made.wait(), made.spoken());
     Some(found.says(why))

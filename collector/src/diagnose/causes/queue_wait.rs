@@ -5,11 +5,11 @@
 //! (`cold_start`), which is stated apart.
 //! What to change: more capacity behind the queue, or shorter work; a longer limit makes the queue longer.
 
-use domain::{Confidence, Evidence, Millis, Outcome};
+use domain::{Confidence, Evidence, Kind, Millis, Outcome};
 
 use super::Recognised;
-use super::calls::SHARE_MIN;
-use crate::correlate::Case;
+use super::calls::{Calls, SHARE_MIN};
+use crate::correlate::{Case, is_watchdog};
 use crate::diagnose::advice::plain;
 use crate::diagnose::cite;
 use crate::diagnose::firing::Firing;
@@ -18,7 +18,7 @@ use crate::diagnose::firing::Firing;
 const QUEUE_LIMITS: [(&str, &str); 2] = [("haproxy", "timeout queue"), ("rack_timeout", "wait_timeout")];
 
 /// Recognises the cause.
-pub fn recognise(case: &Case<'_>, firing: &Firing) -> Option<Recognised> {
+pub fn recognise(case: &Case<'_>, firing: &Firing, _: &Calls<'_>) -> Option<Recognised> {
     if !matches!(firing.outcome, Outcome::Timeout | Outcome::CallerLeft | Outcome::NearMiss) {
         return None;
     }
@@ -41,7 +41,7 @@ fn limit_on_queue(case: &Case<'_>, firing: &Firing) -> Option<Recognised> {
 
 /// What the watchdog found left of the limit when the handler was entered.
 fn at_entry(case: &Case<'_>) -> Option<Recognised> {
-    let told = |one: &&Evidence| one.claim.attributes.contains_key("budget_at_entry_ms");
+    let told = |one: &&Evidence| is_watchdog(one.claim.kind) && one.claim.attributes.contains_key("budget_at_entry_ms");
     let event = case.own.iter().copied().find(told)?;
     let left = event.claim.millis("budget_at_entry_ms")?;
     let limit = event.claim.limit.as_ref().and_then(|limit| limit.value_ms).or_else(|| event.claim.millis("limit_ms"))?;
@@ -53,7 +53,9 @@ fn at_entry(case: &Case<'_>) -> Option<Recognised> {
 /// Time in a queue that a line states beside the request's own.
 fn stated(case: &Case<'_>, firing: &Firing) -> Option<Recognised> {
     let limit = firing.limit.as_ref().and_then(|limit| limit.value_ms);
-    let queued = case.own.iter().filter_map(|one| Some((*one, one.claim.millis("queue_ms").or_else(|| one.claim.millis("wait_ms"))?)));
+    // Logs say it, spans do not.
+    let lines = case.own.iter().filter(|one| one.claim.kind != Kind::Span);
+    let queued = lines.filter_map(|one| Some((*one, one.claim.millis("queue_ms").or_else(|| one.claim.millis("wait_ms"))?)));
     let (told, waited) = queued.max_by_key(|(_, waited)| *waited)?;
     // OpenWhisk counts the wait apart from the action's own limit: who waited was the caller.
     let counts =

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use domain::{Advice, Confidence, Millis};
 
 use super::Recognised;
-use super::calls::{self, Made, SHARE_MIN};
+use super::calls::{self, Calls, Made, SHARE_MIN};
 use crate::correlate::Case;
 use crate::diagnose::advice::plain;
 use crate::diagnose::cite_all;
@@ -26,14 +26,14 @@ const OVERLAP_MAX: f64 = 0.2;
 const CITED_MAX: usize = 5;
 
 /// Recognises the cause.
-pub fn recognise(case: &Case<'_>, firing: &Firing) -> Option<Recognised> {
+pub fn recognise(case: &Case<'_>, firing: &Firing, calls: &Calls<'_>) -> Option<Recognised> {
     if !calls::is_asked(firing.outcome) {
         return None;
     }
     let (start, end) = calls::window(case, firing)?;
     let whole = Millis::between(start, end);
     let mut groups: BTreeMap<String, Vec<Made<'_>>> = BTreeMap::new();
-    for made in calls::made(case, firing) {
+    for made in calls.made().iter().copied() {
         groups.entry(steady::operation(&made.spoken())).or_default().push(made);
     }
     let mut found: Vec<(Millis, Vec<Made<'_>>)> = groups.into_values().filter_map(|group| in_sequence(group, whole)).collect();

@@ -9,7 +9,7 @@
 use domain::{Advice, ClaimedOutcome, Confidence, Evidence, Kind, Millis, Outcome, Product};
 
 use super::waiting_on_downstream::waited_for;
-use super::{Recognised, calls, stack};
+use super::{Calls, Recognised, stack};
 use crate::correlate::Case;
 use crate::diagnose::advice::plain;
 use crate::diagnose::firing::Firing;
@@ -45,11 +45,11 @@ const FILES: [&str; 9] = [
 ];
 
 /// Recognises the cause.
-pub fn recognise(case: &Case<'_>, firing: &Firing) -> Option<Recognised> {
+pub fn recognise(case: &Case<'_>, firing: &Firing, calls: &Calls<'_>) -> Option<Recognised> {
     if !matches!(firing.outcome, Outcome::Timeout | Outcome::CallerLeft | Outcome::NearMiss) {
         return None;
     }
-    in_an_extension(case, firing).or_else(|| in_a_call(case, firing)).or_else(|| in_a_stack(case))
+    in_an_extension(case, firing).or_else(|| in_a_call(calls)).or_else(|| in_a_stack(case))
 }
 
 /// The runtime had answered; only extensions keep an invocation open after that.
@@ -75,8 +75,8 @@ fn by_durations(case: &Case<'_>, done: &Evidence) -> Option<Millis> {
     Some(whole.minus(done.claim.elapsed_ms?))
 }
 
-fn in_a_call(case: &Case<'_>, firing: &Firing) -> Option<Recognised> {
-    let (made, whole) = calls::longest(case, firing)?;
+fn in_a_call(calls: &Calls<'_>) -> Option<Recognised> {
+    let (made, whole) = calls.longest()?;
     let spoken = made.spoken();
     let name = made.told.claim.text("name").unwrap_or_default();
     let is_exporters = |text: &str| NAMES.iter().any(|name| text.contains(name)) || PORTS.iter().any(|port| text.ends_with(port));

@@ -9,7 +9,7 @@
 use domain::{Advice, Confidence, Millis};
 
 use super::Recognised;
-use super::calls::{self, Made};
+use super::calls::{self, Calls, Made};
 use super::stack::{self, Standing};
 use crate::correlate::{Case, is_open};
 use crate::diagnose::advice::{change, plain};
@@ -17,19 +17,19 @@ use crate::diagnose::cite;
 use crate::diagnose::firing::Firing;
 
 /// Recognises the cause.
-pub fn recognise(case: &Case<'_>, firing: &Firing) -> Option<Recognised> {
+pub fn recognise(case: &Case<'_>, firing: &Firing, calls: &Calls<'_>) -> Option<Recognised> {
     if !calls::is_asked(firing.outcome) {
         return None;
     }
-    longest_call(case, firing).or_else(|| at_a_socket(case))
+    longest_call(case, firing, calls).or_else(|| at_a_socket(case))
 }
 
-fn longest_call(case: &Case<'_>, firing: &Firing) -> Option<Recognised> {
-    let (made, whole) = calls::longest(case, firing)?;
+fn longest_call(case: &Case<'_>, firing: &Firing, calls: &Calls<'_>) -> Option<Recognised> {
+    let (made, whole) = calls.longest()?;
     let mut found = waited_for(&made, whole);
     if let Some(timeout) = made.call.client_timeout_ms {
         let text = format!("its client timeout is {timeout}, and did not end it: many clients count each read by itself");
-        found = found.because(text, vec![cite(made.told)]);
+        found = found.and(text);
     }
     let why = format!("{} went into {}", made.wait(), made.spoken());
     Some(found.change(client_timeout_advice(case, firing, &made)).says(why))
@@ -49,11 +49,11 @@ pub fn waited_for(made: &Made<'_>, whole: Millis) -> Recognised {
         hidden_by_more_time: Some("the slow call"),
         ..Recognised::new(Confidence::Certain)
     };
-    let found = found.because(text, vec![cite(made.told)]);
+    let found = found.and(text);
     match made.told.claim.elapsed_ms.filter(|_| is_open(&made.told.claim)) {
         Some(open_for) => {
             let text = format!("its span was still open at its last heartbeat, {open_for} after it had begun");
-            found.because(text, vec![cite(made.told)])
+            found.and(text)
         }
         None => found,
     }

@@ -10,7 +10,7 @@ use domain::{Claim, Confidence, Evidence, Kind, Layer, Millis, Outcome, RequestI
 use jiff::Timestamp;
 
 use super::Recognised;
-use super::calls::SHARE_MIN;
+use super::calls::{Calls, SHARE_MIN};
 use crate::correlate::{Blame, Case, Ending, is_proxys};
 use crate::diagnose::advice::plain;
 use crate::diagnose::cite;
@@ -22,7 +22,7 @@ const SLACK: Millis = Millis::from_ms(2000);
 const GAP_MIN: Millis = Millis::from_ms(1000);
 
 /// Recognises the cause.
-pub fn recognise(case: &Case<'_>, firing: &Firing) -> Option<Recognised> {
+pub fn recognise(case: &Case<'_>, firing: &Firing, _: &Calls<'_>) -> Option<Recognised> {
     let found = match firing.outcome {
         Outcome::Timeout => held_by_another(case, firing).or_else(|| interpreter_held(case)).or_else(|| taken_late(case, firing)),
         Outcome::CallerLeft => taken_late(case, firing),

@@ -112,13 +112,15 @@ const PROGRAMS: &[(&str, Fired)] = &[
     ("azure", azure::fired),
     ("vercel", vercel::fired),
     ("caller", caller::fired),
-    ("watchdog", watchdog::fired),
 ];
 
 /// The firing that decides the case.
 pub fn first(case: &Case<'_>) -> Option<Firing> {
     let mut fired: Vec<Firing> = PROGRAMS.iter().filter_map(|(_, fired)| fired(case)).collect();
     // A server's or platform's word outweighs a watchdog's suspicion; among words, the earlier act; among equals, the order above.
+    if fired.iter().all(|firing| weight(firing) > 0) {
+        fired.extend(watchdog::fired(case));
+    }
     fired.sort_by_key(|firing| (weight(firing), firing.at.unwrap_or(Timestamp::MAX)));
     let mut fired = fired.into_iter();
     let mut first = fired.next()?;
