@@ -49,7 +49,7 @@ pub fn waited_for(made: &Made<'_>, whole: Millis) -> Recognised {
         hidden_by_more_time: Some("the slow call"),
         ..Recognised::new(Confidence::Certain)
     };
-    let found = found.and(text);
+    let found = found.because(text, vec![cite(made.told)]);
     match made.told.claim.elapsed_ms.filter(|_| is_open(&made.told.claim)) {
         Some(open_for) => {
             let text = format!("its span was still open at its last heartbeat, {open_for} after it had begun");
