@@ -88,6 +88,19 @@ pub(super) fn read_record(object: &Map<String, Value>, _raw: &str) -> Option<Vec
     })
 }
 
+/// With what base64 of gzip begins.
+const BASE64_OF_GZIP: &[u8] = b"H4sI";
+
+/// Reads base64 of gzip that stands alone, as it is copied out of an event or a record, perhaps broken into lines, or several
+/// of them. `None` when the input is something else.
+pub(super) fn parse_bare(input: &[u8], context: &Context) -> Option<Parsed> {
+    input.trim_ascii_start().starts_with(BASE64_OF_GZIP).then_some(())?;
+    let lines = input.split(|byte| *byte == b'\n');
+    let members: Vec<Vec<u8>> = lines.map(|line| STANDARD.decode(line.trim_ascii())).collect::<Result<_, _>>().ok()?;
+    let fates = read_delivered(&members.concat(), context);
+    Some(Parsed { lines: fates.len() as u64, items: (1..).zip(fates).map(|(line, fate)| Item { line, fate }).collect() })
+}
+
 /// The messages in a body or in one record of a delivery stream.
 fn messages(input: &[u8]) -> Result<Vec<Message>, String> {
     let trimmed = input.trim_ascii();
@@ -252,6 +265,12 @@ mod tests {
         let base64 = STANDARD.encode(zipped(MESSAGE));
         assert_eq!(claims(parse(base64.as_bytes(), &Context::default())), plain);
         assert_eq!(claims(parse(format!(r#"{{"awslogs":{{"data":"{base64}"}}}}"#).as_bytes(), &Context::default())), plain);
+        let broken = base64.as_bytes().chunks(76).collect::<Vec<_>>().join(&b"\r\n"[..]);
+        for text in [base64.as_bytes(), &broken, format!("\n{base64}\n").as_bytes()] {
+            assert_eq!(claims(Format::Auto.parse(text, &Context::default())), plain);
+        }
+        let others = format!("{base64}\n{base64}\n");
+        assert_eq!(claims(Format::Auto.parse(others.as_bytes(), &Context::default())).len(), 4);
         let twice = STANDARD.encode([zipped(MESSAGE), zipped(MESSAGE)].concat());
         assert_eq!(claims(parse(twice.as_bytes(), &Context::default())).len(), 4);
     }
@@ -260,6 +279,16 @@ mod tests {
     fn a_control_message_says_nothing() {
         let control = br#"{"messageType":"CONTROL_MESSAGE","owner":"CloudwatchLogs","logGroup":"","logStream":"","logEvents":[{"id":"","timestamp":1,"message":"CWL CONTROL MESSAGE"}]}"#;
         assert!(matches!(parse(control, &Context::default()).items[..], [Item { fate: Fate::Ignored(_), .. }]));
+    }
+
+    #[test]
+    fn what_only_begins_like_base64_of_gzip_is_a_line() {
+        for text in ["H4sI is what it begins with", "H4sIAAAA\nREPORT RequestId: x", "H4sI"] {
+            let items = Format::Auto.parse(text.as_bytes(), &Context::default()).items;
+            let expected = if text == "H4sI" { "rejected" } else { "ignored" };
+            let rejected = matches!(items[0].fate, Fate::Rejected(_));
+            assert_eq!(rejected, expected == "rejected", "{text}");
+        }
     }
 
     #[test]

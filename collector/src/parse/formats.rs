@@ -300,12 +300,16 @@ impl Format {
     pub fn parse(self, input: &[u8], context: &Context) -> Parsed {
         match self.entry().2.body {
             Some(body) => body(input, context),
+            None if self == Self::Journald => {
+                journald::export::parse(input, context).unwrap_or_else(|| events::parse(self, input, context))
+            }
             None if self != Self::Auto => events::parse(self, input, context),
+            None if journald::export::begins(input) => Self::Journald.parse(input, context),
             None if syslog::is_counted(input) => syslog::parse(input, context),
             None => match otlp::protobuf_signal(input) {
                 Some(signal) => signal.parse(input, context),
                 None if is_binary(input) && loki::looks_like_push(input) => loki::parse(input, context),
-                None => events::parse(self, input, context),
+                None => cloudwatch::parse_bare(input, context).unwrap_or_else(|| events::parse(self, input, context)),
             },
         }
     }

@@ -1,4 +1,5 @@
-//! systemd's journal as JSON: `journalctl -o json`, `json-pretty`, `json-seq` and `json-sse`.
+//! systemd's journal: as JSON (`journalctl -o json`, `json-pretty`, `json-seq`, `json-sse`), and in its export format, see
+//! `export.rs`.
 //!
 //! ```text
 //! {"__REALTIME_TIMESTAMP":"1770804003002000","_HOSTNAME":"web-1","SYSLOG_IDENTIFIER":"gunicorn","_SYSTEMD_UNIT":"shop.service",
@@ -7,6 +8,8 @@
 //!
 //! systemd's "Journal JSON Format" and `systemd.journal-fields`, read in November 2026. Fields are texts; one that is not UTF-8
 //! is a list of bytes, one that occurs twice a list of texts, one that is too large `null`. `docs/formats/journald.md`.
+
+pub(super) mod export;
 
 use domain::{Instance, Value as Fact};
 use jiff::Timestamp;
@@ -20,8 +23,12 @@ pub const FORMAT: &str = "journald";
 /// Takes a message out of a journal entry; `None` when the object is none.
 pub(super) fn open(object: &Map<String, Value>) -> Option<(Envelope, String)> {
     object.contains_key("__REALTIME_TIMESTAMP").then_some(())?;
-    let message = text_of(object.get("MESSAGE")?)?;
-    let field = |name: &str| object.get(name).and_then(text_of);
+    message(|name| object.get(name).and_then(text_of))
+}
+
+/// The message of an entry with these fields, and what else they say; `None` when there is none.
+fn message(field: impl Fn(&str) -> Option<String>) -> Option<(Envelope, String)> {
+    let message = field("MESSAGE")?;
     let at = ["_SOURCE_REALTIME_TIMESTAMP", "__REALTIME_TIMESTAMP"].into_iter().find_map(|name| moment(&field(name)?));
     // Process IDs of a container are its own, not its machine's.
     let instance = field("CONTAINER_NAME").or_else(|| field("CONTAINER_ID")).or_else(|| field("_HOSTNAME"));

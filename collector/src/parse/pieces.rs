@@ -3,7 +3,7 @@
 //! A piece ends where a line begins an event of its own; only what a format says of such lines is asked. So an event with its
 //! continuation lines stays in one piece, and an input yields the same items as if it were read as a whole.
 
-use super::{Context, Format, Item, Parsed, otlp};
+use super::{Context, Format, Item, Parsed, journald, otlp};
 
 /// A piece is at least this long: some 2,000 lines of a log, as many as a commit takes.
 const PIECE_BYTES: usize = 256 << 10;
@@ -28,7 +28,8 @@ pub fn pieces(format: Format, input: Vec<u8>, context: Context) -> Box<dyn Itera
 
 /// Whether lines can be read for themselves: the format has lines, and this input is no document that spans them.
 fn is_one_event_a_line(format: Format, input: &[u8]) -> bool {
-    if format.is_of_bodies() || format.line_readers().next().is_none() || otlp::protobuf_signal(input).is_some() {
+    let is_whole = || otlp::protobuf_signal(input).is_some() || journald::export::begins(input);
+    if format.is_of_bodies() || format.line_readers().next().is_none() || is_whole() {
         return false;
     }
     let first = input.split(|b| *b == b'\n').find(|line| !line.trim_ascii().is_empty()).unwrap_or_default().trim_ascii();

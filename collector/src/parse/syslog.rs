@@ -9,6 +9,7 @@
 //! RFC 5424, 3164 and 6587, and lines of util-linux's `logger` and of Heroku's TCP drains (which leave structured data out, as
 //! `logplex.rs` says), November 2026. A moment of RFC 3164 has neither year nor zone, so it is none. `docs/formats/syslog.md`.
 
+mod escapes;
 pub mod frame;
 mod message;
 
@@ -57,7 +58,7 @@ pub fn parse(input: &[u8], context: &Context) -> Parsed {
         Ok(match read {
             Some(message) => {
                 let facts = facts(&message);
-                (Envelope { facts: facts.clone(), ..envelope(&message, FORMAT) }, message.text.to_owned(), facts)
+                (Envelope { facts: facts.clone(), ..envelope(&message, FORMAT) }, escapes::undone(message.text), facts)
             }
             None => (Envelope::default(), text.to_owned(), Facts::new()),
         })

@@ -67,7 +67,7 @@ impl<'a> Message<'a> {
             None => None,
         };
         let (data, text) = structured_data(rest);
-        Some(Self { priority, at, host, app, proc_id, msg_id, data, text: without_mark(text) })
+        Some(Self { priority, at, host, app, proc_id, msg_id, data, text: without_space(without_mark(text)) })
     }
 
     /// `Oct 11 22:14:15 mymachine su[42]: text`; the host is left out by programs that write to their own machine's socket.
@@ -186,6 +186,12 @@ fn quoted(text: &str) -> Option<(String, &str)> {
         }
     }
     None
+}
+
+/// rsyslog's `RSYSLOG_SyslogProtocol23Format` writes the space that stood behind an older message's tag before its text. One
+/// that is indented keeps its indentation.
+fn without_space(text: &str) -> &str {
+    text.strip_prefix(' ').filter(|rest| !rest.starts_with(char::is_whitespace)).unwrap_or(text)
 }
 
 fn without_mark(text: &str) -> &str {

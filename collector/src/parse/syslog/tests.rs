@@ -71,6 +71,23 @@ fn a_servers_lines_behind_syslog_are_the_servers_and_belong_together() {
     assert!(items[0]["stacks"][0]["frames"].as_array().is_some_and(|frames| !frames.is_empty()), "{items:#?}");
 }
 
+/// rsyslog's template has two spaces in front of what came in the older format, and escapes control characters.
+#[test]
+fn what_rsyslog_passes_on_is_read_as_if_it_had_come_by_itself() {
+    let items = read(Format::Syslog, include_str!("../../../../tests/fixtures/syslog/rsyslog.log"));
+    let told: Vec<_> = items.iter().map(|item| (item["kind"].clone(), item["pid"].clone(), item["app"].clone())).collect();
+    let expected =
+        [("invocation_start", "octet"), ("timeout_notice", "octet"), ("invocation_end", "octet"), ("invocation_report", "octet")];
+    let lambdas = expected.map(|(kind, app)| (kind.into(), serde_json::Value::Null, app.into()));
+    assert_eq!(told[..4], lambdas, "{items:#?}");
+    assert_eq!(items[3]["outcome"], "timeout", "it stands behind the last tab");
+    assert_eq!(
+        told[4..],
+        [("worker_timeout".into(), 322.into(), "gunicorn".into()), ("request_error".into(), 322.into(), "gunicorn".into())]
+    );
+    assert!(items[5]["stacks"][0]["frames"].as_array().is_some_and(|frames| !frames.is_empty()), "{items:#?}");
+}
+
 #[test]
 fn what_cannot_be_read_costs_no_neighbour() {
     let text =
