@@ -3,6 +3,8 @@
 //! Load generator, daemon and Postgres share the machine, as they do on a small host. Rates differ from run to run; the
 //! ratio within a run is the figure. Each round measures both, one after the other, and the median of the rounds counts.
 
+mod alerts;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -60,20 +62,29 @@ pub async fn run(args: BenchArgs) -> anyhow::Result<()> {
     for address in [&mut config.ingest.http, &mut config.ingest.grpc, &mut config.dashboard.http] {
         address.set_port(0);
     }
+    let hook = alerts::Hook::open().await?;
+    let rules = dir.join("rules.toml");
+    std::fs::write(&rules, hook.rules())?;
+    config.alerts.rules_file = Some(rules);
     let stop = CancellationToken::new();
-    let outcome = measure(&args, config, &stop).await;
+    let outcome = measure(&args, config, &hook, &stop).await;
     let _ = std::fs::remove_dir_all(&dir);
     outcome
 }
 
-async fn measure(args: &BenchArgs, config: Config, stop: &CancellationToken) -> anyhow::Result<()> {
+async fn measure(args: &BenchArgs, config: Config, hook: &alerts::Hook, stop: &CancellationToken) -> anyhow::Result<()> {
     // A second pair of hands on the same database copies beside the daemon.
     let database = serve::Database::open(&config).await?;
+    let dir = config.data_dir.clone().context("the benchmark has a directory of its own")?;
     let mut own = config;
     own.database.url = Some(secrecy::SecretString::from(database.url()));
     let (ready, addresses) = oneshot::channel();
     let daemon = tokio::spawn(serve::until(own, Arc::new(SystemClock), stop.clone(), ready));
     let addresses = addresses.await.context("the daemon did not start")?;
+    let alerts = alerts::measure(&addresses, hook, &dir).await?;
+    if !args.json {
+        println!("{alerts}");
+    }
     let mut rounds = Vec::new();
     for number in 1..=args.rounds {
         let round = round(&addresses, &database.store, Duration::from_secs(args.seconds)).await?;
@@ -88,7 +99,7 @@ async fn measure(args: &BenchArgs, config: Config, stop: &CancellationToken) -> 
     if args.json {
         println!(
             "{}",
-            serde_json::json!({ "median": median, "rounds": rounds, "single_event_ack_ms": { "p50": single.0, "p99": single.1 } })
+            serde_json::json!({ "median": median, "rounds": rounds, "single_event_ack_ms": { "p50": single.0, "p99": single.1 }, "alerts": alerts })
         );
     } else {
         println!("median:  {}", said(median));

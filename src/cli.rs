@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use domain::StackName;
 
 use crate::config::Config;
-use crate::{bench, check_config, demo, explain, lint, migrate, parse, rules, serve, ship, silence, startup};
+use crate::{bench, check_config, deliveries, demo, explain, lint, migrate, parse, retry, rules, serve, ship, silence, startup};
 
 /// Which layer's limit fired, what was in flight, and what to change.
 #[derive(Debug, Parser)]
@@ -33,6 +33,11 @@ enum Command {
     Ship(ship::ShipArgs),
     /// Show where the start of a function goes, cold against warm, and what makes it shorter
     Startup(startup::StartupArgs),
+    /// Run requests of a problem again that overran, or say what would be done
+    Retry(retry::RetryArgs),
+    /// What alerts could not deliver
+    #[command(subcommand)]
+    Deliveries(deliveries::DeliveriesCommand),
     /// Alert rules
     #[command(subcommand)]
     Rules(rules::RulesCommand),
@@ -92,6 +97,8 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve(args) => block_on(serve::run(args.load()?)),
         Command::Demo(args) => block_on(demo::run(args)),
         Command::Startup(args) => block_on(startup::run(args)),
+        Command::Deliveries(command) => block_on(deliveries::run(command)),
+        Command::Retry(args) => block_on(retry::run(args)),
         Command::Ship(args) => block_on(ship::run(args)),
         Command::Silence(command) => block_on(silence::run(command)),
         Command::Migrate(args) => block_on(migrate::run(args.load()?)),

@@ -18,6 +18,9 @@ const STATISTICS_KEPT: SignedDuration = SignedDuration::from_hours(24 * 92);
 /// How long rules remember what they matched and told: longer than their longest window and interval, which is a week.
 const ROUTING_KEPT: SignedDuration = SignedDuration::from_hours(24 * 8);
 
+/// How long subscribers can ask for errors that they missed.
+const ERRORS_KEPT: SignedDuration = SignedDuration::from_hours(24 * 30);
+
 /// Keeps the database's partitions in order until `stop`. `evidence_days` is how long evidence without an incident is kept.
 pub async fn run(store: Store, clock: Arc<dyn Clock>, evidence_days: u32, stop: CancellationToken) {
     loop {
@@ -40,6 +43,10 @@ pub async fn run(store: Store, clock: Arc<dyn Clock>, evidence_days: u32, stop: 
         }
         if let Err(error) = store.forget_routing(now.saturating_sub(ROUTING_KEPT).unwrap_or(now)).await {
             tracing::warn!(error = %error, "what rules no longer need could not be forgotten; it is tried again");
+        }
+        let oldest = now.saturating_sub(ERRORS_KEPT).unwrap_or(now);
+        if let Err(error) = store.drop_errors_before(oldest).await {
+            tracing::warn!(error = %error, "old errors of stacks could not be forgotten; it is tried again");
         }
         tokio::select! {
             () = stop.cancelled() => return,

@@ -25,6 +25,7 @@ use crate::config::{Config, Ingest};
 use crate::limits::Configured;
 use crate::maintenance;
 use crate::reload;
+use crate::retry;
 use crate::shutdown::{self, STOP_MAX};
 use crate::telemetry;
 
@@ -108,6 +109,7 @@ pub async fn until(
     let mut receivers =
         vec![listen(http, receive::http_router(&receiver), stop.clone()), listen(grpc, receive::grpc_router(&receiver), stop.clone())];
     receivers.extend(syslog.listen(&receiver, &stop));
+    let watched = rules.watch(stop_alerts.clone())?;
     let dashboard = dashboard::Dashboard {
         store: store.clone(),
         clock: Arc::clone(&clock),
@@ -116,12 +118,13 @@ pub async fn until(
         propose: collector::estimate::advice,
         startup: collector::startup::report,
         check_silence: alerts::check_silence,
+        retrying: retry::retrying(store, &watched, &clock),
+        stop: stop_pages.clone(),
         public_url: config.alerts.public_url.clone(),
     };
     let readers = listen(pages, dashboard::router(dashboard), stop_pages.clone());
     let alerts = {
         let (store, clock, stop) = (store.clone(), Arc::clone(&clock), stop_alerts.clone());
-        let watched = rules.watch(stop.clone())?;
         tokio::spawn(async move { alerts::run(store, watched, clock, config.alerts, &registry, stop).await })
     };
     let upkeep = tokio::spawn(maintenance::run(store.clone(), clock, config.database.evidence_days, stop_alerts.clone()));

@@ -13,7 +13,9 @@
 //! line in `rules/fields.rs` and in `docs/rules.md`.
 
 mod actions;
+mod breaker;
 mod delay;
+mod forecast;
 mod load;
 mod metrics;
 mod nearest;
@@ -29,6 +31,7 @@ mod trial;
 mod view;
 mod worker;
 
+pub use forecast::foresee_retries;
 pub use options::{AlertOptions, OptionsError};
 pub use rules::{ActionSummary, Replay, Replayed, RuleSummary, Rules, RulesError, Summary, Told, check_silence};
 pub use trial::{TrialError, fire};

@@ -25,6 +25,8 @@ pub(crate) struct Metrics {
     pub running: IntGauge,
     /// Deliveries on their way, of all processes on this database.
     pub pending: IntGauge,
+    /// Receivers that this process leaves alone.
+    pub breakers: IntGauge,
     /// Retries of the last day, of all processes on this database, by what became of them.
     pub retries: IntGaugeVec,
     /// Changes of incidents that the rules have looked at.
@@ -50,6 +52,10 @@ impl Metrics {
             attempt_seconds: HistogramVec::new(seconds, &["action_kind"])?,
             running: IntGauge::new("overrun_alerts_attempts_running", "Attempts that run now.")?,
             pending: IntGauge::new("overrun_alerts_deliveries_pending", "Deliveries on their way, of all processes on this database.")?,
+            breakers: IntGauge::new(
+                "overrun_alerts_receivers_left_alone",
+                "Actions to which this process sends nothing for a while, since they fail.",
+            )?,
             retries: IntGaugeVec::new(
                 Opts::new("overrun_alerts_retries", "Retries of the last 24 hours, of all processes on this database."),
                 &["state"],
@@ -74,6 +80,7 @@ impl Metrics {
         registry.register(Box::new(metrics.attempt_seconds.clone()))?;
         registry.register(Box::new(metrics.running.clone()))?;
         registry.register(Box::new(metrics.pending.clone()))?;
+        registry.register(Box::new(metrics.breakers.clone()))?;
         registry.register(Box::new(metrics.retries.clone()))?;
         registry.register(Box::new(metrics.changes.clone()))?;
         registry.register(Box::new(metrics.muted.clone()))?;

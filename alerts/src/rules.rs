@@ -133,6 +133,11 @@ impl Rules {
         self.actions.get(name)
     }
 
+    /// All actions by name.
+    pub(crate) fn actions(&self) -> impl Iterator<Item = (&str, &Action)> {
+        self.actions.iter().map(|(name, action)| (name.as_str(), action))
+    }
+
     /// The mail server.
     pub(crate) fn smtp(&self) -> Option<&Smtp> {
         self.smtp.as_ref()

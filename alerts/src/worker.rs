@@ -162,7 +162,7 @@ impl Worker {
         if self.free() == 0 {
             return Ok(self.options.poll_interval());
         }
-        let due = self.store.next_delivery_at().await?;
+        let due = self.store.next_delivery_at(self.outfit.order()).await?;
         let due = due.into_iter().chain(self.next_group_at).min().map(|due| until(now, due).max(DUE_PAUSE_MIN));
         Ok(due.map_or(self.options.poll_interval(), |due| due.min(self.options.poll_interval())))
     }
@@ -192,7 +192,7 @@ impl Worker {
         if free == 0 {
             return Ok(());
         }
-        for delivery in self.store.claim_deliveries(now, later(now, self.options.lease()), free).await? {
+        for delivery in self.store.claim_deliveries(now, later(now, self.options.lease()), free, self.outfit.order()).await? {
             let id = delivery.id.clone();
             self.running.begin(id, Arc::clone(&self.attempts).make(delivery, Arc::clone(&self.outfit)));
         }
@@ -209,6 +209,7 @@ impl Worker {
         if self.counted_at.is_none_or(|at| at.elapsed() >= self.options.poll_interval()) {
             self.counted_at = Some(Instant::now());
             self.metrics.pending.set(i64::try_from(self.store.pending_deliveries().await?).unwrap_or(i64::MAX));
+            self.metrics.breakers.set(self.outfit.breakers.closed(self.clock.now()));
             results::look(&self.store, self.clock.now(), self.options.lease(), &self.metrics).await?;
         }
         Ok(())

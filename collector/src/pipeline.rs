@@ -161,6 +161,11 @@ impl Pipeline {
         self.0.stop.cancelled().await;
     }
 
+    /// Where everything is kept.
+    pub(crate) fn store(&self) -> &Store {
+        &self.0.store
+    }
+
     /// The clock that evidence is stamped with.
     #[must_use]
     pub fn clock(&self) -> &dyn Clock {

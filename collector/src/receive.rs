@@ -10,6 +10,7 @@
 //! | `/v1/push/vercel` | `vercel.rs` |
 //! | `POST /loki/api/v1/push`, `/api/prom/push` | `loki.rs` |
 //! | `POST /v1/traces`, `POST /v1/logs` | `otlp_http.rs` |
+//! | `POST /v1/retries/{id}/{token}` | `retry_result.rs` |
 //! | gRPC `TraceService/Export`, `LogsService/Export` | `otlp_grpc.rs` |
 //! | syslog over TCP and UDP | `syslog.rs` |
 //!
@@ -29,6 +30,7 @@ mod otlp_grpc;
 mod otlp_http;
 mod parts;
 mod refusal;
+mod retry_result;
 mod rpc_status;
 mod sender;
 mod storable;
@@ -97,6 +99,7 @@ pub fn http_router(receiver: &Receiver) -> Router {
         .route("/loki/api/v1/push", counted("loki", post(loki::post)))
         .route("/api/prom/push", counted("loki", post(loki::post)))
         .route("/v1/push/{format}", counted("push", post(log_push::post)))
+        .route("/v1/retries/{id}/{token}", counted("retry_result", post(retry_result::post)))
         .route("/v1/traces", counted("otlp_http", post(otlp_http::traces)))
         .route("/v1/logs", counted("otlp_http", post(otlp_http::logs)))
         .fallback(unknown_path)

@@ -37,6 +37,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         propose: support::propose,
         startup: support::startup,
         check_silence: |_, _| Ok(()),
+        retrying: support::retrying(),
+        stop: tokio_util::sync::CancellationToken::new(),
         public_url: format!("http://{address}"),
     };
     println!("http://{address}");
@@ -58,7 +60,7 @@ async fn tell(store: &Store) -> Result<(), Box<dyn Error>> {
         }]
     };
     store.route_changes(now, 12, route).await?;
-    for (n, delivery) in store.claim_deliveries(now, now, 12).await?.iter().enumerate() {
+    for (n, delivery) in store.claim_deliveries(now, now, 12, store::DeliveryOrder::default()).await?.iter().enumerate() {
         let detail = "503 Service Unavailable".to_owned();
         let outcome = match n % 4 {
             0 => AttemptOutcome::Refused { detail: "410 Gone: this hook was removed".into() },

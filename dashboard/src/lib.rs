@@ -20,6 +20,7 @@ mod api;
 mod assets;
 mod chart;
 mod error;
+mod feed;
 mod gist;
 mod headers;
 mod health;
@@ -29,6 +30,7 @@ mod own_page;
 mod pages;
 mod query;
 mod silencing;
+mod retrying;
 mod text;
 mod timeline;
 mod words;
@@ -43,10 +45,13 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use domain::{Advice, Clock, Evidence, FunctionName, History, Limit, StartReport};
 use store::Store;
+use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::error::Failure;
+use crate::feed::Feed;
 use crate::links::Links;
+pub use crate::retrying::{Foresee, Foreseen, Retrying};
 
 /// An answer takes no longer than this; a reader who waits longer has given up or tried again.
 const ANSWER_MAX: Duration = Duration::from_secs(10);
@@ -67,6 +72,10 @@ pub struct Dashboard {
     pub startup: Startup,
     /// What is wrong with what a silence is to match.
     pub check_silence: CheckSilence,
+    /// What can run requests again.
+    pub retrying: Retrying,
+    /// Ends what would go on for ever: subscriptions to errors.
+    pub stop: CancellationToken,
     /// Where readers reach the dashboard: `http://127.0.0.1:4319`. If it has a path, all links start with that path.
     pub public_url: String,
 }
@@ -90,6 +99,9 @@ struct App {
     propose: Propose,
     startup: Startup,
     check_silence: CheckSilence,
+    retrying: Retrying,
+    feed: Feed,
+    public_url: Arc<str>,
     links: Links,
 }
 
@@ -98,12 +110,15 @@ struct App {
 pub fn router(dashboard: Dashboard) -> Router {
     let links = Links::new(&dashboard.public_url);
     let app = App {
+        feed: Feed::new(dashboard.store.clone(), dashboard.stop),
+        public_url: dashboard.public_url.as_str().into(),
         store: dashboard.store,
         clock: dashboard.clock,
         registry: dashboard.registry,
         propose: dashboard.propose,
         startup: dashboard.startup,
         check_silence: dashboard.check_silence,
+        retrying: dashboard.retrying,
         ingest_url: dashboard.ingest_url.trim_end_matches('/').into(),
         links: links.clone(),
     };

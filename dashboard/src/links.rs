@@ -55,6 +55,12 @@ impl Links {
         format!("{}/problems/{}", self.base, encoded(id))
     }
 
+    /// What running the requests of a problem again would do.
+    #[must_use]
+    pub fn retry(&self, problem: &str) -> String {
+        format!("{}/retry", self.problem(problem))
+    }
+
     /// One problem as JSON.
     #[must_use]
     pub fn problem_json(&self, id: &str) -> String {

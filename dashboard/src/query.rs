@@ -106,7 +106,11 @@ pub fn read(pairs: &[(String, String)], unknown: Unknown) -> Result<IncidentFilt
 }
 
 /// A time as RFC 3339 or as milliseconds since the epoch.
-fn time(name: &str, value: &str) -> Result<Timestamp, BadParameter> {
+///
+/// # Errors
+///
+/// When it is neither.
+pub fn time(name: &str, value: &str) -> Result<Timestamp, BadParameter> {
     let epoch = value.parse().ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
     // A `+` that was not percent-encoded arrives as a space.
     let written = || value.parse().ok().or_else(|| value.replace(' ', "+").parse().ok());
@@ -122,7 +126,12 @@ fn one_of<T: Copy>(name: &str, value: &str, all: &[T], as_str: impl Fn(T) -> &'s
     })
 }
 
-fn limit(value: &str) -> Result<u32, BadParameter> {
+/// A number of entries.
+///
+/// # Errors
+///
+/// When it is none, or too high.
+pub fn limit(value: &str) -> Result<u32, BadParameter> {
     let limit = value.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
     limit.ok_or_else(|| BadParameter::new("limit", format!("a number from 1 to {LIMIT_MAX}"), value))
 }

@@ -2,9 +2,9 @@
 
 use askama::Template;
 use askama::filters::HtmlSafe;
-use domain::{Cause, Claim, ClaimedOutcome, Confidence, Incident, IncidentState, Kind, KnownFrom, Layer, Outcome};
+use domain::{Cause, Claim, ClaimedOutcome, Confidence, Incident, IncidentState, Kind, KnownFrom, Layer, Outcome, RetryOutlook};
 use serde::Serialize;
-use store::{DeliveryState, ProblemState};
+use store::{DeliveryState, ProblemState, Retry, RetryState};
 
 use crate::text::Text;
 
@@ -143,6 +143,52 @@ pub fn delivery(state: DeliveryState) -> Chip {
         DeliveryState::Parked => ("wait", "given up; kept for people to look at"),
     };
     Chip { text: state.as_str().to_owned(), class, title }
+}
+
+/// The chip of what would become of a retry.
+#[must_use]
+pub fn outlook(outlook: RetryOutlook) -> Chip {
+    let (class, title) = match outlook {
+        RetryOutlook::Runs => ("work", "it would be run again at once"),
+        RetryOutlook::Waits => ("wait", "it would be decided later"),
+        RetryOutlook::Refused => ("plain", "it would not be run again"),
+    };
+    Chip { text: outlook.as_str().to_owned(), class, title }
+}
+
+/// The chip of a retry's state.
+#[must_use]
+pub fn retry(state: RetryState) -> Chip {
+    let (class, title) = match state {
+        RetryState::Begun => ("wait", "it is being sent"),
+        RetryState::NotTaken => ("plain", "the other side did not take it: it has not run"),
+        RetryState::Accepted => ("wait", "taken; its result is not known yet"),
+        RetryState::Succeeded => ("work", "it ran and ended well"),
+        RetryState::Failed => ("fired", "it ran and failed"),
+        RetryState::Unknown => ("doubt", "nobody can tell whether it ran"),
+    };
+    Chip { text: state.as_str().replace('_', " "), class, title }
+}
+
+/// All retries of a request in one sentence; `None` where there are none.
+#[must_use]
+pub fn retried(retries: &[Retry]) -> Option<String> {
+    let ran: Vec<_> = retries.iter().filter(|retry| retry.state != RetryState::NotTaken).collect();
+    let times = match ran.len() {
+        0 if retries.is_empty() => return None,
+        0 => return Some("Not retried: the other side did not take it.".to_owned()),
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        n => format!("{n} times"),
+    };
+    let latest = ran.last()?;
+    let took = |word: &str| latest.took_ms.map(|took| format!(" {word} {took}")).unwrap_or_default();
+    Some(match latest.state {
+        RetryState::Succeeded => format!("Retried {times}, succeeded{}.", took("in")),
+        RetryState::Failed => format!("Retried {times}, failed{}.", took("after")),
+        RetryState::Unknown => format!("Retried {times}; nobody can tell whether it ran."),
+        _ => format!("Retried {times}; its result is not known yet."),
+    })
 }
 
 /// How a limit's value is known, as the end of a sentence.

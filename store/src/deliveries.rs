@@ -1,5 +1,8 @@
 //! Deliveries: incidents on their way to actions. Claimed by lease, so that a process that dies loses nothing.
 
+mod claim;
+mod parked;
+
 use domain::{Incident, Millis};
 use jiff::Timestamp;
 use sqlx::postgres::PgRow;
@@ -7,6 +10,9 @@ use sqlx::{Connection, Row};
 
 use crate::columns::{self, cut, time, without_nul};
 use crate::{DeliveryContext, Store, StoreError};
+
+pub use self::claim::DeliveryOrder;
+pub use self::parked::ParkedFilter;
 
 /// Bytes kept of what the other side said.
 const DETAIL_BYTES_MAX: usize = 2048;
@@ -66,6 +72,8 @@ pub struct Delivery {
     pub state: DeliveryState,
     /// Attempts begun so far; when claimed, the number of the attempt to be made now, from 1.
     pub attempts: u32,
+    /// Attempts that no longer count against it, since somebody had it sent again.
+    pub forgiven: u32,
     /// The next attempt is not made before this moment.
     pub due_at: Timestamp,
     /// When the rule matched.
@@ -119,36 +127,6 @@ pub enum AttemptOutcome {
 }
 
 impl Store {
-    /// Takes deliveries that are due and that nobody else has, until `lease_until`. The attempt counts from now on.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn claim_deliveries(&self, now: Timestamp, lease_until: Timestamp, limit: u32) -> Result<Vec<Delivery>, StoreError> {
-        let rows = sqlx::query(
-            "with due as (
-                 select id
-                 from deliveries
-                 where state = 'pending' and due_at <= $1 and (leased_until is null or leased_until <= $1)
-                 order by due_at, id
-                 limit $3
-                 for update skip locked
-             )
-             update deliveries
-             set attempts = attempts + 1, leased_until = $2
-             from due
-             where deliveries.id = due.id
-             returning deliveries.*, deliveries.incident::text as incident_text, deliveries.context::text as context_text",
-        )
-        .bind(time(now))
-        .bind(time(lease_until))
-        .bind(i64::from(limit))
-        .fetch_all(&self.pool)
-        .await?;
-        let mut claimed = rows.iter().map(delivery).collect::<Result<Vec<_>, _>>()?;
-        claimed.sort_by(|a, b| (a.due_at, &a.id).cmp(&(b.due_at, &b.id)));
-        Ok(claimed)
-    }
-
     /// Writes down how attempt `number` ended. One that overstayed its lease no longer decides, unless it delivered.
     ///
     /// # Errors
@@ -237,18 +215,6 @@ impl Store {
         Ok(())
     }
 
-    /// When the next attempt is due, leases of others included; `None` if nothing is pending.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn next_delivery_at(&self) -> Result<Option<Timestamp>, StoreError> {
-        let next: Option<jiff_sqlx::Timestamp> =
-            sqlx::query_scalar("select min(greatest(due_at, leased_until)) from deliveries where state = 'pending'")
-                .fetch_one(&self.pool)
-                .await?;
-        Ok(next.map(jiff_sqlx::Timestamp::to_jiff))
-    }
-
     /// How many deliveries are on their way, for a metric.
     ///
     /// # Errors
@@ -331,6 +297,7 @@ fn delivery(row: &PgRow) -> Result<Delivery, StoreError> {
         },
         state: DeliveryState::from_word(row.try_get("state")?)?,
         attempts: number(row.try_get("attempts")?),
+        forgiven: number(row.try_get("forgiven")?),
         due_at: row.try_get::<jiff_sqlx::Timestamp, _>("due_at")?.to_jiff(),
         created_at: row.try_get::<jiff_sqlx::Timestamp, _>("created_at")?.to_jiff(),
         last_error: row.try_get("last_error")?,
@@ -380,7 +347,7 @@ mod tests {
     }
 
     async fn claim(store: &Store, minute: i64) -> Vec<(String, u32)> {
-        let claimed = store.claim_deliveries(at(minute), at(minute + 5), 10).await.unwrap();
+        let claimed = store.claim_deliveries(at(minute), at(minute + 5), 10, DeliveryOrder::default()).await.unwrap();
         claimed.into_iter().map(|delivery| (delivery.id, delivery.attempts)).collect()
     }
 
@@ -391,10 +358,10 @@ mod tests {
     #[sqlx::test(migrator = "crate::MIGRATOR")]
     async fn a_lease_expires(pool: PgPool) {
         let (store, _) = with_delivery(pool).await;
-        assert_eq!(store.next_delivery_at().await.unwrap(), Some(at(0)));
+        assert_eq!(store.next_delivery_at(DeliveryOrder::default()).await.unwrap(), Some(at(0)));
         assert_eq!(claim(&store, 0).await, [("d1".to_owned(), 1)]);
         assert_eq!(claim(&store, 4).await, []);
-        assert_eq!(store.next_delivery_at().await.unwrap(), Some(at(5)));
+        assert_eq!(store.next_delivery_at(DeliveryOrder::default()).await.unwrap(), Some(at(5)));
         assert_eq!(claim(&store, 5).await, [("d1".to_owned(), 2)]);
 
         // The first claimant comes back: what failed is no news, what was delivered is.
@@ -404,7 +371,7 @@ mod tests {
         store.finish_attempt("d1", 2, at(5), Millis::from_ms(9), AttemptOutcome::Delivered { detail: said("200") }).await.unwrap();
         store.finish_attempt("d1", 3, at(10), Millis::from_ms(9), AttemptOutcome::Refused { detail: said("409") }).await.unwrap();
         assert_eq!(store.deliveries(10).await.unwrap()[0].state, DeliveryState::Delivered);
-        assert_eq!(store.next_delivery_at().await.unwrap(), None);
+        assert_eq!(store.next_delivery_at(DeliveryOrder::default()).await.unwrap(), None);
     }
 
     #[sqlx::test(migrator = "crate::MIGRATOR")]

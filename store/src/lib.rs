@@ -14,6 +14,7 @@
 //! - `problems`: incidents of one fingerprint, written with them.
 //! - `incidents`, `requests`, `overview`, `sources`: what pages ask.
 //! - `changes`, `routing`, `silences`, `deliveries`: what alerts do; `retries`: requests that were run again.
+//! - `errors`: those of a stack in order, without gaps.
 //! - `partitions`: room ahead, retention behind.
 //! - [`PrivateCluster`]: a Postgres of our own where there is none.
 //!
@@ -25,6 +26,7 @@ mod columns;
 mod copy;
 mod deliveries;
 mod error;
+mod errors;
 mod evidence;
 mod fates;
 mod function_minutes;
@@ -59,8 +61,9 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgConnection, PgPool};
 
 pub use changes::{Change, ChangeKind, Listener, ProblemEvent};
-pub use deliveries::{AttemptOutcome, AttemptRow, Delivery, DeliveryState};
+pub use deliveries::{AttemptOutcome, AttemptRow, Delivery, DeliveryOrder, DeliveryState, ParkedFilter};
 pub use error::{StoreError, in_time};
+pub use errors::StackError;
 pub use evidence::{Appended, Batch, Rejected};
 pub use function_minutes::FunctionMinute;
 pub use incidents::{IncidentFilter, StoredIncident};

@@ -15,7 +15,7 @@ use crate::columns::{self, time};
 use crate::group::{self, Group};
 use crate::problems::Touched;
 use crate::watched::{Anomalies, Roots};
-use crate::{Store, StoreError, incident_row, locks};
+use crate::{Store, StoreError, errors, incident_row, locks};
 
 impl Store {
     /// Folds at most `groups_max` groups that are due and writes what became of their incidents. Returns how many groups
@@ -155,6 +155,7 @@ impl Outcome {
         };
         incident_row::write(connection, incident, &json, root, self.now).await?;
         let change_id = changes::write(connection, kind, previous, incident, &json, self.now).await?;
+        errors::write(connection, change_id, incident, self.now).await?;
         self.problems.written(incident, known.map(|known| known.problem.as_str()), change_id, self.now);
         self.has_changes = true;
         Ok(())

@@ -6,6 +6,7 @@
 
 mod alertmanager;
 mod email;
+mod errors_node;
 mod outgoing;
 mod retry;
 mod sentry;
@@ -64,6 +65,15 @@ pub(crate) enum ActionError {
         /// The reason.
         why: String,
     },
+    /// The receiver is gone for good (410): it is not asked again before the rules change.
+    #[error("`{action}` is gone")]
+    Gone {
+        /// The kind of action.
+        action: &'static str,
+        /// What the other side said.
+        #[source]
+        source: BoxError,
+    },
     /// No later attempt can succeed: bad address, revoked key, any 4xx but 408 and 429.
     #[error("`{action}` was refused")]
     GiveUp {
@@ -93,6 +103,17 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     })
 }
 
+/// Which deliveries to an action go one after the other, oldest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Those of one problem: what is told of it is told in order.
+    OfProblem,
+    /// Those of one stack.
+    OfStack,
+    /// Each for itself.
+    None,
+}
+
 /// A configured action, ready to be attempted.
 #[derive(Debug)]
 pub(crate) enum Action {
@@ -106,11 +127,13 @@ pub(crate) enum Action {
     Alertmanager(alertmanager::Alertmanager),
     /// The request, run again.
     Retry(Box<Retry>),
+    /// Every error of a stack, for a function or program.
+    ErrorsNode(errors_node::ErrorsNode),
 }
 
 impl Action {
     /// Every kind, as `kind` in the rules file and as metric label.
-    pub(crate) const KINDS: [&str; 5] = [email::KIND, sentry::KIND, webhook::KIND, alertmanager::KIND, retry::KIND];
+    pub(crate) const KINDS: [&str; 6] = [email::KIND, sentry::KIND, webhook::KIND, alertmanager::KIND, retry::KIND, errors_node::KIND];
 
     /// Reads an `[[action]]` table from which `name` and `kind` have been taken.
     pub(crate) fn read(
@@ -124,6 +147,7 @@ impl Action {
             sentry::KIND => Ok(Self::Sentry(sentry::Sentry::read(kind, settings::read(table)?, around)?)),
             alertmanager::KIND => Ok(Self::Alertmanager(alertmanager::Alertmanager::read(settings::read(table)?, around)?)),
             email::KIND => Ok(Self::Email(email::Email::read(&settings::read(table)?, smtp, kind)?)),
+            errors_node::KIND => Ok(Self::ErrorsNode(errors_node::ErrorsNode::read(settings::read(table)?, around)?)),
             retry::KIND => Ok(Self::Retry(Box::new(Retry::read(settings::read(table)?, around)?))),
             other => {
                 let hint = nearest(other, Self::KINDS).map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default();
@@ -140,6 +164,16 @@ impl Action {
             Self::Alertmanager(_) => alertmanager::KIND,
             Self::Email(_) => email::KIND,
             Self::Retry(_) => retry::KIND,
+            Self::ErrorsNode(_) => errors_node::KIND,
+        }
+    }
+
+    /// Which of its deliveries go one after the other.
+    pub(crate) fn order(&self) -> Order {
+        match self {
+            Self::Retry(_) => Order::None,
+            Self::ErrorsNode(_) => Order::OfStack,
+            _ => Order::OfProblem,
         }
     }
 
@@ -151,6 +185,7 @@ impl Action {
             Self::Alertmanager(alertmanager) => alertmanager.target(),
             Self::Email(email) => email.target(),
             Self::Retry(retry) => retry.target(),
+            Self::ErrorsNode(node) => node.target(),
         }
     }
 
@@ -161,6 +196,7 @@ impl Action {
     pub(crate) async fn attempt(&self, notification: &Notification, tools: &Tools) -> Result<String, ActionError> {
         match self {
             Self::Retry(retry) => retry.attempt(notification, &tools.connections.http, &tools.desk).await,
+            Self::ErrorsNode(node) => node.attempt(notification, &tools.connections.http, Some(&tools.desk)).await,
             _ => self.tell(notification, &tools.connections).await,
         }
     }
@@ -175,6 +211,7 @@ impl Action {
             Self::Sentry(sentry) => sentry.attempt(notification, &connections.http).await,
             Self::Alertmanager(alertmanager) => alertmanager.attempt(notification, &connections.http).await,
             Self::Email(email) => email.attempt(notification, connections.mail.as_ref()).await,
+            Self::ErrorsNode(node) => node.attempt(notification, &connections.http, None).await,
             Self::Retry(_) => {
                 let source = "it would run a function, so it takes no samples".into();
                 Err(ActionError::GiveUp { action: retry::KIND, source })

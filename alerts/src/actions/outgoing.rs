@@ -138,6 +138,9 @@ pub(crate) async fn judge(action: &'static str, response: Response, now: Timesta
     }
     let answer = if is_redirect(status) { "redirects are not followed".to_owned() } else { answer };
     let source: BoxError = Box::new(Answered { status, answer });
+    if status == StatusCode::GONE {
+        return Err(ActionError::Gone { action, source });
+    }
     Err(if is_final(status) { ActionError::GiveUp { action, source } } else { ActionError::Retry { action, after, source } })
 }
 

@@ -3,13 +3,13 @@
 //! Whether it may run is decided by [`crate::retry`], under a lock in the database, and written down before anything is sent.
 //! What is sent may then have run: it is never sent again unless the other side said that it did not take it.
 
-mod http;
+pub(super) mod http;
 #[cfg(feature = "aws")]
-mod lambda;
+pub(super) mod lambda;
 #[cfg(not(feature = "aws"))]
 #[path = "retry/no_lambda.rs"]
-mod lambda;
-mod openfaas;
+pub(super) mod lambda;
+pub(super) mod openfaas;
 mod openwhisk;
 mod payload;
 mod sent;
@@ -132,7 +132,7 @@ impl Retry {
     }
 
     /// Where it goes, without paths and keys.
-    pub(super) fn target(&self) -> String {
+    pub(crate) fn target(&self) -> String {
         match &self.target {
             Target::Lambda(lambda) => lambda.target(),
             Target::Http(http) => http.target(),

@@ -235,7 +235,7 @@ fn a_fault_in_a_rule_is_found() {
 #[test]
 fn a_fault_in_an_action_is_found_and_no_secret_is_repeated() {
     let hook = |lines: &str| refused(&format!("[[action]]\nname = 'a'\nkind = 'webhook'\n{lines}"));
-    insta::assert_snapshot!(refused("[[action]]\nname = 'a'\nkind = 'webhok'"), @"rules.toml:3: `kind`: unknown action `webhok` (did you mean `webhook`?), expected one of email, sentry, webhook, alertmanager");
+    insta::assert_snapshot!(refused("[[action]]\nname = 'a'\nkind = 'webhok'"), @"rules.toml:3: `kind`: unknown action `webhok` (did you mean `webhook`?), expected one of email, sentry, webhook, alertmanager, retry, errors_node");
     insta::assert_snapshot!(refused("[[action]]\nname = 'a'"), @"rules.toml:1: expected `kind`, which is missing");
     insta::assert_snapshot!(refused(&(HOOK.to_owned() + HOOK)), @"rules.toml:9: `name`: expected a name that is used once, found `hook` again");
     insta::assert_snapshot!(hook("url = 'https://a.example'"), @"rules.toml:4: `url`: expected `secret` or `secret_file` beside it; `echo whsec_$(openssl rand -base64 32)` makes one");

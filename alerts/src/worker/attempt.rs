@@ -7,11 +7,13 @@ use domain::{Clock, Millis};
 use jiff::Timestamp;
 use store::{AttemptOutcome, Delivery, Store, StoreError};
 use tokio::time::Instant;
+use tokio::time::error::Elapsed;
 use tracing::Instrument;
 
 use super::later;
 use super::outfit::Outfit;
 use crate::actions::ActionError;
+use crate::breaker::{Gate, Heard};
 use crate::delay::{self, ATTEMPTS_MAX, Jitter};
 use crate::metrics::{Metrics, NO_ACTION};
 use crate::notification::Notification;
@@ -86,7 +88,9 @@ impl Attempts {
     }
 
     async fn send(&self, delivery: Delivery, outfit: &Outfit) -> Ended {
-        let (number, refused) = (delivery.attempts, |detail: String| AttemptOutcome::Refused { detail });
+        // Those from before somebody had it sent again no longer count.
+        let number = delivery.attempts.saturating_sub(delivery.forgiven);
+        let refused = |detail: String| AttemptOutcome::Refused { detail };
         let Some(action) = outfit.rules.action(&delivery.action) else {
             let outcome = refused(format!("there is no action `{}` in the rules file any more", delivery.action));
             return Ended { kind: NO_ACTION, label: "refused", end: End::Made(outcome) };
@@ -96,7 +100,39 @@ impl Attempts {
             let outcome = refused(format!("given up after {BEGUN_MAX} attempts without an end"));
             return Ended { kind, label: "exhausted", end: End::Made(outcome) };
         }
-        let notification = Notification {
+        match outfit.breakers.ask(&delivery.action, self.clock.now()) {
+            Gate::Open => {}
+            Gate::ClosedUntil(until) => {
+                let why = format!("`{}` failed again and again and is left alone for a while", delivery.action);
+                return Ended { kind, label: "postponed", end: End::Postponed { until, why } };
+            }
+            Gate::Gone => {
+                let outcome = refused(format!("`{}` answered 410 Gone and is not asked again before the rules change", delivery.action));
+                return Ended { kind, label: "refused", end: End::Made(outcome) };
+            }
+        }
+        let name = delivery.action.clone();
+        let notification = self.notification(delivery);
+        let timeout = self.options.attempt_timeout();
+        let attempted = tokio::time::timeout(timeout, action.attempt(&notification, &outfit.tools)).await;
+        if let Some(heard) = heard(&attempted) {
+            outfit.breakers.note(&name, heard, self.clock.now());
+        }
+        let (label, outcome) = match attempted {
+            Ok(Ok(detail)) => ("delivered", AttemptOutcome::Delivered { detail }),
+            Ok(Err(ActionError::Later { until, why, .. })) => {
+                return Ended { kind, label: "postponed", end: End::Postponed { until, why } };
+            }
+            Ok(Err(ActionError::Declined { why, .. })) => ("declined", AttemptOutcome::Declined { detail: why }),
+            Ok(Err(error @ (ActionError::GiveUp { .. } | ActionError::Gone { .. }))) => ("refused", refused(error.detail())),
+            Ok(Err(error @ ActionError::Retry { after, .. })) => self.again(number, after, error.detail()),
+            Err(_) => self.again(number, None, format!("expected an end within {timeout:?}, found none")),
+        };
+        Ended { kind, label, end: End::Made(outcome) }
+    }
+
+    fn notification(&self, delivery: Delivery) -> Notification {
+        Notification {
             link: Notification::link_to(&self.options.public_url, &delivery.incident),
             delivery_id: delivery.id,
             rule: delivery.rule,
@@ -105,20 +141,7 @@ impl Attempts {
             context: delivery.context,
             created_at: delivery.created_at,
             attempted_at: self.clock.now(),
-        };
-        let timeout = self.options.attempt_timeout();
-        let attempted = tokio::time::timeout(timeout, action.attempt(&notification, &outfit.tools)).await;
-        let (label, outcome) = match attempted {
-            Ok(Ok(detail)) => ("delivered", AttemptOutcome::Delivered { detail }),
-            Ok(Err(ActionError::Later { until, why, .. })) => {
-                return Ended { kind, label: "postponed", end: End::Postponed { until, why } };
-            }
-            Ok(Err(ActionError::Declined { why, .. })) => ("declined", AttemptOutcome::Declined { detail: why }),
-            Ok(Err(error @ ActionError::GiveUp { .. })) => ("refused", refused(error.detail())),
-            Ok(Err(error @ ActionError::Retry { after, .. })) => self.again(number, after, error.detail()),
-            Err(_) => self.again(number, None, format!("expected an end within {timeout:?}, found none")),
-        };
-        Ended { kind, label, end: End::Made(outcome) }
+        }
     }
 
     /// Another attempt after a while, unless there were enough.
@@ -149,5 +172,15 @@ impl Attempts {
             End::Made(outcome) => self.store.finish_attempt(id, *number, *started_at, *took, outcome.clone()).await,
             End::Postponed { until, why } => self.store.postpone_delivery(id, *number, *until, why).await,
         }
+    }
+}
+
+/// What an attempt says about its receiver; nothing where it was not asked.
+fn heard(attempted: &Result<Result<String, ActionError>, Elapsed>) -> Option<Heard> {
+    match attempted {
+        Ok(Err(ActionError::Later { .. } | ActionError::Declined { .. })) => None,
+        Ok(Err(ActionError::Gone { .. })) => Some(Heard::Gone),
+        Ok(Err(ActionError::Retry { .. })) | Err(_) => Some(Heard::Failure),
+        Ok(Ok(_) | Err(ActionError::GiveUp { .. })) => Some(Heard::Answer),
     }
 }

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
-use store::{AlertGroup, Change, Known, Plan, Router, Silence, Wanted};
+use store::{AlertGroup, Change, DeliveryOrder, Known, Plan, Router, Silence, Wanted};
 
-use crate::actions::{Desk, Tools};
+use crate::actions::{Desk, Order, Tools};
+use crate::breaker::Breakers;
 use crate::metrics::Metrics;
 use crate::options::AlertOptions;
 use crate::rules::{Matched, Rules, Silencer};
@@ -15,6 +16,10 @@ use crate::rules::{Matched, Rules, Silencer};
 pub(super) struct Outfit {
     pub rules: Arc<Rules>,
     pub tools: Tools,
+    /// Receivers that are left alone: new rules try them anew.
+    pub breakers: Breakers,
+    by_stack: Vec<String>,
+    unordered: Vec<String>,
     /// Rules whose condition failed once: said once.
     faulty: Mutex<BTreeSet<String>>,
     /// Silences that hold, read once each.
@@ -24,7 +29,15 @@ pub(super) struct Outfit {
 impl Outfit {
     pub(super) fn new(rules: Arc<Rules>, options: &AlertOptions, desk: Desk) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let tools = Tools::new(&rules, options.http_timeout(), desk)?;
-        Ok(Self { rules, tools, faulty: Mutex::default(), silencers: Mutex::default() })
+        let of = |wanted| rules.actions().filter(|(_, action)| action.order() == wanted).map(|(name, _)| name.to_owned()).collect();
+        let (by_stack, unordered) = (of(Order::OfStack), of(Order::None));
+        let (faulty, silencers, breakers) = (Mutex::default(), Mutex::default(), Breakers::default());
+        Ok(Self { rules, tools, breakers, by_stack, unordered, faulty, silencers })
+    }
+
+    /// Which deliveries go one after the other.
+    pub(super) fn order(&self) -> DeliveryOrder<'_> {
+        DeliveryOrder { by_stack: &self.by_stack, unordered: &self.unordered }
     }
 
     /// What is to be told of groups that waited.

@@ -15,6 +15,7 @@ use super::*;
 use crate::testing;
 use crate::testing::receiver::{Received, Receiver};
 
+mod receivers;
 mod retries;
 mod rules;
 
@@ -221,8 +222,9 @@ async fn a_crash_between_claim_and_answer_repeats_the_delivery_under_its_id(pool
     let second = stage.daemon(options());
     // The lease of the one that died holds until it is over.
     stage.clock.advance(SignedDuration::from_secs(119));
-    stage.change(&another(1)).await;
-    stage.attempts(&another(1), 0, 1).await;
+    let of_another_problem = Incident { problem: domain::ProblemId::derive(&["another"]), ..another(1) };
+    stage.change(&of_another_problem).await;
+    stage.attempts(&of_another_problem, 0, 1).await;
     assert_eq!(stage.receiver.received().len(), 2);
     stage.clock.advance(SignedDuration::from_secs(2));
     let received = stage.requests(3).await;
@@ -369,7 +371,7 @@ async fn stopping_puts_back_what_does_not_end(pool: PgPool) {
     assert_eq!((delivery.state, delivery.attempts, attempts.len()), (DeliveryState::Pending, 0, 0));
     // Nobody has to wait for its lease.
     let now = stage.clock.now();
-    assert_eq!(stage.store.claim_deliveries(now, now, 10).await.expect("claimed").len(), 1);
+    assert_eq!(stage.store.claim_deliveries(now, now, 10, store::DeliveryOrder::default()).await.expect("claimed").len(), 1);
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
@@ -378,7 +380,8 @@ async fn no_more_attempts_run_than_may(pool: PgPool) {
     stage.receiver.hangs();
     let daemon = stage.daemon(AlertOptions { attempts_concurrent_max: 3, ..options() });
     for number in 0..10 {
-        stage.change(&another(number)).await;
+        let problem = domain::ProblemId::derive(&["problem", &number.to_string()]);
+        stage.change(&Incident { problem, ..another(number) }).await;
     }
     stage.requests(3).await;
     until_some(async || stage.metrics().contains("overrun_alerts_deliveries_pending 10").then_some(())).await;

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use store::StoredIncident;
 
+use super::retries::RetryJson;
 use super::silences::SilenceJson;
 use super::{EVIDENCE_MAX, answer};
 use crate::App;
@@ -23,13 +24,15 @@ pub struct IncidentJson {
     changed_at: Timestamp,
 }
 
-/// The same with the silences that hold or held it, where there are any.
+/// The same with the silences that hold or held it, and with what became of running its request again, where there are any.
 #[derive(Serialize)]
-struct WithSilences {
+struct WithMore {
     #[serde(flatten)]
     incident: IncidentJson,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     silences: Vec<SilenceJson>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    retries: Vec<RetryJson>,
 }
 
 impl From<StoredIncident> for IncidentJson {
@@ -78,13 +81,20 @@ async fn page(app: &App, pairs: &[(String, String)]) -> Result<Page, Failure> {
 
 /// `GET /api/overrun/v1/incidents/{id}`
 pub async fn show(State(app): State<App>, id: Result<Path<String>, PathRejection>) -> Response {
-    answer(with_silences(&app, id).await)
+    answer(with_more(&app, id).await)
 }
 
-async fn with_silences(app: &App, id: Result<Path<String>, PathRejection>) -> Result<WithSilences, Failure> {
+async fn with_more(app: &App, id: Result<Path<String>, PathRejection>) -> Result<WithMore, Failure> {
     let (stored, now) = (one(app, id).await?, app.clock.now());
-    let silences = app.store.silences_of_incident(stored.incident.id.as_str(), stored.incident.problem.as_str(), now).await?;
-    Ok(WithSilences { incident: stored.into(), silences: silences.into_iter().map(|silence| SilenceJson::new(silence, now)).collect() })
+    let (retries, silences) = tokio::try_join!(
+        app.store.retries_of(&stored.incident),
+        app.store.silences_of_incident(stored.incident.id.as_str(), stored.incident.problem.as_str(), now)
+    )?;
+    Ok(WithMore {
+        incident: stored.into(),
+        retries: retries.into_iter().map(RetryJson::from).collect(),
+        silences: silences.into_iter().map(|silence| SilenceJson::new(silence, now)).collect(),
+    })
 }
 
 /// `GET /api/overrun/v1/incidents/{id}/evidence`

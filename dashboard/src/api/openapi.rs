@@ -69,7 +69,7 @@ fn description(base: &str) -> Value {
         },
         "components": { "schemas": schemas() },
     });
-    let more = [paths_of_problems(), paths_of_silences()];
+    let more = [paths_of_problems(), paths_of_deliveries(), paths_of_silences()];
     if let Some(paths) = description["paths"].as_object_mut() {
         paths.extend(more.into_iter().filter_map(|more| more.as_object().cloned()).flatten());
     }
@@ -111,6 +111,52 @@ fn paths_of_problems() -> Value {
             "summary": "Take that back",
             "parameters": [in_path("id", "16 hex digits")],
             "responses": responses(&json!({ "$ref": "#/components/schemas/Problem" }), &["403", "404", "503"]),
+        } },
+    })
+}
+
+fn paths_of_deliveries() -> Value {
+    json!({
+        "/api/overrun/v1/problems/{id}/retry": {
+            "get": {
+                "summary": "What a retry action would do with the requests of a problem",
+                "parameters": retry_parameters(),
+                "responses": responses(&json!({ "$ref": "#/components/schemas/RetryPlan" }), &["400", "404", "503"]),
+            },
+            "post": {
+                "summary": "Ask for it: each is decided about once more when its turn comes",
+                "parameters": retry_parameters(),
+                "responses": responses(&json!({ "$ref": "#/components/schemas/RetryPlan" }), &["400", "403", "404", "503"]),
+            },
+        },
+        "/api/overrun/v1/deliveries": { "get": {
+            "summary": "The latest deliveries, or those that were given up",
+            "parameters": [in_query("state", &words(&["parked"]), "only those that were given up")],
+            "responses": responses(&json!({ "type": "object", "properties": {
+                "deliveries": { "type": "array", "items": { "type": "object" } },
+            } }), &["400", "503"]),
+        } },
+        "/api/overrun/v1/deliveries/replay": { "post": {
+            "summary": "Send again what was given up, under the identity that it had",
+            "parameters": [
+                in_query("id", &json!({ "type": "string" }), "this delivery"),
+                in_query("action", &json!({ "type": "string" }), "those to this action"),
+                in_query("since", &json!({ "type": "string" }), "those of rules that matched since: RFC 3339, or milliseconds since 1970"),
+            ],
+            "responses": responses(&json!({ "type": "object", "properties": { "replayed": { "type": "integer" } } }), &["400", "403", "503"]),
+        } },
+        "/api/overrun/v1/errors": { "get": {
+            "summary": "The errors of a stack in order, as CloudEvents",
+            "parameters": error_parameters(),
+            "responses": responses(&json!({ "type": "object", "required": ["errors", "last"], "properties": {
+                "errors": { "type": "array", "items": { "type": "object" } },
+                "last": { "type": "integer", "description": "give it as `after` for those after these" },
+            } }), &["400", "503"]),
+        } },
+        "/api/overrun/v1/errors/stream": { "get": {
+            "summary": "The same as server-sent events, for as long as the connection lasts; continues after `Last-Event-ID`",
+            "parameters": error_parameters(),
+            "responses": responses(&json!({ "type": "string" }), &["400", "503"]),
         } },
     })
 }
@@ -187,6 +233,23 @@ fn parameters() -> Vec<Value> {
     ]
 }
 
+fn error_parameters() -> Vec<Value> {
+    vec![
+        in_query("stack", &json!({ "type": "string", "default": "default" }), "whose errors"),
+        in_query("after", &json!({ "type": "integer", "minimum": 0 }), "errors after that number"),
+        limit(),
+    ]
+}
+
+fn retry_parameters() -> Vec<Value> {
+    let time = json!({ "oneOf": [{ "type": "string", "format": "date-time" }, { "type": "integer" }] });
+    vec![
+        in_path("id", "16 hex digits"),
+        in_query("action", &json!({ "type": "string" }), "the retry action; without it, the first by name"),
+        in_query("since", &time, "incidents since: RFC 3339, or milliseconds since 1970; without it, of the last 24 hours"),
+    ]
+}
+
 fn limit() -> Value {
     in_query("limit", &json!({ "type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT }), "how many")
 }
@@ -222,6 +285,14 @@ fn schemas() -> Value {
         } },
         "EvidenceList": { "type": "object", "required": ["evidence", "evidence_left_out"], "properties": {
             "evidence": { "type": "array", "items": { "type": "object" } }, "evidence_left_out": { "type": "integer" },
+        } },
+        "RetryPlan": { "type": "object", "required": ["action", "since", "asked", "forecasts"], "properties": {
+            "action": { "type": "string" }, "since": { "type": "string", "format": "date-time" },
+            "asked": { "type": "integer", "description": "how many were asked for; 0 for a plan" },
+            "forecasts": { "type": "array", "items": { "type": "object", "properties": {
+                "incident_id": { "type": "string" }, "request_id": text, "outlook": words(&["runs", "waits", "refused"]),
+                "says": { "type": "string" },
+            } } },
         } },
         "Problem": {
             "type": "object",
@@ -265,6 +336,7 @@ fn schemas() -> Value {
                     "items": { "$ref": "#/components/schemas/Silence" },
                     "description": "those that hold it, or held it when it came; where one incident is asked for",
                 },
+                "retries": { "type": "array", "items": { "type": "object" }, "description": "of one incident: what became of running its request again" },
             },
         },
     })

@@ -1,21 +1,30 @@
 //! Alerts: which incident went to whom, and what is still on its way.
 
 use askama::Template;
+use axum::Form;
 use axum::extract::State;
-use axum::response::Response;
+use axum::extract::rejection::FormRejection;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Redirect, Response};
 use jiff::Timestamp;
-use store::{Delivery, DeliveryState};
+use store::{Delivery, DeliveryState, ParkedFilter};
 
 use super::silences::SilenceList;
-use super::{Shell, respond};
+use super::{Shell, failed, respond};
 use crate::App;
+use crate::api::parked_filter;
 use crate::error::Failure;
-use crate::moment::{Moment, count};
+use crate::moment::{Moment, count, counted};
+use crate::own_page;
+use crate::query::BadParameter;
 use crate::text::{Sentence, Text};
 use crate::words::{self, Chip};
 
 /// Deliveries shown: the newest.
 const DELIVERIES_MAX: u32 = 100;
+
+/// Deliveries shown that were given up: the newest.
+const PARKED_MAX: u32 = 50;
 
 #[derive(Template)]
 #[template(path = "pages/alerts.html")]
@@ -25,9 +34,13 @@ struct AlertsPage {
     silences: SilenceList,
     rows: Vec<DeliveryView>,
     full: bool,
+    parked: Vec<DeliveryView>,
+    parked_count: String,
+    replay: String,
 }
 
 struct DeliveryView {
+    id: String,
     created_at: Moment,
     summary: Sentence,
     href: String,
@@ -44,13 +57,36 @@ pub async fn show(State(app): State<App>) -> Response {
     respond(&app, view(&app).await)
 }
 
+/// `POST /alerts/replay`
+pub async fn replay(State(app): State<App>, headers: HeaderMap, form: Result<Form<Vec<(String, String)>>, FormRejection>) -> Response {
+    let done = async {
+        own_page::check(&headers)?;
+        let Form(pairs) = form.map_err(|_| BadParameter::new("id", "a form with `id`, or with nothing for all", ""))?;
+        app.store.replay_parked(&parked_filter(&pairs)?, app.clock.now()).await?;
+        Ok::<_, Failure>(())
+    };
+    match done.await {
+        Ok(()) => Redirect::to(&app.links.path("/alerts")).into_response(),
+        Err(failure) => failed(&app, &failure),
+    }
+}
+
 async fn view(app: &App) -> Result<AlertsPage, Failure> {
     let now = app.clock.now();
-    let (deliveries, silences) = tokio::try_join!(app.store.deliveries(DELIVERIES_MAX), app.store.silences(now))?;
+    let all = ParkedFilter::default();
+    let (deliveries, silences, parked, parked_count) = tokio::try_join!(
+        app.store.deliveries(DELIVERIES_MAX),
+        app.store.silences(now),
+        app.store.parked_deliveries(&all, PARKED_MAX),
+        app.store.parked_count()
+    )?;
     Ok(AlertsPage {
         shell: Shell::new(app, "Alerts", "/alerts", now),
         silences: SilenceList::new(app, &silences, now),
         headline: headline(&deliveries),
+        parked: parked.iter().map(|delivery| delivery_view(app, delivery, now)).collect(),
+        parked_count: counted(parked_count, "delivery was given up", "deliveries were given up"),
+        replay: app.links.path("/alerts/replay"),
         full: deliveries.len() >= DELIVERIES_MAX as usize,
         rows: deliveries.iter().map(|delivery| delivery_view(app, delivery, now)).collect(),
     })
@@ -78,6 +114,7 @@ fn headline(deliveries: &[Delivery]) -> String {
 
 fn delivery_view(app: &App, delivery: &Delivery, now: Timestamp) -> DeliveryView {
     DeliveryView {
+        id: delivery.id.clone(),
         created_at: Moment::new(delivery.created_at, now),
         summary: Sentence::new(&delivery.incident.summary),
         href: app.links.incident(delivery.incident.id.as_str()),

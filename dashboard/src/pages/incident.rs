@@ -1,6 +1,8 @@
 //! One incident: verdict → what to change → why we say so → one axis with every layer → evidence as received → stacks,
 //! original event, who was told.
 
+mod retries;
+
 use askama::Template;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
@@ -9,6 +11,7 @@ use domain::{Citation, Evidence, Incident, Note, Outcome};
 use jiff::Timestamp;
 use store::{AttemptRow, Delivery, IncidentFilter};
 
+use self::retries::RetriesView;
 use super::advice::AdviceList;
 use super::evidence::{EvidenceTable, anchor};
 use super::proposal::proposal;
@@ -56,6 +59,8 @@ struct IncidentPage {
     stacks: Vec<stacks::StackView>,
     original_event: Option<Text>,
     silences: SilenceList,
+    retries: Option<RetriesView>,
+    retry: Option<String>,
     deliveries: Vec<DeliveryView>,
     json: String,
     evidence_json: String,
@@ -110,14 +115,19 @@ pub async fn show(State(app): State<App>, id: Result<Path<String>, PathRejection
 async fn view(app: &App, id: &str) -> Result<IncidentPage, Failure> {
     let incident = app.store.incident(id).await?.ok_or(Failure::NotFound("incident"))?.incident;
     let like = IncidentFilter { problem: Some(incident.problem.as_str().to_owned()), limit: LIKE_MAX, ..IncidentFilter::default() };
-    let (evidence, deliveries, like) =
-        tokio::try_join!(app.store.incident_evidence(&incident), app.store.deliveries_of(id), app.store.incidents(&like))?;
+    let (evidence, deliveries, like, retries) = tokio::try_join!(
+        app.store.incident_evidence(&incident),
+        app.store.deliveries_of(id),
+        app.store.incidents(&like),
+        app.store.retries_of(&incident)
+    )?;
     let now = app.clock.now();
     let proposal = proposal(app, &incident, now).await?;
     let silences = SilenceList::new(app, &app.store.silences_of_incident(id, incident.problem.as_str(), now).await?, now);
     let mut page = page(app, &incident, &evidence, &deliveries, like.len());
     page.chips.extend((!silences.is_empty()).then(|| words::silenced(silences.holds())));
-    Ok(IncidentPage { proposal: proposal.map(|advice| AdviceList::new(&[advice])), silences, ..page })
+    let retries = RetriesView::new(&retries, now);
+    Ok(IncidentPage { proposal: proposal.map(|advice| AdviceList::new(&[advice])), silences, retries, ..page })
 }
 
 fn page(app: &App, incident: &Incident, evidence: &[Evidence], deliveries: &[(Delivery, Vec<AttemptRow>)], like: usize) -> IncidentPage {
@@ -148,6 +158,8 @@ fn page(app: &App, incident: &Incident, evidence: &[Evidence], deliveries: &[(De
         stacks: stacks::views(evidence),
         original_event: incident.original_event.as_ref().map(event_text),
         silences: SilenceList::new(app, &[], now),
+        retries: None,
+        retry: (!(app.retrying.actions)().is_empty()).then(|| app.links.retry(incident.problem.as_str())),
         deliveries: deliveries.iter().map(|(delivery, attempts)| delivery_view(delivery, attempts, now)).collect(),
         json: app.links.incident_json(incident.id.as_str()),
         evidence_json,

@@ -15,6 +15,7 @@ mod problem;
 mod problems;
 mod proposal;
 mod request;
+mod retry;
 mod search;
 mod silences;
 mod sources;
@@ -46,11 +47,13 @@ pub fn router() -> Router<App> {
         .route("/problems/{id}/reopen", post(problem::reopen))
         .route("/problems/{id}/silence", post(silences::of_problem))
         .route("/silences/{id}/end", post(silences::end))
+        .route("/problems/{id}/retry", get(retry::show).post(retry::ask))
         .route("/requests/{request_id}", get(request::show))
         .route("/functions/{function}/startup", get(startup::show))
         .route("/search", get(search::show))
         .route("/sources", get(sources::show))
         .route("/alerts", get(alerts::show))
+        .route("/alerts/replay", post(alerts::replay))
 }
 
 /// The first page.

@@ -57,6 +57,7 @@ struct ProblemPage {
     silences: SilenceList,
     silence: String,
     deliveries: Vec<DeliveryView>,
+    retry: Option<String>,
     json: String,
 }
 
@@ -189,6 +190,7 @@ async fn view(app: &App, id: &str) -> Result<ProblemPage, Failure> {
         silences,
         silence: format!("{}/silence", app.links.problem(id)),
         deliveries: deliveries.iter().map(|delivery| delivery_view(app, delivery, now)).collect(),
+        retry: (!(app.retrying.actions)().is_empty()).then(|| app.links.retry(id)),
         json: app.links.problem_json(id),
         summary,
     })

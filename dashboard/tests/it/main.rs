@@ -4,6 +4,7 @@ mod api;
 mod pages;
 mod problems;
 mod silences;
+mod retry;
 mod startup;
 mod support;
 mod visitor;
@@ -38,6 +39,8 @@ async fn open(store: Store, public_url: &str) -> Visitor {
         propose: support::propose,
         startup: support::startup,
         check_silence: support::check_silence,
+        retrying: support::retrying(),
+        stop: tokio_util::sync::CancellationToken::new(),
         public_url: public_url.to_owned(),
     };
     Visitor::of(dashboard::router(dashboard)).await

@@ -200,6 +200,13 @@ impl DataDir {
         self.path().join("postgres/data")
     }
 
+    /// Where the Postgres in a data directory can be reached, if it runs: the fifth line of its own file names its socket.
+    pub fn url_of(dir: &Path) -> Option<String> {
+        let pid_file = std::fs::read_to_string(dir.join("postgres/data/postmaster.pid")).ok()?;
+        let socket = pid_file.lines().nth(4)?.trim().to_owned();
+        Some(format!("postgres://overrun@{}/overrun", socket.replace('/', "%2F")))
+    }
+
     /// The process ID of the Postgres that runs in it.
     pub fn postgres(&self) -> Option<u32> {
         let pid: u32 = std::fs::read_to_string(self.cluster().join("postmaster.pid")).ok()?.lines().next()?.trim().parse().ok()?;

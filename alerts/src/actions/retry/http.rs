@@ -20,7 +20,7 @@ use crate::settings::{Fault, Surroundings};
 /// The keys of `target.http`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Table {
+pub(in super::super) struct Table {
     url: Spanned<SecretString>,
     authorization: Option<Spanned<SecretString>>,
     authorization_file: Option<Spanned<String>>,
@@ -39,7 +39,7 @@ pub(super) struct Http {
 }
 
 impl Http {
-    pub(super) fn read(table: Table, around: &Surroundings<'_>) -> Result<Self, Fault> {
+    pub(in super::super) fn read(table: Table, around: &Surroundings<'_>) -> Result<Self, Fault> {
         let secret = around.secret("secret", table.secret, table.secret_file)?;
         Ok(Self {
             url: outgoing::read_url(&table.url, table.allow_private)?,
@@ -49,7 +49,7 @@ impl Http {
         })
     }
 
-    pub(super) fn target(&self) -> String {
+    pub(in super::super) fn target(&self) -> String {
         outgoing::origin(&self.url)
     }
 
@@ -87,7 +87,7 @@ pub(super) fn common(request: RequestBuilder, order: &Order<'_>, authorization: 
 }
 
 /// Reads the value of an `Authorization` header.
-pub(super) fn read_authorization(secret: Option<Spanned<SecretString>>) -> Result<Option<HeaderValue>, Fault> {
+pub(in super::super) fn read_authorization(secret: Option<Spanned<SecretString>>) -> Result<Option<HeaderValue>, Fault> {
     let Some(secret) = secret else { return Ok(None) };
     let mut value: HeaderValue = secret
         .get_ref()

@@ -5,6 +5,7 @@
 //! may have been taken is not sent again. From AWS's API reference of `Invoke` (read 2026-11-22).
 
 use std::error::Error;
+use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -20,15 +21,19 @@ use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use store::RetryState;
 use tokio::sync::OnceCell;
 use toml::Spanned;
 
-use super::super::outgoing;
+use super::super::{ActionError, outgoing};
 use super::payload::body;
 use super::sent::never_left;
 use super::{Order, Sent};
 use crate::settings::Fault;
 use crate::text::one_line;
+
+/// How long AWS may take to take what a function is told.
+const TELL_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Longest account of an error, in characters.
 const ERROR_CHARS_MAX: usize = 400;
@@ -36,7 +41,7 @@ const ERROR_CHARS_MAX: usize = 400;
 /// The keys of `target.aws_lambda`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Table {
+pub(in super::super) struct Table {
     function: Spanned<String>,
     qualifier: Option<String>,
     region: Option<String>,
@@ -47,7 +52,7 @@ pub(super) struct Table {
 
 /// A function.
 #[derive(Debug)]
-pub(super) struct Lambda {
+pub(in super::super) struct Lambda {
     function: String,
     qualifier: Option<String>,
     region: Option<String>,
@@ -65,7 +70,7 @@ struct Connected {
 }
 
 impl Lambda {
-    pub(super) fn read(table: Table) -> Result<Self, Fault> {
+    pub(in super::super) fn read(table: Table) -> Result<Self, Fault> {
         let function = table.function.get_ref();
         let is_name = !function.is_empty() && function.len() <= 256 && function.bytes().all(|b| b.is_ascii_graphic());
         if !is_name {
@@ -82,7 +87,7 @@ impl Lambda {
         Ok(Self { function: function.clone(), qualifier: table.qualifier, region: table.region, endpoint_url, connected: OnceCell::new() })
     }
 
-    pub(super) fn target(&self) -> String {
+    pub(in super::super) fn target(&self) -> String {
         match &self.qualifier {
             Some(qualifier) => format!("AWS Lambda {}:{qualifier}", self.function),
             None => format!("AWS Lambda {}", self.function),
@@ -90,18 +95,32 @@ impl Lambda {
     }
 
     pub(super) async fn send(&self, order: &Order<'_>) -> Sent {
+        self.invoke(body(order), order.timeout).await
+    }
+
+    /// Tells the function something, for which it makes no difference whether it hears it twice.
+    pub(in super::super) async fn tell(&self, body: String) -> Result<String, ActionError> {
+        match self.invoke(body, TELL_TIMEOUT).await {
+            Sent::Taken(step) if step.state == RetryState::Unknown => {
+                Err(ActionError::Retry { action: "aws_lambda", after: None, source: step.detail.into() })
+            }
+            sent => sent.outcome("aws_lambda"),
+        }
+    }
+
+    async fn invoke(&self, body: String, timeout: Duration) -> Sent {
         let connected = self.connected.get_or_init(|| self.connect()).await;
         if let Err(wanting) = connected.check().await {
             return Sent::NotTaken { later: true, after: None, source: wanting.into() };
         }
-        let timeout = TimeoutConfig::builder().operation_timeout(order.timeout).build();
+        let timeout = TimeoutConfig::builder().operation_timeout(timeout).build();
         let invoked = connected
             .client
             .invoke()
             .function_name(&self.function)
             .set_qualifier(self.qualifier.clone())
             .invocation_type(InvocationType::Event)
-            .payload(Blob::new(body(order)))
+            .payload(Blob::new(body))
             .customize()
             .config_override(aws_sdk_lambda::config::Builder::new().timeout_config(timeout))
             .send()

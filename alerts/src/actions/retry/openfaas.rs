@@ -22,7 +22,7 @@ use crate::settings::{Fault, Surroundings};
 /// The keys of `target.openfaas`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Table {
+pub(in super::super) struct Table {
     gateway_url: Spanned<SecretString>,
     function: Spanned<String>,
     /// Where the gateway reaches our ingest listener.
@@ -34,7 +34,7 @@ pub(super) struct Table {
 }
 
 /// A function behind a gateway.
-pub(super) struct OpenFaas {
+pub(in super::super) struct OpenFaas {
     url: Url,
     callback_url: Option<Url>,
     authorization: Option<HeaderValue>,
@@ -42,7 +42,7 @@ pub(super) struct OpenFaas {
 }
 
 impl OpenFaas {
-    pub(super) fn read(table: Table, around: &Surroundings<'_>) -> Result<Self, Fault> {
+    pub(in super::super) fn read(table: Table, around: &Surroundings<'_>) -> Result<Self, Fault> {
         let gateway = outgoing::read_url(&table.gateway_url, table.allow_private)?;
         Ok(Self {
             url: below(&gateway, &["async-function", name(&table.function)?]),
@@ -53,8 +53,13 @@ impl OpenFaas {
         })
     }
 
-    pub(super) fn target(&self) -> String {
+    pub(in super::super) fn target(&self) -> String {
         outgoing::origin(&self.url)
+    }
+
+    /// Its address, what is sent as `Authorization`, and whether it may be private.
+    pub(in super::super) fn into_parts(self) -> (Url, Option<HeaderValue>, bool) {
+        (self.url, self.authorization, self.allow_private)
     }
 
     pub(super) async fn send(&self, order: &Order<'_>, clients: &outgoing::Clients) -> Sent {

@@ -5,7 +5,7 @@
 //!  "overrun": {"incidentId": "…", "idempotencyKey": "ovr-…-1", "attempt": 1, "maxAttempts": 1, "cause": "no_client_timeout"}}
 //! ```
 
-use domain::{Incident, Outcome, Value};
+use domain::Value;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
@@ -34,7 +34,7 @@ pub(super) fn body(order: &Order<'_>) -> String {
 fn wrapped(order: &Order<'_>, event: &Value) -> Json {
     let incident = order.incident;
     json!({
-        "message": message(incident),
+        "message": incident.classic_message(),
         "originalEvent": event,
         "originalRequestId": incident.request_id,
         "overrun": {
@@ -47,14 +47,4 @@ fn wrapped(order: &Order<'_>, event: &Value) -> Json {
             "stack": incident.stack,
         },
     })
-}
-
-/// The classic wrapper's sentence for what it knew, and a like one for the rest.
-pub(crate) fn message(incident: &Incident) -> &'static str {
-    match incident.outcome {
-        Outcome::OutOfMemory => "Function ran out of memory",
-        Outcome::Crash => "Function crashed",
-        Outcome::DroppedAtShutdown => "Function was shut down",
-        _ => "Function timed out",
-    }
 }

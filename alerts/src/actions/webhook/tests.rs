@@ -44,7 +44,7 @@ fn retry(result: Result<String, ActionError>) -> (Option<Duration>, String) {
 
 fn given_up(result: Result<String, ActionError>) -> String {
     match result {
-        Err(error @ ActionError::GiveUp { .. }) => error.detail(),
+        Err(error @ (ActionError::GiveUp { .. } | ActionError::Gone { .. })) => error.detail(),
         other => panic!("expected no later attempt, found {other:?}"),
     }
 }
@@ -101,7 +101,7 @@ async fn what_is_refused_is_not_sent_again() {
     let (_, result) = answered(|| (StatusCode::BAD_REQUEST, "expected an object").into_response()).await;
     insta::assert_snapshot!(given_up(result), @"`webhook` was refused: answered 400 Bad Request: expected an object");
     let (_, result) = answered(|| StatusCode::GONE.into_response()).await;
-    insta::assert_snapshot!(given_up(result), @"`webhook` was refused: answered 410 Gone");
+    insta::assert_snapshot!(given_up(result), @"`webhook` is gone: answered 410 Gone");
 }
 
 #[tokio::test]

@@ -5,8 +5,12 @@ pub mod samples;
 
 use std::collections::BTreeMap;
 
+use std::sync::Arc;
+
+use dashboard::Retrying;
 use domain::{
-    Advice, Evidence, Folded, FunctionName, History, Incident, Limit, Millis, Remedy, Section, Seen, StartOfRelease, StartReport,
+    Advice, Evidence, Folded, FunctionName, History, Incident, Limit, Millis, Remedy, RetryForecast, RetryOutlook, Section, Seen,
+    StartOfRelease, StartReport,
 };
 use jiff::Timestamp;
 use store::{Batch, Rejected, Store};
@@ -49,6 +53,21 @@ pub fn startup(evidence: &[Evidence], function: Option<&FunctionName>) -> StartR
     let release = StartOfRelease { release: Some("7".to_owned()), cold: seen, init: seen, sections, ..StartOfRelease::default() };
     let releases = if evidence.is_empty() { Vec::new() } else { vec![release] };
     StartReport { function: function.map(ToString::to_string), releases }
+}
+
+/// Stands in for one retry action: runs every other request again.
+pub fn retrying() -> Retrying {
+    let outlook = |(place, incident)| match place % 2 {
+        0 => RetryForecast { incident, outlook: RetryOutlook::Runs, says: "would be sent to AWS Lambda <again>".to_owned() },
+        _ => RetryForecast { incident, outlook: RetryOutlook::Refused, says: "its original event is not known".to_owned() },
+    };
+    Retrying {
+        actions: Arc::new(|| vec!["again".to_owned()]),
+        foresee: Arc::new(move |_, incidents| {
+            let forecasts = incidents.into_iter().enumerate().map(outlook).collect();
+            Box::pin(async { Ok(forecasts) })
+        }),
+    }
 }
 
 /// Stores samples with their incidents.

@@ -1,0 +1,173 @@
+//! The errors of a stack: incidents that were confirmed or lost, once each and in order, for whoever wants to hear of all.
+//!
+//! Numbers come from one row per stack that stays locked until the commit, so they become visible in order and without gaps.
+//! Incidents of one stack are recomputed under a lock anyway: nobody waits longer for it.
+
+use domain::{Incident, IncidentState};
+use jiff::Timestamp;
+use sqlx::{PgConnection, Row};
+
+use crate::columns::{self, indexed, time, without_nul};
+use crate::{Store, StoreError};
+
+/// One error of a stack.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StackError {
+    /// Counted from 1 per stack, without gaps.
+    pub sequence: i64,
+    /// When the stack came to know of it.
+    pub at: Timestamp,
+    /// The incident as it was then.
+    pub incident: Incident,
+}
+
+/// Writes an incident down as an error of its stack, in the transaction that writes its change, unless it is one already.
+pub(crate) async fn write(connection: &mut PgConnection, change_id: i64, incident: &Incident, now: Timestamp) -> sqlx::Result<()> {
+    if !matches!(incident.state, IncidentState::Confirmed | IncidentState::Lost) {
+        return Ok(());
+    }
+    sqlx::query(
+        "with next as (
+             insert into error_sequences (stack, last)
+             select $1, 1
+             where not exists (select from errors where incident_id = $2)
+             on conflict (stack) do update set last = error_sequences.last + 1
+             returning last
+         )
+         insert into errors (stack, sequence, incident_id, change_id, at)
+         select $1, last, $2, $3, $4
+         from next",
+    )
+    .bind(indexed(incident.stack.as_str()))
+    .bind(incident.id.as_str())
+    .bind(change_id)
+    .bind(time(now))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+impl Store {
+    /// Errors of a stack after the one with that number, in order.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn errors_after(&self, stack: &str, after: i64, limit: u32) -> Result<Vec<StackError>, StoreError> {
+        let rows = sqlx::query(
+            "select errors.sequence, errors.at, incident_changes.incident::text as incident
+             from errors
+             join incident_changes on incident_changes.id = errors.change_id
+             where errors.stack = $1 and errors.sequence > $2
+             order by errors.sequence
+             limit $3",
+        )
+        .bind(indexed(stack))
+        .bind(after)
+        .bind(i64::from(limit))
+        .fetch_all(&self.pool)
+        .await?;
+        let read = |row: &sqlx::postgres::PgRow| {
+            Ok(StackError {
+                sequence: row.try_get("sequence")?,
+                at: row.try_get::<jiff_sqlx::Timestamp, _>("at")?.to_jiff(),
+                incident: columns::from_json("incident_changes", row.try_get("incident")?)?,
+            })
+        };
+        rows.iter().map(read).collect()
+    }
+
+    /// The numbers of the oldest error of a stack that is still kept, and of the latest there was; `None` if there was none.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn error_span(&self, stack: &str) -> Result<Option<(i64, i64)>, StoreError> {
+        let row = sqlx::query(
+            "select coalesce((select min(sequence) from errors where stack = $1), last + 1) as first, last
+             from error_sequences
+             where stack = $1",
+        )
+        .bind(indexed(stack))
+        .fetch_optional(&self.pool)
+        .await?;
+        row.map(|row| Ok((row.try_get("first")?, row.try_get("last")?))).transpose()
+    }
+
+    /// The number of an incident among the errors of its stack.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn error_sequence(&self, incident_id: &str) -> Result<Option<i64>, StoreError> {
+        let query = sqlx::query_scalar("select sequence from errors where incident_id = $1").bind(without_nul(incident_id));
+        Ok(query.fetch_optional(&self.pool).await?)
+    }
+
+    /// Forgets errors from before that moment; the incidents stay. Returns how many.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn drop_errors_before(&self, oldest: Timestamp) -> Result<u64, StoreError> {
+        let done = sqlx::query("delete from errors where at < $1").bind(time(oldest)).execute(&self.pool).await?;
+        Ok(done.rows_affected())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::PgPool;
+
+    use super::*;
+    use crate::testing::{at, batch, line, settle, timeout};
+
+    async fn sequences(store: &Store, after: i64) -> Vec<i64> {
+        store.errors_after("default", after, 100).await.unwrap().into_iter().map(|error| error.sequence).collect()
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATOR")]
+    async fn errors_are_numbered_once_each_and_without_gaps(pool: PgPool) {
+        let store = Store::from_pool(pool);
+        assert_eq!(store.error_span("default").await.unwrap(), None);
+        for minute in 0..4 {
+            store.append(&[batch(minute, [timeout(&format!("r{minute}"), minute)])]).await.unwrap();
+            settle(&store, minute).await;
+            // More is known of it: it is the same error.
+            store.append(&[batch(minute + 10, [line(&format!("r{minute}"), minute, "late")])]).await.unwrap();
+            settle(&store, minute + 10).await;
+        }
+        assert_eq!((sequences(&store, 0).await, sequences(&store, 2).await), (vec![1, 2, 3, 4], vec![3, 4]));
+        assert_eq!(store.error_span("default").await.unwrap(), Some((1, 4)));
+        let first = store.errors_after("default", 0, 1).await.unwrap().remove(0);
+        assert_eq!(store.error_sequence(first.incident.id.as_str()).await.unwrap(), Some(1));
+        assert_eq!((first.at, sequences(&store, 4).await), (at(0), vec![]));
+        assert_eq!(store.drop_errors_before(at(2)).await.unwrap(), 2);
+        assert_eq!((store.error_span("default").await.unwrap(), sequences(&store, 0).await), (Some((3, 4)), vec![3, 4]));
+    }
+
+    /// A number that is not committed holds up those after it, and none of them is seen before it.
+    #[sqlx::test(migrator = "crate::MIGRATOR")]
+    async fn no_number_is_seen_before_those_below_it(pool: PgPool) {
+        let store = Store::from_pool(pool.clone());
+        store.append(&[batch(0, [timeout("r0", 0)])]).await.unwrap();
+        settle(&store, 0).await;
+        let error = store.errors_after("default", 0, 1).await.unwrap().remove(0);
+        let other = |id: &str| Incident { id: domain::IncidentId::from(id.to_owned()), ..error.incident.clone() };
+        let change: i64 = sqlx::query_scalar("select change_id from errors").fetch_one(&pool).await.unwrap();
+        let mut slow = pool.begin().await.unwrap();
+        write(&mut slow, change, &other("slow"), at(1)).await.unwrap();
+        let fast = tokio::spawn({
+            let (pool, incident) = (pool.clone(), other("fast"));
+            async move {
+                let mut fast = pool.begin().await.unwrap();
+                write(&mut fast, change, &incident, at(2)).await.unwrap();
+                fast.commit().await.unwrap();
+            }
+        });
+        let waits = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+        while sqlx::query_scalar::<_, i64>(waits).fetch_one(&pool).await.unwrap() == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(sequences(&store, 0).await, [1]);
+        slow.commit().await.unwrap();
+        fast.await.unwrap();
+        assert_eq!(sequences(&store, 0).await, [1, 2, 3]);
+    }
+}
