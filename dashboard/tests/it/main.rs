@@ -1,10 +1,11 @@
 //! The dashboard as its readers meet it: over HTTP, against a real database.
 
 mod api;
+mod errors;
 mod pages;
 mod problems;
-mod silences;
 mod retry;
+mod silences;
 mod startup;
 mod support;
 mod visitor;

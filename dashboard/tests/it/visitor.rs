@@ -51,6 +51,14 @@ impl Visitor {
         self.send("DELETE", path, "", "").await
     }
 
+    /// Begins to listen to a stream.
+    pub async fn subscribe(&self, path: &str, headers: &str) -> Stream {
+        let mut stream = TcpStream::connect(self.address).await.expect("it listens");
+        let request = format!("GET {path} HTTP/1.1\r\nhost: overrun\r\n{headers}\r\n");
+        stream.write_all(request.as_bytes()).await.expect("sent");
+        Stream { stream, read: String::new() }
+    }
+
     async fn send(&self, method: &str, path: &str, headers: &str, body: &str) -> Answer {
         let mut stream = TcpStream::connect(self.address).await.expect("it listens");
         let length = body.len();
@@ -86,6 +94,29 @@ impl Visitor {
         let list = self.json("/api/overrun/v1/incidents").await;
         assert_eq!(list["incidents"].as_array().map(Vec::len), Some(1));
         format!("/incidents/{}", list["incidents"][0]["id"].as_str().expect("an ID"))
+    }
+}
+
+/// Server-sent events as they come. Their chunks are left in: each event comes in one.
+pub struct Stream {
+    stream: TcpStream,
+    read: String,
+}
+
+impl Stream {
+    /// Everything up to the end of the event in which `text` stands for the `count`-th time since the last call.
+    pub async fn until(&mut self, count: usize, text: &str) -> String {
+        let mut buffer = [0; 64 * 1024];
+        loop {
+            let place = self.read.match_indices(text).nth(count - 1).map(|(place, _)| place);
+            if let Some(end) = place.and_then(|place| Some(place + self.read[place..].find("\n\n")? + 2)) {
+                let rest = self.read.split_off(end);
+                return std::mem::replace(&mut self.read, rest);
+            }
+            let length = self.stream.read(&mut buffer).await.expect("received");
+            assert!(length > 0, "it ended: {}", self.read);
+            self.read.push_str(std::str::from_utf8(&buffer[..length]).expect("events are UTF-8"));
+        }
     }
 }
 
