@@ -5,7 +5,7 @@
 //!                                                                       └→ show
 //! ```
 //!
-//! The last step of the flow. It reads, and writes only what a person says: that a problem is resolved, that something is silenced. Every page is
+//! The last step of the flow. It reads, and writes only what a person says: that a problem is resolved, that something is silenced, run again or sent again. Every page is
 //! a query of `store`, a view struct of strings ready to print, and a template. The largest text of a page is a sentence that answers the question with which a person came.
 //!
 //! - `pages`: one file per page, with a template of the same name in `templates/pages/`.

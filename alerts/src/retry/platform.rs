@@ -74,7 +74,8 @@ fn by_shape(event: &Value) -> Option<Repeats> {
         Some(_) => return Some(Repeats::Surely(ASYNCHRONOUS)),
         None => {}
     }
-    if has(&["detail-type", "source"]) || has(&["awslogs"]) {
+    // The last is what Lambda's own destinations are called with.
+    if has(&["detail-type", "source"]) || has(&["awslogs"]) || has(&["requestContext", "requestPayload"]) {
         return Some(Repeats::Surely(ASYNCHRONOUS));
     }
     if has(&["deliveryStreamArn", "records"]) {
@@ -135,6 +136,7 @@ mod tests {
             (json!({ "Records": [{ "eventSource": "aws:s3" }] }), ASYNCHRONOUS),
             (json!({ "Records": [{ "EventSource": "aws:sns" }] }), ASYNCHRONOUS),
             (json!({ "detail-type": "Scheduled Event", "source": "aws.events", "detail": {} }), ASYNCHRONOUS),
+            (json!({ "requestContext": { "condition": "RetriesExhausted" }, "requestPayload": {} }), ASYNCHRONOUS),
             (json!({ "message": { "data": "aGk=" }, "subscription": "projects/p/subscriptions/s" }), PUB_SUB),
         ] {
             // Not even a person's word that nobody does changes what is seen.

@@ -148,6 +148,9 @@ fn check_name(name: &Spanned<String>, taken: bool) -> Result<(), Fault> {
             format!("expected a name of 1 to {NAME_BYTES_MAX} bytes on one line, found `{}`", text.escape_debug()),
         ));
     }
+    if text == store::BY_HAND {
+        return Err(Fault::of(name, format!("expected another name, found `{text}`: that is what stands for a person who asks")));
+    }
     if taken {
         return Err(Fault::of(name, format!("expected a name that is used once, found `{text}` again")));
     }
