@@ -14,7 +14,7 @@ use collector::receive;
 use domain::Clock;
 use prometheus::Registry;
 use secrecy::{ExposeSecret as _, SecretString};
-use store::{PrivateCluster, Store, StoreOptions};
+use store::{ClusterError, PrivateCluster, Store, StoreOptions};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -214,6 +214,21 @@ impl Database {
                 (SecretString::from(cluster.url()), Some(cluster))
             }
         };
+        Self::connect(config, url, cluster).await
+    }
+
+    /// The same for a command that may run beside the daemon: a private Postgres that the daemon runs is used too.
+    pub async fn open_beside(config: &Config) -> anyhow::Result<Self> {
+        match Self::open(config).await {
+            Err(error) if matches!(error.downcast_ref(), Some(ClusterError::InUse { .. })) => {
+                let url = PrivateCluster::url_of(&config.data_dir()?)?;
+                Self::connect(config, SecretString::from(url), None).await
+            }
+            opened => opened,
+        }
+    }
+
+    async fn connect(config: &Config, url: SecretString, cluster: Option<PrivateCluster>) -> anyhow::Result<Self> {
         let options = StoreOptions { url: url.clone(), connections_max: config.database.connections_max };
         let store = match Store::connect(&options).await {
             Ok(store) => store,

@@ -64,7 +64,7 @@ fn of_files(files: &[PathBuf]) -> anyhow::Result<Vec<Evidence>> {
 }
 
 async fn of_database(args: &StartupArgs, function: &FunctionName) -> anyhow::Result<Vec<Evidence>> {
-    let database = Database::open(&args.serve.load()?).await?;
+    let database = Database::open_beside(&args.serve.load()?).await?;
     let now = SystemClock.now();
     let from = now.saturating_sub(SignedDuration::from_hours(24 * i64::from(args.days))).context("`--days` is out of range")?;
     let evidence = database.store.start_evidence(&StackName::from(args.stack.as_str()), function, from, now, REQUESTS_MAX).await;

@@ -33,7 +33,7 @@ pub async fn run(args: ReplayArgs) -> anyhow::Result<()> {
     let rules = super::rules_of(&config)?;
     let now = SystemClock.now();
     let since = now.checked_sub(args.since).context("`--since` is out of range")?;
-    let database = Database::open(&config).await?;
+    let database = Database::open_beside(&config).await?;
     let played = play(&database, &rules, since, now).await;
     database.close().await?;
     let (changes, replayed) = played?;

@@ -75,7 +75,8 @@ pub use requests::RequestRecord;
 pub use retries::{ACTION_SPAN, HISTORY_MAX, NewRetry, PROBLEM_SPAN, Retry, RetryCase, RetryHistory, RetryScope, RetryState, RetryStep};
 pub use retries::{ASKED_MAX, BY_HAND};
 pub use routing::{
-    AlertGroup, DeliveryContext, Inhibition, Known, Moments, NewDelivery, NewMatch, Plan, Router, Volume, Wanted, WantedRate, WantedWindow,
+    AlertGroup, DeliveryContext, Inhibition, Known, MatchRow, Moments, NewDelivery, NewMatch, Plan, Router, Volume, Wanted, WantedRate,
+    WantedWindow,
 };
 pub use silences::{NewSilence, SILENCES_MAX, Silence};
 pub use sources::{RejectRow, SourceRow};

@@ -132,7 +132,15 @@ impl PrivateCluster {
     /// Where to connect: a URL that sqlx and libpq understand.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("postgres://{NAME}@{}/{NAME}", percent_encoded(&self.server.place.socket_dir.to_string_lossy()))
+        url(&self.server.place)
+    }
+
+    /// Where to connect to the cluster that another process runs in a data directory.
+    ///
+    /// # Errors
+    /// When the directory cannot be used.
+    pub fn url_of(data_dir: &Path) -> Result<String, ClusterError> {
+        Ok(url(&Place::prepare(data_dir)?))
     }
 
     /// Stops the server: open transactions are rolled back, all that is committed is kept. Returns once it has stopped.
@@ -153,6 +161,10 @@ impl Drop for PrivateCluster {
             self.server.ask_to_stop();
         }
     }
+}
+
+fn url(place: &Place) -> String {
+    format!("postgres://{NAME}@{}/{NAME}", percent_encoded(&place.socket_dir.to_string_lossy()))
 }
 
 fn lock(path: &Path) -> Result<File, ClusterError> {

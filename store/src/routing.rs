@@ -121,6 +121,8 @@ pub struct AlertGroup {
 pub struct NewMatch {
     /// The caller's digest of rule, incident and how much its state says.
     pub id: String,
+    /// The rule.
+    pub rule: String,
     /// The caller's digest of rule and what the group has in common.
     pub group: Option<String>,
     /// The incident.
@@ -129,6 +131,17 @@ pub struct NewMatch {
     pub at: Timestamp,
     /// What kept it from being told.
     pub muted_by: Option<String>,
+}
+
+/// That a rule which groups or counts matched an incident, or that something muted it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MatchRow {
+    /// The rule.
+    pub rule: String,
+    /// What kept the incident from being told: `silence 7`, `inhibit` or `time interval` with its name; `None` if nothing did.
+    pub muted_by: Option<String>,
+    /// When the rule matched.
+    pub matched_at: Timestamp,
 }
 
 /// A problem that keeps others quiet.
@@ -202,7 +215,7 @@ pub type Moments = BTreeSet<(Timestamp, String)>;
 /// What is known of what was asked for.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
-    /// The matches that there are; with what muted them, if something did.
+    /// The matches that there are.
     pub matches: HashSet<String>,
     /// Groups by key.
     pub groups: HashMap<String, AlertGroup>,
@@ -322,6 +335,34 @@ impl Store {
             forgotten += sqlx::query(statement).bind(crate::columns::time(oldest)).execute(&self.pool).await?.rows_affected();
         }
         Ok(forgotten)
+    }
+
+    /// The rules that matched an incident and keep no delivery for each, oldest first.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn matches_of(&self, incident_id: &str) -> Result<Vec<MatchRow>, StoreError> {
+        // A rule matches an incident at most once in each of three phases.
+        const ROWS_MAX: i64 = 300;
+        let rows = sqlx::query(
+            "select rule, muted_by, matched_at
+             from rule_matches
+             where incident_id = $1 and rule is not null
+             order by matched_at, id
+             limit $2",
+        )
+        .bind(crate::columns::without_nul(incident_id))
+        .bind(ROWS_MAX)
+        .fetch_all(&self.pool)
+        .await?;
+        let row = |row: &sqlx::postgres::PgRow| {
+            Ok(MatchRow {
+                rule: row.try_get("rule")?,
+                muted_by: row.try_get("muted_by")?,
+                matched_at: row.try_get::<jiff_sqlx::Timestamp, _>("matched_at")?.to_jiff(),
+            })
+        };
+        rows.iter().map(row).collect()
     }
 
     /// Changes since a moment, oldest first, after the change `after`; for asking what rules would have done.

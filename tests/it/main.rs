@@ -5,6 +5,7 @@
 
 mod support;
 
+mod alert_rules;
 mod alerts;
 mod bad_input;
 mod checks;

@@ -1,9 +1,9 @@
 //! The second step of routing: what is told, what is counted, what is muted.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use store::{AlertGroup, Change, DeliveryContext, Known, NewDelivery, NewMatch, Plan, Volume};
+use store::{AlertGroup, Change, DeliveryContext, Known, Moments, NewDelivery, NewMatch, Plan, Volume};
 
 use super::group::{self, action_key};
 use super::look::{Kind, Match, Matched, MatchedChange, happened_at};
@@ -18,8 +18,8 @@ struct Desk<'a> {
     silencers: &'a [&'a Silencer],
     now: Timestamp,
     known: Known,
-    /// Different incidents of this batch by group, for rates.
-    fresh: BTreeMap<String, BTreeSet<String>>,
+    /// Incidents of this batch by group, for rates.
+    fresh: BTreeMap<String, Moments>,
     plan: Plan,
 }
 
@@ -77,7 +77,7 @@ impl Desk<'_> {
                 self.known.windows.entry(group.clone()).or_default().insert((happened_at(change), incident.clone()));
             }
             if rule.escalating.is_some() && !one.others.iter().any(|other| self.known.matches.contains(other)) {
-                self.fresh.entry(group.clone()).or_default().insert(incident);
+                self.fresh.entry(group.clone()).or_default().insert((happened_at(change), incident));
             }
         }
     }
@@ -109,7 +109,14 @@ impl Desk<'_> {
             // What neither groups nor is muted is kept from being told twice by its delivery.
             if muted_by.is_some() || one.group.is_some() {
                 let (id, group, at) = (one.id.clone(), one.group.clone(), happened_at(change));
-                self.plan.matches.push(NewMatch { id, group, incident_id: change.incident.id.to_string(), at, muted_by });
+                self.plan.matches.push(NewMatch {
+                    id,
+                    rule: rule.name.clone(),
+                    group,
+                    incident_id: change.incident.id.to_string(),
+                    at,
+                    muted_by,
+                });
             }
         }
         self.strike(change, found, is_told);
@@ -167,7 +174,7 @@ impl Desk<'_> {
         }
         if let Some(escalating) = rule.escalating {
             let (recent, earlier) = self.known.rates.get(group).copied().unwrap_or_default();
-            let recent = recent + self.fresh.get(group).map_or(0, |fresh| fresh.len() as u64);
+            let recent = recent + self.fresh.get(group).map_or(0, |fresh| escalating.recent(fresh));
             volume = Some(escalating.volume(recent));
             if !escalating.is_reached(recent, earlier) {
                 return Err(());

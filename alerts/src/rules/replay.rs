@@ -61,15 +61,17 @@ impl<'a> Replay<'a> {
     /// Looks at the next change, at the time at which it was written.
     pub fn take(&mut self, change: Change) {
         let now = change.at;
+        self.route(&[change], now);
+    }
+
+    /// Looks at changes together, as a worker does.
+    fn route(&mut self, changes: &[Change], now: Timestamp) {
         self.tell_due(now);
-        let changes = [change];
-        let (wanted, matched) = self.rules.look(&changes);
+        let (wanted, matched) = self.rules.look(changes);
         self.faults += matched.faults.len() as u64;
         let known = self.memory.known(&wanted);
-        let silencers: Vec<_> = self.silencers.iter().collect();
-        let plan = self.rules.plan(&changes, &matched, known, &silencers, now);
-        let [change] = changes;
-        self.keep(plan, &[change], now);
+        let plan = self.rules.plan(changes, &matched, known, &self.silencers.iter().collect::<Vec<_>>(), now);
+        self.keep(plan, changes, now);
     }
 
     /// Ends it: groups that wait until then are told of.
@@ -85,8 +87,7 @@ impl<'a> Replay<'a> {
             let due = self.memory.groups.values().filter_map(|group| Some((group.due_at?, group))).filter(|(due, _)| *due <= now);
             let Some((at, group)) = due.min_by_key(|(due, _)| *due).map(|(due, group)| (due, group.clone())) else { return };
             let Some(change) = self.memory.waiting.remove(&group.key) else { return };
-            let silencers: Vec<_> = self.silencers.iter().collect();
-            let plan = self.rules.tell_due(vec![(group, change.clone())], &silencers, at);
+            let plan = self.rules.tell_due(vec![(group, change.clone())], &self.silencers.iter().collect::<Vec<_>>(), at);
             self.keep(plan, &[change], at);
         }
     }

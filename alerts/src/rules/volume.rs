@@ -111,6 +111,12 @@ impl Escalating {
         WantedRate { group, at, window: self.window, windows_before: WINDOWS_BEFORE }
     }
 
+    /// How many of these are in the window that ends with the latest of them.
+    pub(super) fn recent(self, moments: &Moments) -> u64 {
+        let Some((latest, _)) = moments.last() else { return 0 };
+        moments.iter().filter(|(at, _)| latest.duration_since(*at) < self.window).count() as u64
+    }
+
     /// Whether `recent` incidents in the window are that many more than `earlier` in those before it. What never happened
     /// before does not escalate: it is new.
     #[expect(clippy::cast_precision_loss, reason = "counts of incidents are far below 2^52")]

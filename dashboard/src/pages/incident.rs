@@ -9,7 +9,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use domain::{Citation, Evidence, Incident, Note, Outcome};
 use jiff::Timestamp;
-use store::{AttemptRow, Delivery, IncidentFilter};
+use store::{AttemptRow, Delivery, IncidentFilter, MatchRow};
 
 use self::retries::RetriesView;
 use super::advice::AdviceList;
@@ -61,6 +61,7 @@ struct IncidentPage {
     silences: SilenceList,
     retries: Option<RetriesView>,
     retry: Option<String>,
+    untold: Vec<Sentence>,
     deliveries: Vec<DeliveryView>,
     json: String,
     evidence_json: String,
@@ -123,11 +124,13 @@ async fn view(app: &App, id: &str) -> Result<IncidentPage, Failure> {
     )?;
     let now = app.clock.now();
     let proposal = proposal(app, &incident, now).await?;
-    let silences = SilenceList::new(app, &app.store.silences_of_incident(id, incident.problem.as_str(), now).await?, now);
+    let problem = incident.problem.as_str();
+    let (silences, matches) = tokio::try_join!(app.store.silences_of_incident(id, problem, now), app.store.matches_of(id))?;
+    let silences = SilenceList::new(app, &silences, now);
     let mut page = page(app, &incident, &evidence, &deliveries, like.len());
     page.chips.extend((!silences.is_empty()).then(|| words::silenced(silences.holds())));
-    let retries = RetriesView::new(&retries, now);
-    Ok(IncidentPage { proposal: proposal.map(|advice| AdviceList::new(&[advice])), silences, retries, ..page })
+    let (retries, untold) = (RetriesView::new(&retries, now), untold(&matches, &deliveries));
+    Ok(IncidentPage { proposal: proposal.map(|advice| AdviceList::new(&[advice])), silences, untold, retries, ..page })
 }
 
 fn page(app: &App, incident: &Incident, evidence: &[Evidence], deliveries: &[(Delivery, Vec<AttemptRow>)], like: usize) -> IncidentPage {
@@ -160,10 +163,22 @@ fn page(app: &App, incident: &Incident, evidence: &[Evidence], deliveries: &[(De
         silences: SilenceList::new(app, &[], now),
         retries: None,
         retry: (!(app.retrying.actions)().is_empty()).then(|| app.links.retry(incident.problem.as_str())),
+        untold: Vec::new(),
         deliveries: deliveries.iter().map(|(delivery, attempts)| delivery_view(delivery, attempts, now)).collect(),
         json: app.links.incident_json(incident.id.as_str()),
         evidence_json,
     }
+}
+
+/// What became of the rules that matched and made no delivery of this incident.
+fn untold(matches: &[MatchRow], deliveries: &[(Delivery, Vec<AttemptRow>)]) -> Vec<Sentence> {
+    let quiet = |name: &str| name.replace('`', "'");
+    let sentence = |one: &MatchRow| match &one.muted_by {
+        Some(by) => Some(format!("Rule `{}` matched, and `{}` kept it from being told.", quiet(&one.rule), quiet(by))),
+        None if deliveries.iter().any(|(delivery, _)| delivery.rule == one.rule) => None,
+        None => Some(format!("Rule `{}` counts it with others of its group, and tells of them together.", quiet(&one.rule))),
+    };
+    matches.iter().filter_map(sentence).map(|sentence| Sentence::new(&sentence)).collect()
 }
 
 /// Where its start goes, for one that did not start in time.

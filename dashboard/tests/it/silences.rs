@@ -7,6 +7,8 @@ use crate::support::samples;
 use crate::visit;
 use crate::visitor::Visitor;
 
+const PATH: &str = "/api/overrun/v1/silences";
+
 async fn with_problem(pool: &PgPool) -> (Visitor, String) {
     let at = crate::support::now() - jiff::SignedDuration::from_mins(9);
     let visitor = visit(pool, &[samples::lambda_timeout("thumbnail", at, 1)]).await;
@@ -50,7 +52,6 @@ async fn a_problem_is_silenced_from_its_page_only(pool: PgPool) {
 #[sqlx::test(migrator = "store::MIGRATOR")]
 async fn programs_silence_by_fields_and_conditions(pool: PgPool) {
     let (visitor, problem) = with_problem(&pool).await;
-    const PATH: &str = "/api/overrun/v1/silences";
     let asked =
         json!({ "matchers": { "function": "thumbnail" }, "condition": "incident.attempt == 1", "lasts": "2h", "created_by": "ada" });
     let added = visitor.post_json(PATH, &asked).await;
@@ -82,4 +83,19 @@ async fn programs_silence_by_fields_and_conditions(pool: PgPool) {
     assert_eq!(incident["silences"][0]["holds"], true);
     assert_eq!(visitor.get(&format!("{PATH}/999")).await.status, 404);
     assert_eq!(visitor.get(&format!("{PATH}/x")).await.status, 404);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn an_incident_says_which_rules_matched_and_why_none_told_of_it(pool: PgPool) {
+    let (visitor, _) = with_problem(&pool).await;
+    let incident = visitor.only_incident().await;
+    visitor.page(&incident).await.says("No alert rule asked for this incident");
+    let rows = "insert into rule_matches (id, rule, incident_id, at, muted_by, matched_at)
+                select 'a', 'pages', id, at, 'inhibit one <b>page', at from incidents union all select 'b', 'sums', id, at, null, at from incidents";
+    sqlx::query(rows).execute(&pool).await.expect("written");
+    let page = visitor.page(&incident).await;
+    page.says("kept it from being told.");
+    page.says("inhibit one &#60;b&#62;page");
+    page.says("counts it with others of its group, and tells of them together.");
+    page.lacks("No alert rule asked for this incident");
 }

@@ -92,6 +92,7 @@ impl Router for &Grouping {
             Inhibition { key: "i".to_owned(), name: "n".to_owned(), problem: "p".to_owned(), incident_id: "x".to_owned(), until: at(9) };
         let found = |change: &Change| NewMatch {
             id: change.incident.id.to_string(),
+            rule: "all".to_owned(),
             group: Some("all".to_owned()),
             incident_id: change.incident.id.to_string(),
             at: change.at,
@@ -106,6 +107,10 @@ impl Router for &Grouping {
             silenced: [(change.incident.id.to_string(), 1)].into(),
         }
     }
+}
+
+fn everything() -> crate::ProblemFilter {
+    crate::ProblemFilter { states: Vec::new(), stack: None, function: None, before: None, limit: 1 }
 }
 
 async fn happen(store: &Store, minute: i64) {
@@ -130,6 +135,9 @@ async fn what_is_decided_is_known_the_next_time(pool: PgPool) {
     assert_eq!(seen[2].rates["all"], (0, 2));
     assert_eq!(seen[3].inhibitions["i"].until, at(9));
     assert_eq!(store.next_group_at().await.unwrap(), None);
+    let first = store.list_problems(&everything()).await.unwrap().remove(0).latest_incident;
+    let rows = store.matches_of(&first).await.unwrap();
+    assert_eq!(rows, [MatchRow { rule: "all".to_owned(), muted_by: None, matched_at: at(30) }]);
     assert_eq!(number(&pool, "select count(*) from deliveries where context is not null and group_key is null").await, 4);
     // What was given up told nobody.
     sqlx::query("update deliveries set state = 'parked'").execute(&pool).await.unwrap();
@@ -168,8 +176,7 @@ async fn a_change_says_what_it_means_for_its_problem(pool: PgPool) {
     happen(&store, 0).await;
     happen(&store, 1).await;
     assert_eq!(events(1).await, [(ChangeKind::Opened, Some(ProblemEvent::New)), (ChangeKind::Opened, None)]);
-    let all = crate::ProblemFilter { states: Vec::new(), stack: None, function: None, before: None, limit: 1 };
-    let problem = store.list_problems(&all).await.unwrap().remove(0).id;
+    let problem = store.list_problems(&everything()).await.unwrap().remove(0).id;
     for minute in [2, 3] {
         assert!(store.resolve_problem(&problem, "ada", at(minute)).await.unwrap());
     }

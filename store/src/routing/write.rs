@@ -63,9 +63,10 @@ async fn matches(connection: &mut PgConnection, given: &[NewMatch], now: Timesta
         return Ok(());
     }
     sqlx::query(
-        "insert into rule_matches (id, group_key, incident_id, at, muted_by, matched_at)
-         select id, group_key, incident_id, at, muted_by, $6
-         from unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::text[]) as given (id, group_key, incident_id, at, muted_by)
+        "insert into rule_matches (id, group_key, incident_id, at, muted_by, matched_at, rule)
+         select id, group_key, incident_id, at, muted_by, $6, rule
+         from unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $7::text[])
+             as given (id, group_key, incident_id, at, muted_by, rule)
          on conflict (id) do nothing",
     )
     .bind(given.iter().map(|one| indexed(&one.id).into_owned()).collect::<Vec<_>>())
@@ -74,6 +75,7 @@ async fn matches(connection: &mut PgConnection, given: &[NewMatch], now: Timesta
     .bind(times(given.iter().map(|one| one.at)))
     .bind(given.iter().map(|one| one.muted_by.as_deref().map(|by| without_nul(by).into_owned())).collect::<Vec<_>>())
     .bind(time(now))
+    .bind(given.iter().map(|one| without_nul(&one.rule).into_owned()).collect::<Vec<_>>())
     .execute(connection)
     .await?;
     Ok(())

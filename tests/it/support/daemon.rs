@@ -113,6 +113,12 @@ impl Daemon {
         send(self.client.get(format!("{}{path}", self.dashboard))).await.expect("an answer")
     }
 
+    /// Asks the dashboard's listener with another method, as a program does.
+    pub async fn ask(&self, method: &str, path: &str) -> Answer {
+        let method = method.parse().expect("a method");
+        send(self.client.request(method, format!("{}{path}", self.dashboard))).await.expect("an answer")
+    }
+
     /// Asks the API.
     pub async fn api(&self, path: &str) -> Value {
         self.page(&format!("/api/overrun/v1{path}")).await.expect(200).json()

@@ -58,6 +58,18 @@ impl Receivers {
         file
     }
 
+    /// A rule `r` of these lines that tells the webhook, `inbox`.
+    pub fn webhook_rules(&self, lines: &str) -> PathBuf {
+        let rules = format!(
+            "[[rule]]\nname = 'r'\nactions = ['inbox']\n{lines}\n\
+             [[action]]\nname = 'inbox'\nkind = 'webhook'\nurl = 'http://127.0.0.1:{}/hook'\nsecret = '{SECRET}'\nallow_private = true\n",
+            self.webhook_port
+        );
+        let file = self.dir.path().join("rules.toml");
+        std::fs::write(&file, rules).expect("written");
+        file
+    }
+
     /// Opens the webhook. `answers` are those to the first requests; later ones are accepted.
     pub async fn open_webhook(&self, answers: &Value) -> Peer {
         let settings = json!({ "port": self.webhook_port, "secret": SECRET, "answers": answers });

@@ -106,3 +106,49 @@ fn each_incident_is_told_or_counted_once_whatever_the_order_and_the_rule() {
         }
     }
 }
+
+#[test]
+fn it_does_not_matter_how_changes_are_put_together_or_in_which_order_they_come() {
+    let functions = ["checkout", "cart", "stock"];
+    for lines in [
+        "",
+        "group_by = ['function']\ngroup_interval = '10s'",
+        "threshold = { count = 3, window = '10s' }\ngroup_by = ['function']\ngroup_interval = '1s'",
+        "group_by = ['function']\n[[inhibit]]\nname = 'i'\nequal = ['diagnosis.cause.target']",
+    ] {
+        let rules = rules(lines);
+        let play = |pieces: &[&[Change]]| {
+            let mut replay = Replay::new(&rules, Vec::new());
+            pieces.iter().for_each(|piece| replay.route(piece, at(0)));
+            let replayed = replay.end(at(1_000_000));
+            // Who is told, not by which of equal incidents.
+            let mut told: Vec<_> = replayed.told.iter().map(|told| (told.function.clone(), told.at)).collect();
+            told.sort();
+            (told, replayed.told.iter().map(|told| told.more + 1).sum::<u64>())
+        };
+        let changes: Vec<Change> = (0..9)
+            .map(|n| {
+                let mut change = change(i64::from(n), n, i64::from(n) % 4);
+                let function = functions[n as usize % functions.len()];
+                change.incident.function = Some(function.into());
+                change.incident.problem = domain::ProblemId::derive(&[function]);
+                change
+            })
+            .collect();
+        let whole = play(&[&changes]);
+        for cut in 1..changes.len() {
+            let (first, second) = changes.split_at(cut);
+            assert_eq!(play(&[first, second]).0, whole.0, "{lines} cut at {cut}");
+        }
+        let is_counting = lines.contains("threshold");
+        let singly: Vec<&[Change]> = changes.iter().map(std::slice::from_ref).collect();
+        assert_eq!(play(&singly).0, whole.0, "{lines}");
+        let mut turned = changes.clone();
+        turned.reverse();
+        let turned = play(&[&turned]);
+        if !lines.contains("inhibit") {
+            assert_eq!(turned.0, whole.0, "{lines} backwards");
+        }
+        assert!(is_counting || lines.contains("inhibit") || whole.1 >= 9, "{lines} {whole:?}");
+    }
+}
