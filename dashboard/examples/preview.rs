@@ -37,7 +37,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         ingest_url: "http://127.0.0.1:4318".to_owned(),
         propose: support::propose,
         startup: support::startup,
-        check_silence: |_, _| Ok(()),
+        check_silence: support::check_silence,
         retrying: support::retrying(),
         stop: tokio_util::sync::CancellationToken::new(),
         public_url: format!("http://{address}"),

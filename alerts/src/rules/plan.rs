@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use store::{AlertGroup, Change, DeliveryContext, Known, Moments, NewDelivery, NewMatch, Plan, Volume};
+use store::{AlertGroup, Change, ChangeKind, DeliveryContext, Known, Moments, NewDelivery, NewMatch, Plan, Volume};
 
+use super::condition::Subject;
 use super::group::{self, action_key};
+use super::inhibit::Inhibit;
 use super::look::{Kind, Match, Matched, MatchedChange, happened_at};
 use super::silence::Silencer;
 use super::timing::{More, One, Timing};
 use super::{Rule, Rules};
-use crate::rules::condition::Subject;
 
 /// What is decided so far, on top of what was known.
 struct Desk<'a> {
@@ -27,10 +28,6 @@ impl Rules {
     /// Decides about changes that were looked at.
     pub(crate) fn plan(&self, changes: &[Change], matched: &Matched, known: Known, silencers: &[&Silencer], now: Timestamp) -> Plan {
         let mut desk = Desk { rules: self, silencers, now, known, fresh: BTreeMap::new(), plan: Plan::default() };
-        // All are counted before any is decided on, so that it does not matter in which order they came.
-        for found in &matched.changes {
-            desk.count(&changes[found.change], found);
-        }
         for found in &matched.changes {
             desk.decide(&changes[found.change], found);
         }
@@ -65,34 +62,16 @@ impl Rules {
 }
 
 impl Desk<'_> {
-    /// Adds what counts to the windows and numbers.
-    fn count(&mut self, change: &Change, found: &MatchedChange) {
-        let is_silenced = silence_of(self.silencers, change, &found.subject, self.now).is_some();
-        for one in &found.matches {
-            let rule = &self.rules.list[one.rule];
-            let counts = !is_silenced && one.kind != Kind::Resolved && !self.known.matches.contains(&one.id) && !rule.is_muted_at(self.now);
-            let Some(group) = one.group.as_ref().filter(|_| counts) else { continue };
-            let incident = change.incident.id.to_string();
-            if rule.threshold.is_some() {
-                self.known.windows.entry(group.clone()).or_default().insert((happened_at(change), incident.clone()));
-            }
-            if rule.escalating.is_some() && !one.others.iter().any(|other| self.known.matches.contains(other)) {
-                self.fresh.entry(group.clone()).or_default().insert((happened_at(change), incident));
-            }
-        }
-    }
-
     fn decide(&mut self, change: &Change, found: &MatchedChange) {
         let silence = silence_of(self.silencers, change, &found.subject, self.now);
-        if let Some(silence) = silence {
-            self.plan.silenced.insert((change.incident.id.to_string(), silence));
-        }
         let inhibited_by = found.parts.iter().find(|part| {
             let held = self.plan.inhibitions.get(&part.key).or_else(|| self.known.inhibitions.get(&part.key));
-            super::inhibit::Inhibit::mutes(part, held, &change.incident, self.now)
+            Inhibit::mutes(part, held, &change.incident, self.now)
         });
         let inhibited_by = inhibited_by.map(|part| format!("inhibit {}", self.rules.inhibits[part.inhibit].name));
-        let mut is_told = false;
+        // That more is known about what was told before puts it under no silence.
+        let (mut is_news, mut is_told) = (change.kind != ChangeKind::Updated, false);
+        let mut has_match = false;
         for one in &found.matches {
             let rule = &self.rules.list[one.rule];
             if one.kind == Kind::Resolved {
@@ -102,24 +81,24 @@ impl Desk<'_> {
             if !self.known.matches.insert(one.id.clone()) {
                 continue;
             }
+            (is_news, has_match) = (true, true);
             let muted_by = silence.map(|id| format!("silence {id}")).or_else(|| inhibited_by.clone()).or_else(|| rule.muted_by(self.now));
             if muted_by.is_none() {
                 is_told |= self.tell(change, one, rule);
             }
-            // What neither groups nor is muted is kept from being told twice by its delivery.
-            if muted_by.is_some() || one.group.is_some() {
-                let (id, group, at) = (one.id.clone(), one.group.clone(), happened_at(change));
-                self.plan.matches.push(NewMatch {
-                    id,
-                    rule: rule.name.clone(),
-                    group,
-                    incident_id: change.incident.id.to_string(),
-                    at,
-                    muted_by,
-                });
+            // What neither groups nor is muted nor mutes is kept from being told twice by its delivery.
+            if muted_by.is_some() || one.group.is_some() || !found.parts.is_empty() {
+                let (id, rule, group) = (one.id.clone(), rule.name.clone(), one.group.clone());
+                let (incident_id, at) = (change.incident.id.to_string(), happened_at(change));
+                self.plan.matches.push(NewMatch { id, rule, group, incident_id, at, muted_by });
             }
         }
-        self.strike(change, found, is_told);
+        if let Some(silence) = silence.filter(|_| is_news) {
+            self.plan.silenced.insert((change.incident.id.to_string(), silence));
+        }
+        if has_match {
+            self.strike(change, found, is_told);
+        }
     }
 
     /// Inhibitions begin with a source that is told, and last while sources strike.
@@ -134,6 +113,7 @@ impl Desk<'_> {
 
     /// Tells of a match, now or later, if there are enough of them; answers whether there are.
     fn tell(&mut self, change: &Change, one: &Match, rule: &Rule) -> bool {
+        self.count(change, one, rule);
         let Ok(volume) = self.volume(change, one, rule) else { return false };
         let free_at = rule.free_at(self.now);
         let (Some(grouping), Some(group)) = (&rule.grouping, &one.group) else {
@@ -161,24 +141,37 @@ impl Desk<'_> {
         true
     }
 
+    /// Counts a match: one after the other, as if each were alone, so that it does not matter which changes are looked at
+    /// together.
+    fn count(&mut self, change: &Change, one: &Match, rule: &Rule) {
+        let Some(group) = &one.group else { return };
+        let moment = || (happened_at(change), change.incident.id.to_string());
+        if rule.threshold.is_some() {
+            self.known.windows.entry(group.clone()).or_default().insert(moment());
+        }
+        if rule.escalating.is_some() && !one.others.iter().any(|other| self.known.matches.contains(other)) {
+            self.fresh.entry(group.clone()).or_default().insert(moment());
+        }
+    }
+
     /// The number that is enough; an error if there are not enough.
     fn volume(&self, change: &Change, one: &Match, rule: &Rule) -> Result<Option<Volume>, ()> {
         let Some(group) = &one.group else { return Ok(None) };
         let mut volume = None;
         if let Some(threshold) = rule.threshold {
-            let is_reached = self.known.windows.get(group).is_some_and(|moments| threshold.is_reached(moments, happened_at(change)));
-            volume = Some(threshold.volume());
-            if !is_reached {
+            let moments = self.known.windows.get(group);
+            if !moments.is_some_and(|moments| threshold.is_reached(moments, happened_at(change))) {
                 return Err(());
             }
+            volume = Some(threshold.volume());
         }
         if let Some(escalating) = rule.escalating {
             let (recent, earlier) = self.known.rates.get(group).copied().unwrap_or_default();
             let recent = recent + self.fresh.get(group).map_or(0, |fresh| escalating.recent(fresh));
-            volume = Some(escalating.volume(recent));
             if !escalating.is_reached(recent, earlier) {
                 return Err(());
             }
+            volume = Some(escalating.volume(recent));
         }
         Ok(volume)
     }

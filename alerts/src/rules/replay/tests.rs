@@ -138,11 +138,11 @@ fn it_does_not_matter_how_changes_are_put_together_or_in_which_order_they_come()
         let whole = play(&[&changes]);
         for cut in 1..changes.len() {
             let (first, second) = changes.split_at(cut);
-            assert_eq!(play(&[first, second]).0, whole.0, "{lines} cut at {cut}");
+            assert_eq!(play(&[first, second]), whole, "{lines} cut at {cut}");
         }
         let is_counting = lines.contains("threshold");
         let singly: Vec<&[Change]> = changes.iter().map(std::slice::from_ref).collect();
-        assert_eq!(play(&singly).0, whole.0, "{lines}");
+        assert_eq!(play(&singly), whole, "{lines}");
         let mut turned = changes.clone();
         turned.reverse();
         let turned = play(&[&turned]);
