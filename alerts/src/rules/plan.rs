@@ -86,8 +86,8 @@ impl Desk<'_> {
             if muted_by.is_none() {
                 is_told |= self.tell(change, one, rule);
             }
-            // What neither groups nor is muted nor mutes is kept from being told twice by its delivery.
-            if muted_by.is_some() || one.group.is_some() || !found.parts.is_empty() {
+            // What is told at once, by itself, is kept from being told twice by its delivery.
+            if muted_by.is_some() || one.group.is_some() || !found.parts.is_empty() || !rule.active.is_empty() {
                 let (id, rule, group) = (one.id.clone(), rule.name.clone(), one.group.clone());
                 let (incident_id, at) = (change.incident.id.to_string(), happened_at(change));
                 self.plan.matches.push(NewMatch { id, rule, group, incident_id, at, muted_by });
@@ -118,9 +118,8 @@ impl Desk<'_> {
         let free_at = rule.free_at(self.now);
         let (Some(grouping), Some(group)) = (&rule.grouping, &one.group) else {
             for action in &rule.actions {
-                let id = group::delivery_id(&change.incident, &rule.name, action);
                 let context = rule.context(change, More { count: 0, since: None }, volume);
-                self.plan.deliveries.push((change.id, rule.delivery(id, action, None, free_at, context)));
+                self.send(change, rule, action, group::delivery_id(&change.incident, &rule.name, action), context);
             }
             return true;
         };
@@ -181,10 +180,21 @@ impl Desk<'_> {
             return;
         }
         for action in &rule.actions {
-            let id = group::resolved_id(change.id, &rule.name, action);
             let context = rule.context(change, More { count: 0, since: None }, None);
-            self.plan.deliveries.push((change.id, rule.delivery(id, action, None, rule.free_at(self.now), context)));
+            self.send(change, rule, action, group::resolved_id(change.id, &rule.name, action), context);
         }
+    }
+
+    /// Tells of one change by itself: now, or when the hours of its rule begin. Until then it is no delivery, since that would
+    /// hold up those that come after it.
+    fn send(&mut self, change: &Change, rule: &Rule, action: &str, id: String, context: DeliveryContext) {
+        let free_at = rule.free_at(self.now);
+        if free_at <= self.now {
+            self.plan.deliveries.push((change.id, rule.delivery(id, action, None, self.now, context)));
+            return;
+        }
+        let waiting = AlertGroup { more: 1, due_at: Some(free_at), latest_change: change.id, ..empty(&id, &rule.name, action) };
+        self.plan.groups.insert(id, waiting);
     }
 }
 

@@ -228,3 +228,20 @@ async fn outside_its_hours_a_rule_waits_and_in_muted_ones_it_is_silent(pool: PgP
     assert_eq!(stage.deliveries_when_routed().await, 1);
     daemon.stop().await;
 }
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn what_waits_for_hours_is_told_once_and_holds_up_nobody(pool: PgPool) {
+    let hours = "active = ['office hours']\n[[time_interval]]\nname = 'office hours'\ndays = ['monday:friday']\nhours = ['09:00-17:00']";
+    let stage = Stage::set(pool, hours).await;
+    let daemon = stage.daemon(options());
+    stage.change(&another(4)).await;
+    stage.change(&Incident { summary: "more is known".to_owned(), ..another(4) }).await;
+    assert_eq!(stage.deliveries_when_routed().await, 0);
+    wait_until(&stage, "2026-11-23T09:00:00Z");
+    stage.requests(1).await;
+    wait_until(&stage, "2026-11-23T23:00:00Z");
+    stage.change(&Incident { summary: "still more is known".to_owned(), ..another(4) }).await;
+    assert_eq!(stage.deliveries_when_routed().await, 1);
+    assert_eq!(stage.store.next_group_at().await.expect("read"), None);
+    daemon.stop().await;
+}
