@@ -34,6 +34,7 @@ pub(super) fn render(notification: &Notification, from: &Mailbox, to: &[Mailbox]
     let mut builder = Message::builder()
         .from(from.clone())
         .message_id(Some(format!("<{id}@{domain}>")))
+        .references(thread(notification.incident.problem.as_str(), domain))
         .date(notification.created_at.into())
         .subject(Subject { view: &view }.render()?)
         .header(AutoSubmitted)
@@ -46,6 +47,12 @@ pub(super) fn render(notification: &Notification, from: &Mailbox, to: &[Mailbox]
         .singlepart(SinglePart::plain(Text { view: &view }.render()?))
         .singlepart(SinglePart::html(Html { view: &view }.render()?));
     Ok(builder.multipart(body)?.formatted())
+}
+
+/// What all mails about one problem refer to, so that they are one thread: a message that was never sent, since any of them
+/// may be the first that somebody gets.
+fn thread(problem: &str, domain: &str) -> String {
+    format!("<problem.{problem}@{domain}>")
 }
 
 /// `default <default.overrun.example.com>`: one list per stack.

@@ -121,6 +121,21 @@ fn the_page_is_whole_and_loads_nothing() {
 }
 
 #[test]
+fn mails_about_one_problem_are_one_thread() {
+    let references = |notification: &Notification| {
+        let mail = mail(notification);
+        mail.lines().find_map(|line| line.strip_prefix("References: ").map(str::to_owned)).expect("it is in a thread")
+    };
+    let mut notification = testing::notification();
+    let first = references(&notification);
+    notification.delivery_id = "ffffffffffffffffffffffffffffffff".to_owned();
+    notification.context.event = Some(store::ProblemEvent::Resolved);
+    assert_eq!(references(&notification), first);
+    notification.incident.problem = domain::ProblemId::derive(&["another"]);
+    assert_ne!(references(&notification), first);
+}
+
+#[test]
 fn headers_are_complete_and_the_same_for_every_attempt() {
     let mut notification = testing::notification();
     let first = mail(&notification);
@@ -130,6 +145,7 @@ fn headers_are_complete_and_the_same_for_every_attempt() {
     insta::assert_snapshot!(headers.replace('\r', ""), @r##"
     From: Overrun <overrun@example.com>
     Message-ID: <0123456789abcdef0123456789abcdef@example.com>
+    References: <problem.4f0ebb53b023cc7a@example.com>
     Date: Fri, 20 Nov 2026 22:23:33 +0000
     Subject: checkout: gunicorn's worker timeout (30 s) fired
     Auto-Submitted: auto-generated
@@ -147,7 +163,7 @@ fn hostile_text_makes_no_header_no_tag_and_no_command() {
     let mail = mail(&notification);
     let headers = mail.split("\r\n\r\n").next().expect("headers");
     let names: Vec<_> = headers.lines().filter(|line| !line.starts_with(' ')).filter_map(|line| line.split(':').next()).collect();
-    insta::assert_snapshot!(names.join(" "), @"From Message-ID Date Subject Auto-Submitted List-Id To MIME-Version Content-Type");
+    insta::assert_snapshot!(names.join(" "), @"From Message-ID References Date Subject Auto-Submitted List-Id To MIME-Version Content-Type");
     let view = view(&notification);
     let html = Html { view: &view }.render().expect("renders");
     assert!(!html.contains("<script") && html.contains("&#60;script&#62;"), "{html}");
