@@ -1,6 +1,6 @@
 //! What has to hold of whatever a parser is given. The fuzz targets and `collector/tests/pure/parsers.rs` are both this.
 
-use collector::parse::{Context, Fate, Format, Parsed, RAW_BYTES_MAX, REJECT_TEXT_BYTES_MAX, facts};
+use collector::parse::{Context, Fate, Format, Item, Parsed, RAW_BYTES_MAX, REJECT_TEXT_BYTES_MAX, facts};
 
 /// What is kept of an input in all is not more than so many times its size: an item of two bytes has a name for each of its facts.
 const KEPT_TIMES: usize = 128;
@@ -24,7 +24,19 @@ pub fn check(format: Format, input: &[u8]) -> Parsed {
     let compressed = [&b"H4sI"[..], &b"\x1f\x8b"[..]].iter().any(|mark| input.windows(mark.len()).any(|window| window == *mark));
     assert!(compressed || kept <= LEAST_BYTES + input.len() * KEPT_TIMES, "{name}: {kept} bytes kept of {}", input.len());
     assert!(compressed || places <= 1 + input.len() as u64, "{name}: {places} lines or items in {} bytes", input.len());
+    check_sieve(format, input, &parsed);
     parsed
+}
+
+/// Passing over lines without marks loses nothing that has something to say: neither evidence nor rejected items.
+fn check_sieve(format: Format, input: &[u8], parsed: &Parsed) {
+    let mut sifted: Vec<Item> = Vec::new();
+    let lines = format.visit(input, &Context::default(), &mut sifted);
+    let told = |items: &[Item]| -> Vec<(u64, String)> {
+        let telling = items.iter().filter(|item| matches!(item.fate, Fate::Evidence(_) | Fate::Rejected(_)));
+        telling.map(|item| (item.line, facts::of(item).to_string())).collect()
+    };
+    assert_eq!((lines, told(&sifted)), (parsed.lines, told(&parsed.items)), "{}: with lines passed over, and without", format.name());
 }
 
 fn check_fate(name: &str, fate: &Fate) {
@@ -36,6 +48,7 @@ fn check_fate(name: &str, fate: &Fate) {
             let back: domain::Claim = serde_json::from_str(&json).expect("what was written can be read");
             assert_eq!((&back, back.id()), (&**claim, claim.id()), "{name}: stored and loaded, a claim is the same");
         }
+        Fate::Passed(lines) => panic!("{name}: {lines} lines passed over"),
         Fate::Rejected(reject) => {
             assert!(!reject.reason.is_empty() && reject.text.len() <= REJECT_TEXT_BYTES_MAX, "{name}: {reject:?}");
         }

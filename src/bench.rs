@@ -214,7 +214,7 @@ fn batch(seed: &str) -> Batch {
         Fate::Evidence(claim) => {
             Some(Evidence { stack: StackName::default(), source: SourceName::from("bench"), received_at, origin: None, claim: *claim })
         }
-        Fate::Ignored(_) | Fate::Rejected(_) => None,
+        Fate::Ignored(_) | Fate::Passed(_) | Fate::Rejected(_) => None,
     };
     let evidence = Format::LambdaText.parse(text.as_bytes(), &Context::default()).items.into_iter().filter_map(evidence).collect();
     Batch {

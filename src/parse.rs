@@ -67,6 +67,7 @@ fn said(item: &collector::parse::Item) -> String {
     match &item.fate {
         Fate::Evidence(claim) => format!("{:>6}  evidence  {:<18} {}", item.line, word(claim.kind), claim.key()),
         Fate::Ignored(claim) => format!("{:>6}  ignored   {}", item.line, word(claim.kind)),
+        Fate::Passed(lines) => format!("{:>6}  ignored   {lines} lines", item.line),
         Fate::Rejected(reject) => format!("{:>6}  rejected  {}", item.line, reject.reason),
     }
 }

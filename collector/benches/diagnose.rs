@@ -40,7 +40,7 @@ fn read(text: &str) -> Vec<Evidence> {
     let parsed = Format::Auto.parse(text.as_bytes(), &Context::default());
     let claims = parsed.items.into_iter().filter_map(|item| match item.fate {
         Fate::Evidence(claim) => Some(*claim),
-        Fate::Ignored(_) | Fate::Rejected(_) => None,
+        Fate::Ignored(_) | Fate::Passed(_) | Fate::Rejected(_) => None,
     });
     claims
         .map(|claim| Evidence {

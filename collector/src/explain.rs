@@ -34,7 +34,7 @@ pub struct Read {
     pub lines: u64,
     /// Items that say something about a request or a process.
     pub evidence: u64,
-    /// Items that do not.
+    /// Items that do not; of what no format claims each line is one.
     pub ignored: u64,
     /// Items that could not be read.
     pub rejected: u64,
@@ -131,6 +131,10 @@ fn count(read: &mut Read, file: &str, item: Item, now: Timestamp) -> Option<Evid
         }
         Fate::Ignored(_) => {
             read.ignored += 1;
+            None
+        }
+        Fate::Passed(lines) => {
+            read.ignored += lines;
             None
         }
         Fate::Rejected(reject) => {

@@ -11,11 +11,14 @@
 use domain::{Claim, ClaimedOutcome, Confidence, Kind, Layer, Limit, Millis};
 
 use super::gateway_facts::{self as gateways, present};
-use super::{Fate, Lines, RAW_BYTES_MAX, Reject, cut, times, trace_header};
+use super::{Fate, Lines, RAW_BYTES_MAX, Reject, cut, marks, times, trace_header};
 use crate::documented::default_of;
 
 /// The format's name.
 pub const FORMAT: &str = "alb";
+
+/// The end of a moment, and the balancer's name.
+pub(super) const MARKS: marks::Declared = &[&["Z app/"]];
 
 pub(super) const LINES: Lines = Lines { begins, read };
 

@@ -13,10 +13,13 @@ mod error_log;
 use domain::{Claim, ClaimedOutcome, Kind, KnownFrom, Layer, Limit, Millis, Product};
 
 use super::access_line::{self, AccessLine};
-use super::{Fate, Lines, RAW_BYTES_MAX, cut};
+use super::{Fate, Lines, RAW_BYTES_MAX, cut, marks};
 
 /// The format's name.
 pub const FORMAT: &str = "apache";
+
+/// What every line with something to say holds one of: see [`super::marks`].
+pub(super) const MARKS: marks::Declared = &[&marks::COMMON_LOG, &["] [pid ", "] [client "]];
 
 /// The error log and access lines.
 pub(super) const LINES: Lines = Lines {

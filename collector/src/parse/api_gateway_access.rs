@@ -15,11 +15,17 @@ use domain::{Claim, ClaimedOutcome, Confidence, Kind, Layer, Limit, Millis, Requ
 use serde_json::{Map, Value};
 
 use super::gateway_facts::{self as gateways, present};
-use super::{Fate, Lines, RAW_BYTES_MAX, Reject, api_gateway_execution, cut, times};
+use super::{Fate, Lines, RAW_BYTES_MAX, Reject, api_gateway_execution, cut, marks, times};
 use crate::documented::{self, Documented};
 
 /// The format's name.
 pub const FORMAT: &str = "api_gateway_access";
+
+/// The usual spellings of the request's ID, which no template leaves out; the presets have a moment or begin with it.
+pub(super) const MARKS: marks::Declared = &[
+    &marks::COMMON_LOG,
+    &["<request id=", "equestId\"", "equest_id\"", "equest-id\"", "equest.id\"", "equestid\"", "equestID\"", "EQUEST_ID\""],
+];
 
 pub(super) const LINES: Lines = Lines { begins, read: read_line };
 

@@ -17,10 +17,27 @@ use jiff::tz::Offset;
 use serde_json::{Map, Value};
 
 use super::gateway_facts;
-use super::{Fate, Lines, RAW_BYTES_MAX, api_gateway_access, cut, lambda_text, trace_header};
+use super::{Fate, Lines, RAW_BYTES_MAX, api_gateway_access, cut, lambda_text, marks, trace_header};
 
 /// The format's name.
 pub const FORMAT: &str = "api_gateway_execution";
+
+/// What every line with something to say holds one of: see [`super::marks`].
+pub(super) const MARKS: marks::Declared = &[&[
+    ") Execution failed",
+    " : Execution failed",
+    "Method completed with status: ",
+    "Lambda execution failed with status ",
+    "Lambda invocation failed with status: ",
+    "Received response. Status: ",
+    "Endpoint response h",
+    "Sending request to ",
+    "Endpoint request URI: ",
+    "AWS Integration Endpoint RequestId :",
+    "X-ray Tracing ID :",
+    "Execution log for ",
+    "Endpoint request timed out",
+]];
 
 pub(super) const LINES: Lines = Lines { begins, read };
 

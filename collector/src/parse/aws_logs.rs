@@ -16,10 +16,13 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::envelope::{Envelope, function_of};
-use super::{Context, Fate, events, times};
+use super::{Context, Fate, events, marks, times};
 
 /// The format's name.
 pub const FORMAT: &str = "aws_logs";
+
+/// What its messages say has the marks of whoever wrote it.
+pub(super) const MARKS: marks::Declared = &[];
 
 /// A line that began with a time and a log stream.
 pub(super) fn of_stream(at: Timestamp, stream: &str) -> Envelope {

@@ -12,10 +12,13 @@
 use domain::{Claim, ClaimedOutcome, Kind, Millis, Product, TraceId};
 use serde_json::{Map, Value};
 
-use super::{Fate, RAW_BYTES_MAX, Reject, app_log, azure_functions, cut, times};
+use super::{Fate, RAW_BYTES_MAX, Reject, app_log, azure_functions, cut, marks, times};
 
 /// The format's name.
 pub const FORMAT: &str = "azure_eventhub";
+
+/// What every line with something to say holds one of: see [`super::marks`].
+pub(super) const MARKS: marks::Declared = &[&["\"category\"", "AppRequests", "AppExceptions", "AppTraces"]];
 
 /// Reads a body or a single record; `None` when the object is neither.
 pub(super) fn read_record(object: &Map<String, Value>, raw: &str) -> Option<Vec<Fate>> {

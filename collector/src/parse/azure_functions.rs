@@ -14,10 +14,14 @@
 use domain::{Claim, ClaimedOutcome, Kind, KnownFrom, Layer, Limit, Millis, Product, RequestId};
 use jiff::Timestamp;
 
-use super::{Fate, Lines, RAW_BYTES_MAX, cut, times};
+use super::{Fate, Lines, RAW_BYTES_MAX, cut, marks, times};
 
 /// The format's name.
 pub const FORMAT: &str = "azure_functions";
+
+/// What every line with something to say holds one of: see [`super::marks`].
+pub(super) const MARKS: marks::Declared =
+    &[&["Executing ", "Executed ", "Timeout value of ", "A function timeout has occurred.", "Restart of language worker process"]];
 /// The product.
 pub(crate) const PRODUCT: &str = "azure_functions";
 

@@ -12,10 +12,13 @@ use domain::{Claim, ClaimedOutcome, Kind, KnownFrom, Layer, Limit, Millis, Produ
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::{Fate, RAW_BYTES_MAX, cut, times};
+use super::{Fate, RAW_BYTES_MAX, cut, marks, times};
 
 /// The format's name.
 pub const FORMAT: &str = "caddy";
+
+/// What every line with something to say holds one of: see [`super::marks`].
+pub(super) const MARKS: marks::Declared = &[&["http.log.", "http.handlers."]];
 
 /// The headers under which a request's ID travels.
 const ID_HEADERS: [&str; 2] = ["x-request-id", "x-correlation-id"];

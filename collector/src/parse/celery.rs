@@ -12,10 +12,14 @@
 use domain::{Claim, ClaimedOutcome, FunctionName, Kind, KnownFrom, Layer, Limit, Millis, Product, RequestId};
 use jiff::Timestamp;
 
-use super::{Fate, Lines, RAW_BYTES_MAX, cut, go, python, times};
+use super::{Fate, Lines, RAW_BYTES_MAX, cut, go, marks, python, times};
 
 /// The format's name.
 pub const FORMAT: &str = "celery";
+
+/// What every line with something to say holds one of: see [`super::marks`].
+pub(super) const MARKS: marks::Declared =
+    &[&[" time limit (", "] received", "] succeeded in ", "] raised ", "] retry: ", "WorkerLostError("]];
 
 pub(super) const LINES: Lines = Lines { begins, read };
 

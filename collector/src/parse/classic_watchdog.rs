@@ -12,10 +12,13 @@
 use domain::{Claim, ClaimedOutcome, Kind, KnownFrom, Layer, Limit, Millis, Product};
 
 use super::openfaas::{self, Program, evidence};
-use super::{Fate, Lines, go};
+use super::{Fate, Lines, go, marks};
 
 /// The format's name.
 pub const FORMAT: &str = "classic_watchdog";
+
+/// What every line with something to say holds one of: see [`super::marks`].
+pub(super) const MARKS: marks::Declared = &[&openfaas::LIFECYCLE_WORDS, &["Killing process: ", " Bytes - Duration: "]];
 
 pub(super) const LINES: Lines = Lines { begins: |line| go::find(line, is_known), read };
 

@@ -13,11 +13,14 @@ use domain::{Claim, ClaimedOutcome, Kind, KnownFrom, Layer, Limit, Millis, Produ
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::{Fate, RAW_BYTES_MAX, cut, times};
+use super::{Fate, RAW_BYTES_MAX, cut, marks, times};
 use crate::documented::default_of;
 
 /// The format's name.
 pub const FORMAT: &str = "cloudflare";
+
+/// What every line with something to say holds one of: see [`super::marks`].
+pub(super) const MARKS: marks::Declared = &[&["criptName\"", "EdgeResponseStatus"]];
 
 /// The wall time of cron triggers and queue consumers, which cannot be set.
 const WALL_SETTING: &str = "(fixed) wall time";

@@ -13,11 +13,14 @@ use domain::{Claim, ClaimedOutcome, Confidence, Kind, KnownFrom, Layer, Limit, M
 use serde_json::{Map, Value};
 
 use super::gateway_facts::{self as gateways, present};
-use super::{Context, Fate, Format, Item, Lines, Parsed, RAW_BYTES_MAX, Reject, cut, events, times};
+use super::{Context, Fate, Format, Item, Lines, Parsed, RAW_BYTES_MAX, Reject, cut, events, marks, times};
 use crate::documented::default_of;
 
 /// The format's name.
 pub const FORMAT: &str = "cloudfront";
+
+/// A line names its distribution by the domain that AWS gave it.
+pub(super) const MARKS: marks::Declared = &[&[".cloudfront.net", ".cloudfront.cn", "sc-status\""]];
 
 pub(super) const LINES: Lines = Lines { begins, read: |text| begins(text).and_then(|_| read(text, &COLUMNS)) };
 

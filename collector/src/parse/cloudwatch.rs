@@ -19,10 +19,13 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::envelope::{self, Envelope};
-use super::{Context, Fate, Format, Item, Parsed, Reject, events, times};
+use super::{Context, Fate, Format, Item, Parsed, Reject, events, marks, times};
 
 /// The format's name.
 pub const FORMAT: &str = "cloudwatch";
+
+/// What every line with something to say holds one of: see [`super::marks`].
+pub(super) const MARKS: marks::Declared = &[&["logEvents", "awslogs"]];
 
 /// How much one record may hold after decompression; CloudWatch sends at most 1 MB compressed.
 const DECOMPRESSED_BYTES_MAX: u64 = 64 << 20;
@@ -229,7 +232,7 @@ fn about(fate: Fate, message: &Message, event: &LogEvent) -> Fate {
     match fate {
         Fate::Evidence(claim) => Fate::Evidence(add(claim)),
         Fate::Ignored(claim) => Fate::Ignored(add(claim)),
-        rejected @ Fate::Rejected(_) => rejected,
+        other @ (Fate::Passed(_) | Fate::Rejected(_)) => other,
     }
 }
 

@@ -12,9 +12,13 @@
 use jiff::Timestamp;
 
 use super::envelope::{Envelope, next_word};
+use super::marks;
 
 /// The format's name.
 pub const FORMAT: &str = "cri";
+
+/// A line in parts may have its marks in any; whole ones have those of whoever wrote them.
+pub(super) const MARKS: marks::Declared = &[&[" stdout P", " stderr P"]];
 
 /// Takes off what follows the time: `stderr F `.
 pub(super) fn open(at: Timestamp, rest: &str) -> Option<(Envelope, &str)> {

@@ -11,10 +11,13 @@ use domain::Value as Fact;
 use serde_json::{Map, Value};
 
 use super::envelope::Envelope;
-use super::times;
+use super::{marks, times};
 
 /// The format's name.
 pub const FORMAT: &str = "docker";
+
+/// What its lines say has the marks of whoever wrote it. Lines in parts are told by their length.
+pub(super) const MARKS: marks::Declared = &[];
 
 /// Takes a line out of its object; `None` when the object is another's, who may have more keys.
 pub(super) fn open(object: &Map<String, Value>) -> Option<(Envelope, String)> {

@@ -11,10 +11,10 @@
 //! Shapes: `docs/formats/envelopes.md`. Only these are taken off; anything else in front of a line is the line. Containers'
 //! log drivers, syslog, journald and shippers have files of their own, with the name of their format.
 
-use domain::{FunctionName, Instance, Value};
+use domain::{Claim, FunctionName, Instance, Value};
 use jiff::Timestamp;
 
-use super::{aws_logs, cri, syslog, times};
+use super::{Context, Format, aws_logs, cri, syslog, times};
 
 /// What the transport said about a line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,6 +49,35 @@ impl Envelope {
         (self.by, self.instance.clone(), told.collect())
     }
 
+    /// Adds what this and the input as a whole say to a claim that does not.
+    #[must_use]
+    pub(super) fn complete(&self, mut claim: Box<Claim>, context: &Context) -> Box<Claim> {
+        // A line stamped in whole seconds is placed better by a transport that saw it within the same moment.
+        claim.observed_at = match (claim.observed_at, self.at) {
+            (Some(own), Some(seen)) if own.subsec_nanosecond() == 0 && within_two_seconds(own, seen) => Some(seen),
+            (own, seen) => own.or(seen).or(context.sent_at),
+        };
+        if claim.instance.is_none() {
+            claim.instance = self.instance.clone().or_else(|| context.instance.clone());
+        }
+        if claim.function.is_none() {
+            claim.function = self.function.clone().or_else(|| context.function.clone());
+        }
+        if let Some(stream) = &self.log_stream {
+            claim.attributes.entry("log_stream".to_owned()).or_insert_with(|| stream.as_str().into());
+        }
+        // What nobody claims is named after what carried it.
+        if let Some(by) = self.by.filter(|_| claim.format == Format::Auto.name()) {
+            by.clone_into(&mut claim.format);
+        }
+        // A server's line has its own level; what the transport says of it is the transport's.
+        let bare = claim.kind == domain::Kind::AppLog || claim.format == super::fly::FORMAT;
+        for (name, value) in self.facts.iter().filter(|_| bare) {
+            claim.attributes.entry((*name).to_owned()).or_insert_with(|| value.clone());
+        }
+        claim
+    }
+
     /// This one, and what the one around it says beyond that.
     #[must_use]
     pub(super) fn or(self, outer: &Self) -> Self {
@@ -64,6 +93,10 @@ impl Envelope {
             is_partial: self.is_partial,
         }
     }
+}
+
+fn within_two_seconds(own: Timestamp, seen: Timestamp) -> bool {
+    (seen.as_millisecond() - own.as_millisecond()).abs() <= 2000
 }
 
 /// `/aws/lambda/pay` → `pay`; in a log group that functions share the stream names it: `2026/02/11/pay[$LATEST]6f76…`.

@@ -1,29 +1,46 @@
 //! From bytes to events: lines with their continuation lines, their envelopes taken off, each handed to its format.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::vec::Drain;
 
-use domain::Claim;
 use serde_json::Value;
 
+use super::continuation::{continues, ends_traceback, goes_on, is_chained};
 use super::envelope::{self, Envelope, Origin};
-use super::{
-    Context, Fate, Format, Item, LINE_BYTES_MAX, Parsed, Reject, app_log, journald, lambda_text, of_watchdog, openfaas_gateway, otlp,
-    php_fpm, uwsgi, varnish, watchdog,
-};
+use super::{Context, Fate, Format, Item, LINE_BYTES_MAX, Parsed, Reject, app_log, journald, otlp, watchdog};
 
-/// Reads lines of any of the line formats.
+/// Reads lines of any of the line formats, each of them; [`super::sieve`] passes over those that are nobody's.
 pub fn parse(format: Format, input: &[u8], context: &Context) -> Parsed {
     let text = String::from_utf8_lossy(input);
     if let Some(parsed) = whole_document(format, &text, context) {
         return parsed;
     }
-    let mut reader = Reader::new(format.inside(), context);
+    let mut reader = Reader::new(format.inside(), context, Detail::All);
     let mut lines = 0;
     for (index, line) in text.lines().enumerate() {
         lines += 1;
-        reader.line(index as u64 + 1, line);
+        reader.line(index as u64 + 1, line, Marked::Yes);
     }
-    Parsed { items: reader.finish(), lines }
+    Parsed { items: reader.finish().collect(), lines }
+}
+
+/// What is wanted of an event that no format claims.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// What could be read in it, for people who look at their log.
+    All,
+    /// How many lines it has.
+    Count,
+}
+
+/// Whether a line has a mark, see [`super::marks`]: without one it begins no event of anybody's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Marked {
+    /// It has, or nobody has looked.
+    Yes,
+    /// It has not.
+    No,
 }
 
 /// Origins whose lines are put together at the same time; beyond it what is pending is taken to be whole.
@@ -37,11 +54,16 @@ pub fn carried(lines: impl IntoIterator<Item = (u64, Envelope, String)>, context
     for (number, envelope, text) in lines {
         let origin = envelope.origin();
         if readers.len() == ORIGINS_MAX && !readers.contains_key(&origin) {
-            items.extend(std::mem::take(&mut readers).into_values().flat_map(Reader::finish));
+            for mut reader in std::mem::take(&mut readers).into_values() {
+                items.extend(reader.finish());
+            }
         }
-        readers.entry(origin).or_insert_with(|| Reader::new(Format::Auto, context)).take(number, envelope, &text, &text);
+        let reader = readers.entry(origin).or_insert_with(|| Reader::new(Format::Auto, context, Detail::All));
+        reader.take(Pending::new(number, envelope, Cow::Owned(text.clone()), Cow::Owned(text), Marked::Yes));
     }
-    items.extend(readers.into_values().flat_map(Reader::finish));
+    for mut reader in readers.into_values() {
+        items.extend(reader.finish());
+    }
     items.sort_by_key(|item| item.line);
     items
 }
@@ -52,7 +74,7 @@ fn count_lines(text: &str) -> u64 {
 
 /// A JSON document that spans lines (an array of watchdog events, pretty-printed OTLP), or several of them one after the
 /// other, cannot be read line by line.
-fn whole_document(format: Format, text: &str, context: &Context) -> Option<Parsed> {
+pub(super) fn whole_document(format: Format, text: &str, context: &Context) -> Option<Parsed> {
     let trimmed = text.trim_start();
     if !trimmed.starts_with(['{', '[']) {
         return None;
@@ -70,14 +92,14 @@ fn whole_document(format: Format, text: &str, context: &Context) -> Option<Parse
         Value::Array(records) => records,
         other => vec![other],
     });
-    let mut reader = Reader::new(format.inside(), context);
+    let mut reader = Reader::new(format.inside(), context, Detail::All);
     let mut last = 0;
     for (number, record) in (1..).zip(records) {
         let raw = record.to_string();
-        reader.record(number, record, &raw, &Envelope::default());
+        reader.record(number, record, &raw, &Envelope::default(), Marked::Yes);
         last = number;
     }
-    Some(Parsed { items: reader.finish(), lines: last.max(count_lines(text)) })
+    Some(Parsed { items: reader.finish().collect(), lines: last.max(count_lines(text)) })
 }
 
 /// Whether a JSON value may be one of several that follow each other: a number behind an object is an application's own line.
@@ -86,37 +108,43 @@ fn is_document(value: &Value) -> bool {
 }
 
 /// An event whose continuation lines may still follow.
-struct Pending {
+struct Pending<'t> {
     line: u64,
     envelope: Envelope,
     /// The event without its envelope.
-    text: String,
+    text: Cow<'t, str>,
     /// The lines as they came.
-    raw: String,
+    raw: Cow<'t, str>,
+    /// How many they are.
+    lines: u64,
+    marked: Marked,
 }
 
-struct Reader<'a> {
+/// Puts lines together to events, and has these read.
+pub(super) struct Reader<'t, 'c> {
     format: Format,
-    context: &'a Context,
-    pending: Option<Pending>,
+    context: &'c Context,
+    detail: Detail,
+    pending: Option<Pending<'t>>,
     /// Beginnings of lines whose rest has not come yet, while lines of other streams stand between.
-    partial: Vec<Pending>,
+    partial: Vec<Pending<'t>>,
     /// A line was completed after later ones were read.
     is_unordered: bool,
     /// What stood in front of the last line that began behind something: its continuation lines have the same there.
-    prefix: Option<String>,
+    prefix: Option<&'t str>,
     items: Vec<Item>,
 }
 
 /// Streams of which a line may be in parts at the same time: standard output and standard error, of a few containers.
 const PARTIAL_MAX: usize = 8;
 
-impl<'a> Reader<'a> {
-    fn new(format: Format, context: &'a Context) -> Self {
-        Self { format, context, pending: None, partial: Vec::new(), is_unordered: false, prefix: None, items: Vec::new() }
+impl<'t, 'c> Reader<'t, 'c> {
+    pub(super) fn new(format: Format, context: &'c Context, detail: Detail) -> Self {
+        Self { format, context, detail, pending: None, partial: Vec::new(), is_unordered: false, prefix: None, items: Vec::new() }
     }
 
-    fn line(&mut self, number: u64, line: &str) {
+    /// Takes the next line.
+    pub(super) fn line(&mut self, number: u64, line: &'t str, marked: Marked) {
         if line.len() > LINE_BYTES_MAX {
             self.flush();
             let reason = format!("expected a line of at most {LINE_BYTES_MAX} bytes, found {}", line.len());
@@ -130,36 +158,35 @@ impl<'a> Reader<'a> {
             return;
         }
         let line = journald::without_mark(line);
-        let (envelope, text) = if line.starts_with('{') { (Envelope::default(), line) } else { self.open(line) };
-        self.take(number, envelope, text, line);
+        let (envelope, text) = if line.starts_with('{') { (Envelope::default(), line) } else { self.open(line, marked) };
+        self.take(Pending::new(number, envelope, Cow::Borrowed(text), Cow::Borrowed(line), marked));
     }
 
-    /// Takes a line whose envelope is off; `raw` is the line as it came.
-    fn take(&mut self, number: u64, envelope: Envelope, text: &str, raw: &str) {
-        if self.completes_a_part(&envelope, text, raw) {
-            return;
-        }
-        if text.starts_with('{') && text.len() > 1 && !envelope.is_partial && self.json_line(number, text, &envelope) {
+    /// Takes a line whose envelope is off.
+    fn take(&mut self, line: Pending<'t>) {
+        let Some(line) = self.completed_part(line) else { return };
+        let is_json = line.text.starts_with('{') && line.text.len() > 1 && !line.envelope.is_partial;
+        if is_json && self.json_line(&line) {
             return;
         }
         if let Some(pending) = &mut self.pending
-            && pending.takes(&envelope)
-            && continues(&pending.text, text)
-            && pending.text.len() + text.len() < LINE_BYTES_MAX
+            && pending.takes(&line.envelope)
+            && continues(&pending.text, &line.text)
+            && pending.text.len() + line.text.len() < LINE_BYTES_MAX
         {
-            pending.append("\n", text, raw);
+            pending.append("\n", &line);
             return;
         }
         self.make_room();
-        self.pending = Some(Pending { line: number, envelope, text: text.to_owned(), raw: raw.to_owned() });
+        self.pending = Some(line);
     }
 
-    /// Appends to a line of which only the beginning has come. False when there is none in this stream.
-    fn completes_a_part(&mut self, envelope: &Envelope, text: &str, raw: &str) -> bool {
-        let fits = |pending: &Pending| {
+    /// Appends to a line of which only the beginning has come. Gives back what belongs to none in this stream.
+    fn completed_part(&mut self, line: Pending<'t>) -> Option<Pending<'t>> {
+        let fits = |pending: &Pending<'_>| {
             pending.envelope.is_partial
-                && pending.envelope.origin() == envelope.origin()
-                && pending.text.len() + text.len() < LINE_BYTES_MAX
+                && pending.envelope.origin() == line.envelope.origin()
+                && pending.text.len() + line.text.len() < LINE_BYTES_MAX
         };
         if let Some(at) = self.partial.iter().position(fits) {
             let held = self.partial.remove(at);
@@ -167,10 +194,49 @@ impl<'a> Reader<'a> {
             self.pending = Some(held);
             self.is_unordered = true;
         }
-        let Some(pending) = self.pending.as_mut().filter(|pending| fits(pending)) else { return false };
-        pending.append("", text, raw);
-        pending.envelope.is_partial = envelope.is_partial;
-        true
+        let Some(pending) = self.pending.as_mut().filter(|pending| fits(pending)) else { return Some(line) };
+        pending.append("", &line);
+        pending.envelope.is_partial = line.envelope.is_partial;
+        None
+    }
+
+    /// Whether nothing is pending that may become anybody's: lines without marks cannot change that.
+    pub(super) fn is_settled(&self) -> bool {
+        let is_nobodys = |pending: &Pending<'_>| pending.marked == Marked::No && !pending.envelope.is_partial;
+        self.partial.is_empty() && self.pending.as_ref().is_none_or(is_nobodys)
+    }
+
+    /// Whether a line begins an event, whatever was read before: by its own words, and by how `before` ends, the line without a mark
+    /// that stands before it.
+    pub(super) fn stands_alone(&mut self, before: &'t str, line: &'t str, marked: Marked) -> bool {
+        let (before, line) = (self.inside(before, Marked::No), self.inside(line, marked));
+        let may_end = before.starts_with([' ', '\u{a0}']) && ends_traceback(&line);
+        !(may_end || goes_on(&line) || is_chained(&line))
+    }
+
+    /// What is in a line, by itself.
+    fn inside(&mut self, line: &'t str, marked: Marked) -> Cow<'t, str> {
+        let line = journald::without_mark(line);
+        if !line.starts_with('{') {
+            let known = self.prefix;
+            let (_, text) = self.open(line, marked);
+            self.prefix = known;
+            return Cow::Borrowed(text);
+        }
+        let object = serde_json::from_str(line).ok();
+        let carried = object.and_then(|object| Format::carriers().find_map(|open| open(&object)));
+        carried.map_or(Cow::Borrowed(line), |(_, text)| Cow::Owned(text))
+    }
+
+    /// Whether no line waits for its rest.
+    pub(super) fn is_whole(&self) -> bool {
+        self.partial.is_empty() && self.pending.as_ref().is_none_or(|pending| !pending.envelope.is_partial)
+    }
+
+    /// The event that is pending is whole, and the next one has nothing in front.
+    pub(super) fn end(&mut self) {
+        self.flush();
+        self.prefix = None;
     }
 
     /// The pending event is whole, or is held until the rest of its line comes.
@@ -182,29 +248,36 @@ impl<'a> Reader<'a> {
     }
 
     /// Everything that was read, in the order of the lines.
-    fn finish(mut self) -> Vec<Item> {
+    pub(super) fn finish(&mut self) -> Drain<'_, Item> {
         self.flush();
         self.is_unordered |= !self.partial.is_empty();
         for pending in std::mem::take(&mut self.partial) {
             self.push(pending);
         }
-        if self.is_unordered {
+        self.ready()
+    }
+
+    /// What was read and can no longer be preceded by anything.
+    pub(super) fn ready(&mut self) -> Drain<'_, Item> {
+        let is_ready = self.partial.is_empty();
+        if is_ready && std::mem::take(&mut self.is_unordered) {
             self.items.sort_by_key(|item| item.line);
         }
-        self.items
+        self.items.drain(..if is_ready { self.items.len() } else { 0 })
     }
 
     /// Takes off what a transport put in front of a line: a prefix of a known shape, or whatever stands before words that
     /// are known.
-    fn open<'l>(&mut self, line: &'l str) -> (Envelope, &'l str) {
-        if let Some(at) = self.format.line_readers().filter_map(|reader| (reader.begins)(line)).max() {
+    fn open(&mut self, line: &'t str, marked: Marked) -> (Envelope, &'t str) {
+        let begins = || self.format.line_readers().filter_map(|reader| (reader.begins)(line)).max();
+        if let Some(at) = (marked == Marked::Yes).then(begins).flatten() {
             let (prefix, text) = line.split_at(at);
-            self.prefix = (at > 0).then(|| prefix.to_owned());
+            self.prefix = (at > 0).then_some(prefix);
             return (if at > 0 { envelope::of_prefix(prefix) } else { Envelope::default() }, text);
         }
         // What a log configuration puts before a server's words is not a transport's.
-        let is_read = |text: &str| matches!(event(self.format, text), Fate::Evidence(_));
-        let behind = self.prefix.as_deref().and_then(|prefix| after_prefix(prefix, line));
+        let is_read = |text: &str| marked == Marked::Yes && matches!(event(self.format, text), Fate::Evidence(_));
+        let behind = self.prefix.and_then(|prefix| after_prefix(prefix, line));
         if let Some((prefix, text)) = behind.filter(|(_, text)| !is_read(line) || is_read(text)) {
             return (envelope::of_prefix(prefix), text);
         }
@@ -212,11 +285,12 @@ impl<'a> Reader<'a> {
     }
 
     /// A line that is a JSON object by itself, or several of them. False when it is not one after all.
-    fn json_line(&mut self, number: u64, line: &str, envelope: &Envelope) -> bool {
-        let mut values = serde_json::Deserializer::from_str(line).into_iter::<Value>();
+    fn json_line(&mut self, line: &Pending<'t>) -> bool {
+        let text: &str = &line.text;
+        let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
         let Some(Ok(first)) = values.next() else { return false };
-        if line[values.byte_offset()..].trim_start().is_empty() {
-            self.record(number, first, line, envelope);
+        if text[values.byte_offset()..].trim_start().is_empty() {
+            self.record(line.line, first, text, &line.envelope, line.marked);
             return true;
         }
         // Fluent Bit's `json_stream` puts nothing between them.
@@ -226,7 +300,7 @@ impl<'a> Reader<'a> {
         }
         for value in std::iter::once(first).chain(others) {
             let raw = value.to_string();
-            self.record(number, value, &raw, envelope);
+            self.record(line.line, value, &raw, &line.envelope, line.marked);
         }
         true
     }
@@ -236,49 +310,68 @@ impl<'a> Reader<'a> {
         let Ok(records) = serde_json::from_str::<Vec<Value>>(line) else { return false };
         for record in records {
             let raw = record.to_string();
-            self.record(number, record, &raw, &Envelope::default());
+            self.record(number, record, &raw, &Envelope::default(), Marked::Yes);
         }
         true
     }
 
     /// One JSON value. If it carries a line, that may go on in the next one.
-    fn record(&mut self, number: u64, value: Value, raw: &str, envelope: &Envelope) {
+    fn record(&mut self, number: u64, value: Value, raw: &str, envelope: &Envelope, marked: Marked) {
         match open_json(self.format, value, raw, self.context) {
             Opened::Read(fates) => {
                 self.make_room();
                 self.items.extend(fates.into_iter().map(|fate| Item { line: number, fate: complete(fate, envelope, self.context) }));
             }
-            Opened::Carried(inner, text) => self.take(number, inner.or(envelope), &text, &text),
+            Opened::Carried(inner, text) => {
+                self.take(Pending::new(number, inner.or(envelope), Cow::Owned(text.clone()), Cow::Owned(text), marked));
+            }
         }
     }
 
-    fn flush(&mut self) {
+    /// The pending event is whole.
+    pub(super) fn flush(&mut self) {
         if let Some(pending) = self.pending.take() {
             self.push(pending);
         }
     }
 
-    fn push(&mut self, Pending { line, envelope, text, raw }: Pending) {
-        let fates = match envelope.by {
-            Some(_) => wrapped(self.format, &text, &envelope, self.context),
-            None => vec![complete(event(self.format, &text), &envelope, self.context)],
-        };
-        self.items.extend(fates.into_iter().map(|fate| Item { line, fate: fate.with_raw(&raw) }));
+    fn push(&mut self, Pending { line, envelope, text, raw, lines, marked }: Pending<'t>) {
+        let mut item = |fate: Fate| self.items.push(Item { line, fate: fate.with_raw(&raw) });
+        let is_counted = self.detail == Detail::Count;
+        if is_counted && marked == Marked::No {
+            item(Fate::Passed(lines));
+        } else if envelope.by.is_some() {
+            wrapped(self.format, &text, &envelope, self.context).into_iter().for_each(item);
+        } else {
+            match claimed(self.format, &text) {
+                None if is_counted && !text.contains('\0') => item(Fate::Passed(lines)),
+                fate => item(complete(fate.unwrap_or_else(|| ordinary(self.format, &text)), &envelope, self.context)),
+            }
+        }
     }
 }
 
-impl Pending {
+impl<'t> Pending<'t> {
+    fn new(line: u64, envelope: Envelope, text: Cow<'t, str>, raw: Cow<'t, str>, marked: Marked) -> Self {
+        Self { line, envelope, text, raw, lines: 1, marked }
+    }
+
     /// Whether a line from there may go on with this one.
     fn takes(&self, envelope: &Envelope) -> bool {
         // What has nothing around it may go on with what had: one event was printed over several lines.
         envelope.by.is_none() || self.envelope.origin() == envelope.origin()
     }
 
-    fn append(&mut self, between: &str, text: &str, raw: &str) {
-        self.text.push_str(between);
-        self.text.push_str(text);
-        self.raw.push('\n');
-        self.raw.push_str(raw);
+    fn append(&mut self, between: &str, line: &Self) {
+        let (text, raw) = (self.text.to_mut(), self.raw.to_mut());
+        text.push_str(between);
+        text.push_str(&line.text);
+        raw.push('\n');
+        raw.push_str(&line.raw);
+        self.lines += line.lines;
+        if line.marked == Marked::Yes {
+            self.marked = Marked::Yes;
+        }
     }
 }
 
@@ -289,52 +382,18 @@ fn after_prefix<'l>(prefix: &str, line: &'l str) -> Option<(&'l str, &'l str)> {
     begin.bytes().zip(prefix.bytes()).all(same).then_some((begin, text))
 }
 
-/// Whether `line` belongs to the event that began with `event`.
-fn continues(event: &str, line: &str) -> bool {
-    let first = event.lines().next().unwrap_or_default();
-    if line.starts_with("XRAY TraceId: ") {
-        return first.starts_with("REPORT ");
-    }
-    if lambda_text::is_error_type(line.trim_end()) {
-        return first.starts_with("RequestId: ") && first.contains(" Error: ");
-    }
-    let blocks = [of_watchdog::continues, openfaas_gateway::continues, uwsgi::continues, php_fpm::continues];
-    if blocks.iter().any(|continues| continues(event, line)) {
-        return true;
-    }
-    if varnish::continues(first, line) {
-        return true;
-    }
-    // A pretty-printed value under a log line that ends in its name.
-    if matches!(line.trim_end(), "{" | "}" | "[" | "]") {
-        return true;
-    }
-    if line.starts_with([' ', '\t', '\u{a0}']) || line.starts_with("Traceback (most recent call last)") {
-        return true;
-    }
-    // The last line of a Python traceback is not indented: `SystemExit: 1`.
-    let last = event.lines().next_back().unwrap_or_default();
-    let in_traceback = event.contains("\nTraceback (most recent call last)");
-    let chained = ["During handling of the above exception, another exception", "The above exception was the direct cause of"];
-    in_traceback
-        && (last.starts_with([' ', '\u{a0}']) && line.split([':', ' ']).next().is_some_and(is_exception_name)
-            || chained.iter().any(|words| line.starts_with(words)))
-}
-
-fn is_exception_name(word: &str) -> bool {
-    word.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_'))
-        && word.bytes().next().is_some_and(|b| b.is_ascii_alphabetic())
-}
-
 /// Hands one event to the formats that may have written it.
 fn event(format: Format, text: &str) -> Fate {
-    let read = format.line_readers().find_map(|reader| (reader.read)(text));
+    claimed(format, text).unwrap_or_else(|| ordinary(format, text))
+}
+
+/// What the formats say of an event; `None` when it is nobody's.
+fn claimed(format: Format, text: &str) -> Option<Fate> {
+    let read = || format.line_readers().find_map(|reader| (reader.read)(text));
     // In a format of records alone, something that begins as one and is none has been cut.
-    let cut = text.starts_with('{') && format.line_readers().next().is_none();
-    let unread = || {
-        if cut { Fate::Rejected(Reject::new("expected a JSON object, found one that does not end", text)) } else { ordinary(format, text) }
-    };
-    read.unwrap_or_else(unread)
+    let is_cut = text.starts_with('{') && format.line_readers().next().is_none();
+    let cut = || Fate::Rejected(Reject::new("expected a JSON object, found one that does not end", text));
+    read().or_else(|| is_cut.then(cut))
 }
 
 /// Nobody's format.
@@ -406,39 +465,9 @@ pub fn enveloped(fate: Fate, envelope: &Envelope) -> Fate {
 
 /// Adds what the envelope and the input as a whole say, where the line itself does not.
 fn complete(fate: Fate, envelope: &Envelope, context: &Context) -> Fate {
-    let fill = |mut claim: Box<Claim>| {
-        // A line stamped in whole seconds is placed better by a transport that saw it within the same moment.
-        claim.observed_at = match (claim.observed_at, envelope.at) {
-            (Some(own), Some(seen)) if own.subsec_nanosecond() == 0 && within_two_seconds(own, seen) => Some(seen),
-            (own, seen) => own.or(seen).or(context.sent_at),
-        };
-        if claim.instance.is_none() {
-            claim.instance = envelope.instance.clone().or_else(|| context.instance.clone());
-        }
-        if claim.function.is_none() {
-            claim.function = envelope.function.clone().or_else(|| context.function.clone());
-        }
-        if let Some(stream) = &envelope.log_stream {
-            claim.attributes.entry("log_stream".to_owned()).or_insert_with(|| stream.as_str().into());
-        }
-        // What nobody claims is named after what carried it.
-        if let Some(by) = envelope.by.filter(|_| claim.format == Format::Auto.name()) {
-            by.clone_into(&mut claim.format);
-        }
-        // A server's line has its own level; what the transport says of it is the transport's.
-        let bare = claim.kind == domain::Kind::AppLog || claim.format == super::fly::FORMAT;
-        for (name, value) in envelope.facts.iter().filter(|_| bare) {
-            claim.attributes.entry((*name).to_owned()).or_insert_with(|| value.clone());
-        }
-        claim
-    };
     match fate {
-        Fate::Evidence(claim) => Fate::Evidence(fill(claim)),
-        Fate::Ignored(claim) => Fate::Ignored(fill(claim)),
-        rejected @ Fate::Rejected(_) => rejected,
+        Fate::Evidence(claim) => Fate::Evidence(envelope.complete(claim, context)),
+        Fate::Ignored(claim) => Fate::Ignored(envelope.complete(claim, context)),
+        other @ (Fate::Passed(_) | Fate::Rejected(_)) => other,
     }
-}
-
-fn within_two_seconds(own: jiff::Timestamp, seen: jiff::Timestamp) -> bool {
-    (seen.as_millisecond() - own.as_millisecond()).abs() <= 2000
 }

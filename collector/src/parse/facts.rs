@@ -12,6 +12,7 @@ pub fn of(item: &Item) -> Value {
     let (fate, mut facts) = match &item.fate {
         Fate::Evidence(claim) => ("evidence", of_claim(claim)),
         Fate::Ignored(claim) => ("ignored", of_claim(claim)),
+        Fate::Passed(lines) => ("ignored", Map::from_iter([("lines".to_owned(), (*lines).into())])),
         Fate::Rejected(reject) => {
             let facts = json!({ "kind": "unparsed", "reason": reject.reason, "raw": reject.text });
             ("rejected", facts.as_object().cloned().unwrap_or_default())

@@ -10,10 +10,13 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Context, Fate, Item, Parsed, Reject, cloudwatch};
+use super::{Context, Fate, Item, Parsed, Reject, cloudwatch, marks};
 
 /// The format's name.
 pub const FORMAT: &str = "firehose";
+
+/// A delivery has an ID and records, whose text is packed.
+pub(super) const MARKS: marks::Declared = &[&["equestId\""]];
 
 /// A delivery.
 #[derive(Deserialize)]

@@ -13,10 +13,35 @@ use domain::{Claim, ClaimedOutcome, Instance, Kind, Product};
 use serde_json::{Map, Value};
 
 use super::envelope::Envelope;
-use super::{Context, Fate, Format, Lines, RAW_BYTES_MAX, cut, events, times};
+use super::{Context, Fate, Format, Lines, RAW_BYTES_MAX, cut, events, marks, times};
 
 /// The format's name.
 pub const FORMAT: &str = "fly";
+
+/// The proxy's codes: parts by their letter, each with less than ten.
+const CODES: [&str; 54] = {
+    macro_rules! of_parts {
+        ($($part:literal)*) => { [$(
+            concat!("[P", $part, "01]"), concat!("[P", $part, "02]"), concat!("[P", $part, "03]"),
+            concat!("[P", $part, "04]"), concat!("[P", $part, "05]"), concat!("[P", $part, "06]"),
+            concat!("[P", $part, "07]"), concat!("[P", $part, "08]"), concat!("[P", $part, "09]"),
+        )*] };
+    }
+    of_parts!("A" "C" "M" "P" "R" "U")
+};
+
+/// What every line with something to say holds one of: see [`super::marks`].
+pub(super) const MARKS: marks::Declared = &[
+    &CODES,
+    &[
+        "OOM killed!",
+        "Out of memory: Killed process ",
+        "Main child exited normally with code: ",
+        "could not find a good candidate",
+        "no known healthy instances",
+        "timed out while connecting",
+    ],
+];
 /// The product.
 pub(crate) const PRODUCT: &str = "fly";
 
@@ -49,7 +74,7 @@ fn read(text: &str) -> Option<Fate> {
 fn code(text: &str) -> Option<(&str, &str)> {
     let (code, words) = text.strip_prefix('[')?.split_once("] ")?;
     let digits = code.strip_prefix(['P']).and_then(|code| code.strip_prefix(['A', 'C', 'M', 'P', 'R', 'U']))?;
-    (digits.len() == 2 && digits.bytes().all(|b| b.is_ascii_digit())).then_some((code, words))
+    matches!(digits.as_bytes(), [b'0', b'1'..=b'9']).then_some((code, words))
 }
 
 /// The words decide: the codes have changed between releases of the proxy.

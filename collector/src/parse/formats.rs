@@ -1,10 +1,13 @@
 //! The formats that can be asked for by name: a closed set, one line per format in [`REGISTRY`], see `docs/formats/`.
 
+use std::sync::LazyLock;
+
 use serde_json::{Map, Value};
 
 use super::envelope::Envelope;
+use super::marks::{self, Marks};
 use super::otlp::{self, Signal};
-use super::{Context, Fate, Parsed, events};
+use super::{Context, Fate, Parsed, Visitor, events, sieve};
 use super::{alb, api_gateway_access, api_gateway_execution, cloudfront, lambda_async};
 use super::{apache, caddy, haproxy, nginx, varnish};
 use super::{aws_logs, cri, docker, journald, json_lines, logplex, loki, netlify, syslog};
@@ -127,74 +130,87 @@ pub enum Format {
     JsonLines,
 }
 
-/// Every format: its name, which is that of its file, its page, its fixtures and its label, and how it is read. In `auto`
-/// the order is the precedence: stricter ones stand first.
-const REGISTRY: &[(Format, &str, Readers)] = &[
-    (Format::Auto, "auto", Readers::NONE),
-    (Format::Tracepoints, tracepoints::FORMAT, Readers::lines(tracepoints::LINES)),
-    (Format::OfWatchdog, of_watchdog::FORMAT, Readers::lines(of_watchdog::LINES)),
-    (Format::ClassicWatchdog, classic_watchdog::FORMAT, Readers::lines(classic_watchdog::LINES)),
-    (Format::OpenfaasGateway, openfaas_gateway::FORMAT, Readers::lines(openfaas_gateway::LINES)),
-    (Format::Uwsgi, uwsgi::FORMAT, Readers::lines(uwsgi::LINES)),
-    (Format::Celery, celery::FORMAT, Readers::lines(celery::LINES)),
-    (Format::RackTimeout, rack_timeout::FORMAT, Readers::lines(rack_timeout::LINES)),
-    (Format::Unicorn, unicorn::FORMAT, Readers::lines(unicorn::LINES)),
-    (Format::Uvicorn, uvicorn::FORMAT, Readers::lines(uvicorn::LINES)),
-    (Format::Hypercorn, hypercorn::FORMAT, Readers::lines(hypercorn::LINES)),
-    (Format::PhpFpm, php_fpm::FORMAT, Readers::lines(php_fpm::LINES)),
-    (Format::Knative, knative::FORMAT, Readers::lines(knative::LINES).records(knative::read_record)),
-    (Format::Openwhisk, openwhisk::FORMAT, Readers::lines(openwhisk::LINES).records(openwhisk::read_record)),
-    (Format::OpenwhiskEvents, openwhisk_events::FORMAT, Readers::NONE.records(openwhisk_events::read_record)),
-    (Format::Gunicorn, gunicorn::FORMAT, Readers::lines(gunicorn::LINES).records(gunicorn::read_record)),
-    (Format::Haproxy, haproxy::FORMAT, Readers::lines(haproxy::LINES)),
-    (Format::Caddy, caddy::FORMAT, Readers::NONE.records(caddy::read_record)),
-    (Format::Nginx, nginx::FORMAT, Readers::lines(nginx::LINES).records(nginx::read_record)),
-    (Format::Varnish, varnish::FORMAT, Readers::lines(varnish::LINES)),
-    (Format::Apache, apache::FORMAT, Readers::lines(apache::LINES)),
-    (Format::Alb, alb::FORMAT, Readers::lines(alb::LINES)),
+/// Every format: its name, which is that of its file, its page, its fixtures and its label, the marks of its lines, and how it is
+/// read. In `auto` the order is the precedence: stricter ones stand first.
+const REGISTRY: &[(Format, &str, marks::Declared, Readers)] = &[
+    (Format::Auto, "auto", &[], Readers::NONE),
+    (Format::Tracepoints, tracepoints::FORMAT, tracepoints::MARKS, Readers::lines(tracepoints::LINES)),
+    (Format::OfWatchdog, of_watchdog::FORMAT, of_watchdog::MARKS, Readers::lines(of_watchdog::LINES)),
+    (Format::ClassicWatchdog, classic_watchdog::FORMAT, classic_watchdog::MARKS, Readers::lines(classic_watchdog::LINES)),
+    (Format::OpenfaasGateway, openfaas_gateway::FORMAT, openfaas_gateway::MARKS, Readers::lines(openfaas_gateway::LINES)),
+    (Format::Uwsgi, uwsgi::FORMAT, uwsgi::MARKS, Readers::lines(uwsgi::LINES)),
+    (Format::Celery, celery::FORMAT, celery::MARKS, Readers::lines(celery::LINES)),
+    (Format::RackTimeout, rack_timeout::FORMAT, rack_timeout::MARKS, Readers::lines(rack_timeout::LINES)),
+    (Format::Unicorn, unicorn::FORMAT, unicorn::MARKS, Readers::lines(unicorn::LINES)),
+    (Format::Uvicorn, uvicorn::FORMAT, uvicorn::MARKS, Readers::lines(uvicorn::LINES)),
+    (Format::Hypercorn, hypercorn::FORMAT, hypercorn::MARKS, Readers::lines(hypercorn::LINES)),
+    (Format::PhpFpm, php_fpm::FORMAT, php_fpm::MARKS, Readers::lines(php_fpm::LINES)),
+    (Format::Knative, knative::FORMAT, knative::MARKS, Readers::lines(knative::LINES).records(knative::read_record)),
+    (Format::Openwhisk, openwhisk::FORMAT, openwhisk::MARKS, Readers::lines(openwhisk::LINES).records(openwhisk::read_record)),
+    (Format::OpenwhiskEvents, openwhisk_events::FORMAT, openwhisk_events::MARKS, Readers::NONE.records(openwhisk_events::read_record)),
+    (Format::Gunicorn, gunicorn::FORMAT, gunicorn::MARKS, Readers::lines(gunicorn::LINES).records(gunicorn::read_record)),
+    (Format::Haproxy, haproxy::FORMAT, haproxy::MARKS, Readers::lines(haproxy::LINES)),
+    (Format::Caddy, caddy::FORMAT, caddy::MARKS, Readers::NONE.records(caddy::read_record)),
+    (Format::Nginx, nginx::FORMAT, nginx::MARKS, Readers::lines(nginx::LINES).records(nginx::read_record)),
+    (Format::Varnish, varnish::FORMAT, varnish::MARKS, Readers::lines(varnish::LINES)),
+    (Format::Apache, apache::FORMAT, apache::MARKS, Readers::lines(apache::LINES)),
+    (Format::Alb, alb::FORMAT, alb::MARKS, Readers::lines(alb::LINES)),
     (
         Format::ApiGatewayAccess,
         api_gateway_access::FORMAT,
+        api_gateway_access::MARKS,
         Readers::lines(api_gateway_access::LINES).records(api_gateway_access::read_record),
     ),
     (
         Format::ApiGatewayExecution,
         api_gateway_execution::FORMAT,
+        api_gateway_execution::MARKS,
         Readers::lines(api_gateway_execution::LINES).records(api_gateway_execution::read_record),
     ),
     (
         Format::Cloudfront,
         cloudfront::FORMAT,
+        cloudfront::MARKS,
         Readers::body(cloudfront::parse).and_lines(cloudfront::LINES).records(cloudfront::read_record),
     ),
-    (Format::LambdaText, lambda_text::FORMAT, Readers::lines(lambda_text::LINES).own_words(lambda_app_json::read_record)),
-    (Format::LambdaJson, lambda_json::FORMAT, Readers::NONE.records(lambda_json::read_record)),
-    (Format::LambdaTelemetry, lambda_telemetry::FORMAT, Readers::body(lambda_telemetry::parse)),
-    (Format::LambdaInvokeError, lambda_invoke_error::FORMAT, Readers::NONE.records(lambda_invoke_error::read_record)),
-    (Format::LambdaAsync, lambda_async::FORMAT, Readers::NONE.records(lambda_async::read_record)),
-    (Format::Cloudwatch, cloudwatch::FORMAT, Readers::body(cloudwatch::parse).records(cloudwatch::read_record)),
-    (Format::Firehose, firehose::FORMAT, Readers::body(firehose::parse).records(firehose::read_record)),
-    (Format::Heroku, heroku::FORMAT, Readers::lines(heroku::LINES)),
-    (Format::Fly, fly::FORMAT, Readers::lines(fly::LINES).records(fly::read_record)),
-    (Format::Gcp, gcp::FORMAT, Readers::NONE.records(gcp::read_record)),
-    (Format::AzureFunctions, azure_functions::FORMAT, Readers::lines(azure_functions::LINES)),
-    (Format::Vercel, vercel::FORMAT, Readers::NONE.records(vercel::read_record)),
-    (Format::Cloudflare, cloudflare::FORMAT, Readers::NONE.records(cloudflare::read_record)),
-    (Format::GcpPubsub, gcp_pubsub::FORMAT, Readers::NONE.records(gcp_pubsub::read_record)),
-    (Format::AzureEventhub, azure_eventhub::FORMAT, Readers::NONE.records(azure_eventhub::read_record)),
-    (Format::TraceHeader, trace_header::FORMAT, Readers::lines(trace_header::LINES)),
-    (Format::Watchdog, watchdog::FORMAT, Readers::body(|input, _| watchdog::parse(input))),
-    (Format::OtlpTraces, otlp_traces::FORMAT, Readers::body(|input, context| Signal::Traces.parse(input, context))),
-    (Format::OtlpLogs, otlp_logs::FORMAT, Readers::body(|input, context| Signal::Logs.parse(input, context))),
-    (Format::Netlify, netlify::FORMAT, Readers::lines(netlify::LINES).records(netlify::read_record).around_lines()),
-    (Format::Loki, loki::FORMAT, Readers::body(loki::parse).records(loki::read_record)),
-    (Format::Logplex, logplex::FORMAT, Readers::body(logplex::parse)),
-    (Format::Syslog, syslog::FORMAT, Readers::body(syslog::parse)),
-    (Format::Journald, journald::FORMAT, Readers::NONE.carrying(journald::open)),
-    (Format::Docker, docker::FORMAT, Readers::NONE.carrying(docker::open)),
-    (Format::Cri, cri::FORMAT, Readers::NONE.around_lines()),
-    (Format::AwsLogs, aws_logs::FORMAT, Readers::NONE.records(aws_logs::read_record).around_lines()),
-    (Format::JsonLines, json_lines::FORMAT, Readers::NONE.carrying(json_lines::open)),
+    (
+        Format::LambdaText,
+        lambda_text::FORMAT,
+        lambda_text::MARKS,
+        Readers::lines(lambda_text::LINES).own_words(lambda_app_json::read_record),
+    ),
+    (Format::LambdaJson, lambda_json::FORMAT, lambda_json::MARKS, Readers::NONE.records(lambda_json::read_record)),
+    (Format::LambdaTelemetry, lambda_telemetry::FORMAT, lambda_telemetry::MARKS, Readers::body(lambda_telemetry::parse)),
+    (
+        Format::LambdaInvokeError,
+        lambda_invoke_error::FORMAT,
+        lambda_invoke_error::MARKS,
+        Readers::NONE.records(lambda_invoke_error::read_record),
+    ),
+    (Format::LambdaAsync, lambda_async::FORMAT, lambda_async::MARKS, Readers::NONE.records(lambda_async::read_record)),
+    (Format::Cloudwatch, cloudwatch::FORMAT, cloudwatch::MARKS, Readers::body(cloudwatch::parse).records(cloudwatch::read_record)),
+    (Format::Firehose, firehose::FORMAT, firehose::MARKS, Readers::body(firehose::parse).records(firehose::read_record)),
+    (Format::Heroku, heroku::FORMAT, heroku::MARKS, Readers::lines(heroku::LINES)),
+    (Format::Fly, fly::FORMAT, fly::MARKS, Readers::lines(fly::LINES).records(fly::read_record)),
+    (Format::Gcp, gcp::FORMAT, gcp::MARKS, Readers::NONE.records(gcp::read_record)),
+    (Format::AzureFunctions, azure_functions::FORMAT, azure_functions::MARKS, Readers::lines(azure_functions::LINES)),
+    (Format::Vercel, vercel::FORMAT, vercel::MARKS, Readers::NONE.records(vercel::read_record)),
+    (Format::Cloudflare, cloudflare::FORMAT, cloudflare::MARKS, Readers::NONE.records(cloudflare::read_record)),
+    (Format::GcpPubsub, gcp_pubsub::FORMAT, gcp_pubsub::MARKS, Readers::NONE.records(gcp_pubsub::read_record)),
+    (Format::AzureEventhub, azure_eventhub::FORMAT, azure_eventhub::MARKS, Readers::NONE.records(azure_eventhub::read_record)),
+    (Format::TraceHeader, trace_header::FORMAT, trace_header::MARKS, Readers::lines(trace_header::LINES)),
+    (Format::Watchdog, watchdog::FORMAT, watchdog::MARKS, Readers::body(|input, _| watchdog::parse(input))),
+    (Format::OtlpTraces, otlp_traces::FORMAT, otlp_traces::MARKS, Readers::body(|input, context| Signal::Traces.parse(input, context))),
+    (Format::OtlpLogs, otlp_logs::FORMAT, otlp_logs::MARKS, Readers::body(|input, context| Signal::Logs.parse(input, context))),
+    (Format::Netlify, netlify::FORMAT, netlify::MARKS, Readers::lines(netlify::LINES).records(netlify::read_record).around_lines()),
+    (Format::Loki, loki::FORMAT, loki::MARKS, Readers::body(loki::parse).records(loki::read_record)),
+    (Format::Logplex, logplex::FORMAT, logplex::MARKS, Readers::body(logplex::parse)),
+    (Format::Syslog, syslog::FORMAT, syslog::MARKS, Readers::body(syslog::parse)),
+    (Format::Journald, journald::FORMAT, journald::MARKS, Readers::NONE.carrying(journald::open)),
+    (Format::Docker, docker::FORMAT, docker::MARKS, Readers::NONE.carrying(docker::open)),
+    (Format::Cri, cri::FORMAT, cri::MARKS, Readers::NONE.around_lines()),
+    (Format::AwsLogs, aws_logs::FORMAT, aws_logs::MARKS, Readers::NONE.records(aws_logs::read_record).around_lines()),
+    (Format::JsonLines, json_lines::FORMAT, json_lines::MARKS, Readers::NONE.carrying(json_lines::open)),
 ];
 
 /// How a format is read; in most of these ways it is not.
@@ -279,8 +295,8 @@ impl Format {
         all
     };
 
-    fn entry(self) -> &'static (Self, &'static str, Readers) {
-        REGISTRY.iter().find(|(format, _, _)| *format == self).expect("every format has its line in the registry")
+    fn entry(self) -> &'static (Self, &'static str, marks::Declared, Readers) {
+        REGISTRY.iter().find(|(format, ..)| *format == self).expect("every format has its line in the registry")
     }
 
     /// The format's name on the command line, in URLs, labels and docs.
@@ -292,46 +308,69 @@ impl Format {
     /// The format of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        REGISTRY.iter().find(|(_, known, _)| *known == name).map(|(format, _, _)| *format)
+        REGISTRY.iter().find(|(_, known, ..)| *known == name).map(|(format, ..)| *format)
     }
 
     /// Reads an input. Never fails: what cannot be read is an item with [`Fate::Rejected`].
     #[must_use]
     pub fn parse(self, input: &[u8], context: &Context) -> Parsed {
-        match self.entry().2.body {
-            Some(body) => body(input, context),
-            None if self == Self::Journald => {
-                journald::export::parse(input, context).unwrap_or_else(|| events::parse(self, input, context))
-            }
-            None if self != Self::Auto => events::parse(self, input, context),
-            None if journald::export::begins(input) => Self::Journald.parse(input, context),
-            None if syslog::is_counted(input) => syslog::parse(input, context),
-            None => match otlp::protobuf_signal(input) {
-                Some(signal) => signal.parse(input, context),
-                None if is_binary(input) && loki::looks_like_push(input) => loki::parse(input, context),
-                None => cloudwatch::parse_bare(input, context).unwrap_or_else(|| events::parse(self, input, context)),
-            },
+        self.parse_body(input, context).unwrap_or_else(|| events::parse(self, input, context))
+    }
+
+    /// Reads an input for what it says: lines that no format claims are passed over and counted. Returns how many lines (or
+    /// records, where the format has no lines) were read.
+    pub fn visit(self, input: &[u8], context: &Context, visitor: &mut dyn Visitor) -> u64 {
+        let Some(parsed) = self.parse_body(input, context) else { return sieve::visit(self, input, context, visitor) };
+        parsed.items.into_iter().for_each(|item| visitor.item(item));
+        parsed.lines
+    }
+
+    /// Reads an input that is one thing and not lines; `None` when it is lines.
+    fn parse_body(self, input: &[u8], context: &Context) -> Option<Parsed> {
+        if let Some(body) = self.entry().3.body {
+            return Some(body(input, context));
         }
+        match self {
+            Self::Journald => return journald::export::parse(input, context),
+            Self::Auto if journald::export::begins(input) => return Some(Self::Journald.parse(input, context)),
+            Self::Auto if syslog::is_counted(input) => return Some(syslog::parse(input, context)),
+            Self::Auto => {}
+            _ => return None,
+        }
+        match otlp::protobuf_signal(input) {
+            Some(signal) => Some(signal.parse(input, context)),
+            None if is_binary(input) && loki::looks_like_push(input) => Some(loki::parse(input, context)),
+            None => cloudwatch::parse_bare(input, context),
+        }
+    }
+
+    /// The marks of every format: a function's log may hold any of them, whatever it was sent as.
+    pub(super) fn marks() -> &'static Marks {
+        static MARKS: LazyLock<Marks> = LazyLock::new(|| {
+            let declared = REGISTRY.iter().flat_map(|(_, _, marks, _)| marks.iter().copied().flatten());
+            Marks::new(declared.copied())
+        });
+        &MARKS
     }
 
     /// Whether an input is one thing: what stands at its beginning holds for all of it.
     pub(super) fn is_of_bodies(self) -> bool {
-        self.entry().2.body.is_some()
+        self.entry().3.body.is_some()
     }
 
     /// The format of what an input of this one holds: any, if this one only stands around lines.
     pub(super) fn inside(self) -> Self {
-        if self.entry().2.is_around_lines { Self::Auto } else { self }
+        if self.entry().3.is_around_lines { Self::Auto } else { self }
     }
 
     /// How lines are taken out of JSON objects, by every format that has such: a server's log may have been shipped.
     pub(super) fn carriers() -> impl Iterator<Item = OpenRecord> {
-        REGISTRY.iter().filter_map(|(_, _, readers)| readers.carrier)
+        REGISTRY.iter().filter_map(|(.., readers)| readers.carrier)
     }
 
     /// How the formats that an input of this one may hold are read.
     fn candidates(self) -> impl Iterator<Item = Readers> {
-        REGISTRY.iter().filter(move |(format, _, _)| *format == self || self == Self::Auto).map(|(_, _, readers)| *readers)
+        REGISTRY.iter().filter(move |(format, ..)| *format == self || self == Self::Auto).map(|(.., readers)| *readers)
     }
 
     /// How their lines are read.

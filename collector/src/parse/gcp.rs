@@ -17,10 +17,13 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::envelope::Envelope;
-use super::{Context, Fate, Format, RAW_BYTES_MAX, cut, events, times};
+use super::{Context, Fate, Format, RAW_BYTES_MAX, cut, events, marks, times};
 
 /// The format's name.
 pub const FORMAT: &str = "gcp";
+
+/// What every line with something to say holds one of: see [`super::marks`].
+pub(super) const MARKS: marks::Declared = &[&["textPayload", "jsonPayload", "httpRequest", "protoPayload"]];
 
 /// One entry; what else it holds says nothing about a request's time.
 #[derive(Default, Deserialize)]
@@ -152,7 +155,7 @@ fn application(entry: &Entry, raw: &str) -> Vec<Fate> {
             (claim, _) => Fate::Ignored(claim),
         },
         Fate::Evidence(claim) => Fate::Evidence(own(claim).0),
-        rejected @ Fate::Rejected(_) => rejected,
+        other @ (Fate::Passed(_) | Fate::Rejected(_)) => other,
     };
     fates.into_iter().map(place).collect()
 }

@@ -9,10 +9,13 @@
 use domain::{Claim, Kind};
 use serde_json::{Map, Value};
 
-use super::{Context, Fate, Format, Reject, cloudwatch, events, gcp};
+use super::{Context, Fate, Format, Reject, cloudwatch, events, gcp, marks};
 
 /// The format's name.
 pub const FORMAT: &str = "gcp_pubsub";
+
+/// An entry by itself has those of `gcp`; a delivery packs its text.
+pub(super) const MARKS: marks::Declared = &[&["\"subscr"]];
 
 /// What a message holds: a log entry, or lines that somebody published, which are no reason to have it delivered again.
 fn inside(bytes: &[u8]) -> Vec<Fate> {
@@ -35,7 +38,7 @@ pub(super) fn read_record(object: &Map<String, Value>, raw: &str) -> Option<Vec<
     let about = |fate| match fate {
         Fate::Evidence(claim) => Fate::Evidence(Box::new(delivered(*claim, object, message))),
         Fate::Ignored(claim) => Fate::Ignored(Box::new(delivered(*claim, object, message))),
-        rejected @ Fate::Rejected(_) => rejected,
+        other @ (Fate::Passed(_) | Fate::Rejected(_)) => other,
     };
     match fates {
         Ok(fates) => Some(fates.into_iter().map(about).collect()),

@@ -15,11 +15,30 @@ mod message;
 use domain::Claim;
 use serde_json::{Map, Value};
 
-use super::{Fate, Lines, RAW_BYTES_MAX, access_log, cut, times};
+use super::{Fate, Lines, RAW_BYTES_MAX, access_log, cut, marks, times};
 use head::Head;
 
 /// The format's name.
 pub const FORMAT: &str = "gunicorn";
+
+/// What every line with something to say holds one of: see [`super::marks`].
+pub(super) const MARKS: marks::Declared = &[
+    &marks::COMMON_LOG,
+    &[
+        "WORKER TIMEOUT (pid:",
+        "Worker (pid:",
+        "Worker with pid ",
+        "Booting worker with pid: ",
+        "Worker exiting (pid: ",
+        "Finished server process [",
+        "Handling signal: ",
+        "Starting gunicorn ",
+        "Using worker: ",
+        "Shutting down: Master",
+        "Exception in worker process",
+        "Error handling request ",
+    ],
+];
 
 /// The error log and the access lines beside it.
 pub(super) const LINES: Lines = Lines {
@@ -71,7 +90,7 @@ fn with_raw(fate: Fate, raw: &str) -> Fate {
     match fate {
         Fate::Evidence(claim) => Fate::Evidence(own(claim)),
         Fate::Ignored(claim) => Fate::Ignored(own(claim)),
-        rejected @ Fate::Rejected(_) => rejected,
+        other @ (Fate::Passed(_) | Fate::Rejected(_)) => other,
     }
 }
 

@@ -12,10 +12,13 @@
 use domain::{Claim, ClaimedOutcome, Kind, KnownFrom, Layer, Limit, Millis, Product, RequestId};
 use jiff::Timestamp;
 
-use super::{Fate, Lines, RAW_BYTES_MAX, access_line, cut, times};
+use super::{Fate, Lines, RAW_BYTES_MAX, access_line, cut, marks, times};
 
 /// The format's name.
 pub const FORMAT: &str = "haproxy";
+
+/// What every line with something to say holds one of: see [`super::marks`].
+pub(super) const MARKS: marks::Declared = &[&marks::COMMON_LOG];
 
 /// One line per session or request.
 pub(super) const LINES: Lines = Lines { begins: find, read };

@@ -14,11 +14,15 @@ use std::collections::BTreeMap;
 
 use domain::{Claim, ClaimedOutcome, Confidence, Kind, KnownFrom, Layer, Limit, Millis, Product, RequestId};
 
-use super::{Fate, Lines, RAW_BYTES_MAX, cut, times};
+use super::{Fate, Lines, RAW_BYTES_MAX, cut, marks, times};
 use crate::documented::default_of;
 
 /// The format's name.
 pub const FORMAT: &str = "heroku";
+
+/// What every line with something to say holds one of: see [`super::marks`].
+pub(super) const MARKS: marks::Declared =
+    &[&[" fwd=\"", "Error R1", "Error R9", "Error L1", "Error H1", "Error H2", "Error H3", "Error H8", "Error H9", "] Completed "]];
 /// The product.
 pub(crate) const PRODUCT: &str = "heroku";
 

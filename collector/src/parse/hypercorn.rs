@@ -6,10 +6,13 @@
 use domain::{Claim, Kind, Product};
 
 use super::gunicorn::head;
-use super::{Fate, Lines, RAW_BYTES_MAX, cut};
+use super::{Fate, Lines, RAW_BYTES_MAX, cut, marks};
 
 /// The format's name.
 pub const FORMAT: &str = "hypercorn";
+
+/// What every line with something to say holds one of: see [`super::marks`].
+pub(super) const MARKS: marks::Declared = &[&["(CTRL + C to quit)"]];
 
 pub(super) const LINES: Lines = Lines { begins: |line| if line.contains(SUFFIX) { head::find(line) } else { None }, read };
 

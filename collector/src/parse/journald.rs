@@ -16,9 +16,13 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::envelope::Envelope;
+use super::marks;
 
 /// The format's name.
 pub const FORMAT: &str = "journald";
+
+/// A message in bytes, or in parts; others have the marks of whoever wrote them.
+pub(super) const MARKS: marks::Declared = &[&["\"MESSAGE\":[", "PARTIAL_MESSAGE"]];
 
 /// Takes a message out of a journal entry; `None` when the object is none.
 pub(super) fn open(object: &Map<String, Value>) -> Option<(Envelope, String)> {

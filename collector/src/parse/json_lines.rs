@@ -15,10 +15,13 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::envelope::{Envelope, function_of};
-use super::times;
+use super::{marks, times};
 
 /// The format's name.
 pub const FORMAT: &str = "json_lines";
+
+/// A line in parts; whole ones have the marks of whoever wrote them.
+pub(super) const MARKS: marks::Declared = &[&["partial_message"]];
 
 /// The keys under which shippers put the line, in order of preference.
 const MESSAGE_KEYS: [&str; 7] = ["message", "log", "line", "MESSAGE", "msg", "body", "event"];

@@ -11,10 +11,13 @@
 use domain::{Claim, ClaimedOutcome, Instance, Kind, KnownFrom, Layer, Limit, Millis, Product, RequestId, TraceId};
 use serde_json::{Map, Value};
 
-use super::{Fate, Lines, RAW_BYTES_MAX, cut, go, times};
+use super::{Fate, Lines, RAW_BYTES_MAX, cut, go, marks, times};
 
 /// The format's name.
 pub const FORMAT: &str = "knative";
+
+/// What every line with something to say holds one of: see [`super::marks`].
+pub(super) const MARKS: marks::Declared = &[&["queueproxy", "activator", "httpRequest"]];
 
 pub(super) const LINES: Lines = Lines { begins: |line| page(line).map(|_| 0), read };
 

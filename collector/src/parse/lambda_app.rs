@@ -14,6 +14,33 @@ use domain::{Claim, ClaimedOutcome, Kind, Product, RequestId};
 
 use super::{Fate, RAW_BYTES_MAX, cut, lambda_text::FORMAT, times};
 
+/// Node.js's and .NET's levels between tabs, Python's with the moment behind them, and what the others write.
+pub(super) const MARKS: [&str; 23] = [
+    "\tTRACE\t",
+    "\tDEBUG\t",
+    "\tINFO\t",
+    "\tWARN\t",
+    "\tERROR\t",
+    "\tFATAL\t",
+    "\ttrce\t",
+    "\tdbug\t",
+    "\tinfo\t",
+    "\twarn\t",
+    "\tfail\t",
+    "\tcrit\t",
+    "TRACE]\t2",
+    "DEBUG]\t2",
+    "INFO]\t2",
+    "NOTICE]\t2",
+    "WARNING]\t2",
+    "ERROR]\t2",
+    "CRITICAL]\t2",
+    "FATAL]\t2",
+    "[ERROR] ",
+    " -- : ",
+    "LAMBDA_WARNING: ",
+];
+
 /// Reads one event; `None` when it has none of the runtimes' shapes.
 #[must_use]
 pub fn parse_event(text: &str) -> Option<Fate> {

@@ -16,10 +16,13 @@ mod steps;
 use domain::{Claim, ClaimedOutcome, FunctionName, Kind, Product, RequestId};
 use serde_json::{Map, Value};
 
-use super::{Fate, RAW_BYTES_MAX, cut, lambda_invoke_error, times};
+use super::{Fate, RAW_BYTES_MAX, cut, lambda_invoke_error, marks, times};
 
 /// The format's name.
 pub const FORMAT: &str = "lambda_async";
+
+/// Of each kind of record; what they are wrapped in has none of its own.
+pub(super) const MARKS: marks::Declared = &[&["requestContext", "failedMessages", "ErrorCode", "RULE_ARN", "SCHEDULE_ARN", "EventDetails"]];
 
 /// Reads a record, in whatever it is wrapped.
 pub(super) fn read_record(object: &Map<String, Value>, raw: &str) -> Option<Vec<Fate>> {

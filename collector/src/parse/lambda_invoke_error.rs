@@ -12,10 +12,13 @@
 use domain::{Claim, ClaimedOutcome, Kind, Product, RequestId};
 use serde_json::{Map, Value};
 
-use super::{Fate, RAW_BYTES_MAX, cut, lambda_text};
+use super::{Fate, RAW_BYTES_MAX, cut, lambda_text, marks};
 
 /// The format's name.
 pub const FORMAT: &str = "lambda_invoke_error";
+
+/// What every line with something to say holds one of: see [`super::marks`].
+pub(super) const MARKS: marks::Declared = &[&["errorMessage", "Endpoint request timed out"]];
 
 /// Reads a payload.
 pub(super) fn read_record(object: &Map<String, Value>, raw: &str) -> Option<Vec<Fate>> {

@@ -12,10 +12,13 @@
 use domain::{Claim, ClaimedOutcome, Kind, Millis, Product, RequestId, SpanId, Value};
 use serde_json::Map;
 
-use super::{Fate, RAW_BYTES_MAX, cut, lambda_app_json, lambda_text, times, trace_header};
+use super::{Fate, RAW_BYTES_MAX, cut, lambda_app_json, lambda_text, marks, times, trace_header};
 
 /// The format's name.
 pub const FORMAT: &str = "lambda_json";
+
+/// What the function wrote has its own.
+pub(super) const MARKS: marks::Declared = &[&["\"platform."]];
 
 /// What the records of platform events hold, each some of it. A field of another type than its own is passed over: it costs
 /// neither the others nor the event.
@@ -177,7 +180,7 @@ fn map(fate: Fate, with: impl Fn(Claim) -> Claim) -> Fate {
     match fate {
         Fate::Evidence(claim) => Fate::Evidence(Box::new(with(*claim))),
         Fate::Ignored(claim) => Fate::Ignored(Box::new(with(*claim))),
-        rejected @ Fate::Rejected(_) => rejected,
+        other @ (Fate::Passed(_) | Fate::Rejected(_)) => other,
     }
 }
 

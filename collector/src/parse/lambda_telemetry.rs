@@ -5,10 +5,13 @@
 
 use serde_json::Value;
 
-use super::{Context, Fate, Format, Item, Parsed, Reject, events};
+use super::{Context, Fate, Format, Item, Parsed, Reject, events, marks};
 
 /// The format's name.
 pub const FORMAT: &str = "lambda_telemetry";
+
+/// Its records are `lambda_json`'s.
+pub(super) const MARKS: marks::Declared = &[];
 
 /// Reads a batch.
 #[must_use]

@@ -14,11 +14,27 @@
 
 use domain::{Claim, ClaimedOutcome, Confidence, Kind, KnownFrom, Layer, Limit, Millis, Product, RequestId, TraceId};
 
-use super::{Fate, Lines, RAW_BYTES_MAX, cut, lambda_app, lambda_fields, times};
+use super::lambda_report::Report;
+use super::{Fate, Lines, RAW_BYTES_MAX, cut, lambda_app, lambda_fields, marks, times};
 use crate::documented::default_of;
 
 /// The format's name.
 pub const FORMAT: &str = "lambda_text";
+
+/// Of the platform's lines, and of those that code running there prints.
+pub(super) const MARKS: marks::Declared = &[
+    &lambda_app::MARKS,
+    &[
+        "RequestId: ",
+        "INIT_START",
+        "INIT_REPORT",
+        "RESTORE_START",
+        "RESTORE_REPORT",
+        "EXTENSION",
+        "Task timed out after ",
+        "XRAY TraceId: ",
+    ],
+];
 
 /// Names of the two fixed limits, as the limits table has them.
 const INIT_SETTING: &str = "(fixed) init phase";
@@ -46,6 +62,12 @@ fn fate(claim: Claim) -> Fate {
 /// Reads one event; `None` when it is not one of the platform's lines.
 #[must_use]
 pub fn parse_event(text: &str) -> Option<Claim> {
+    let report = Report::read(text).filter(|report| text[report.text.len()..].trim_end().is_empty());
+    report.map(|report| report.claim()).or_else(|| any_layout(text))
+}
+
+/// The same, reports in AWS's own layout as all others.
+pub(super) fn any_layout(text: &str) -> Option<Claim> {
     let text = text.trim_end();
     let first = text.lines().next()?;
     let claim = |kind| Claim { platform: Some(Product::AWS_LAMBDA), ..Claim::new(kind, FORMAT, cut(text, RAW_BYTES_MAX)) };
@@ -101,7 +123,17 @@ fn report(mut claim: Claim, rest: &str, text: &str) -> Option<Claim> {
     let (id, _) = request_id(rest)?;
     claim.request_id = Some(id);
     // The X-Ray part is a second physical line of the same event.
-    claim = xray(lambda_fields::read(&text["REPORT ".len()..], claim));
+    let claim = judged(lambda_fields::read(&text["REPORT ".len()..], claim));
+    // The OpenTelemetry extension: `REPORT RequestId: X Runtime Duration: … ms Task timed out after 30.00 seconds`.
+    Some(match text.find("Task timed out after ").and_then(|at| timed_out_after(&text[at..])) {
+        Some(elapsed) => timed_out(claim.with("status", "timeout"), elapsed),
+        None => claim,
+    })
+}
+
+/// A report whose fields are read, with what they say together.
+pub(super) fn judged(claim: Claim) -> Claim {
+    let mut claim = xray(claim);
     let cold = |name: &str| claim.millis(name).is_some_and(|duration| duration > Millis::ZERO);
     let cold_start = cold("init_duration_ms") || cold("restore_duration_ms");
     let at_limit = claim.number("max_memory_used_mb").zip(claim.number("memory_size_mb")).is_some_and(|(used, size)| used >= size);
@@ -110,17 +142,14 @@ fn report(mut claim: Claim, rest: &str, text: &str) -> Option<Claim> {
         claim = claim.with("memory_at_limit", true);
     }
     claim.elapsed_ms = claim.millis("duration_ms");
-    // The OpenTelemetry extension: `REPORT RequestId: X Runtime Duration: … ms Task timed out after 30.00 seconds`.
-    if let Some(elapsed) = text.find("Task timed out after ").and_then(|at| timed_out_after(&text[at..])) {
-        claim = timed_out(claim.with("status", "timeout"), elapsed);
-    } else if claim.text("status") == Some("timeout") {
+    if claim.text("status") == Some("timeout") {
         let elapsed = claim.elapsed_ms;
         claim.outcome = Some(ClaimedOutcome::Timeout);
         claim.limit = Some(timeout_limit(elapsed.map(Millis::floor_seconds)));
     } else if claim.text("status") == Some("error") {
         claim.outcome = Some(crash_outcome(claim.text("error_type")));
     }
-    Some(claim)
+    claim
 }
 
 fn version_line(claim: Claim, rest: &str) -> Option<Claim> {

@@ -11,10 +11,13 @@
 use domain::Value;
 
 use super::syslog::{self, Message};
-use super::{Context, Fate, Item, Parsed, Reject};
+use super::{Context, Fate, Item, Parsed, Reject, marks};
 
 /// The format's name.
 pub const FORMAT: &str = "logplex";
+
+/// Whole bodies only.
+pub(super) const MARKS: marks::Declared = &[];
 
 /// Reads a body.
 #[must_use]

@@ -18,10 +18,13 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::envelope::{Envelope, function_of};
-use super::{Context, Fate, Item, Parsed, Reject, events, times};
+use super::{Context, Fate, Item, Parsed, Reject, events, marks, times};
 
 /// The format's name.
 pub const FORMAT: &str = "loki";
+
+/// A push as JSON: its labels may name a request.
+pub(super) const MARKS: marks::Declared = &[&["\"streams\""]];
 
 /// Labels or metadata: names with their values.
 pub(super) type Labels = BTreeMap<String, String>;
@@ -195,7 +198,7 @@ fn about(fate: Fate, labels: &Labels, metadata: &Labels) -> Fate {
             let claim = Box::new(add(*claim));
             if claim.kind == Kind::AppLog && claim.request_id.is_some() { Fate::Evidence(claim) } else { Fate::Ignored(claim) }
         }
-        rejected @ Fate::Rejected(_) => rejected,
+        other @ (Fate::Passed(_) | Fate::Rejected(_)) => other,
     }
 }
 

@@ -18,6 +18,7 @@ pub mod classic_watchdog;
 pub mod cloudflare;
 pub mod cloudfront;
 pub mod cloudwatch;
+mod continuation;
 pub mod cri;
 pub mod docker;
 pub mod envelope;
@@ -43,10 +44,12 @@ pub mod lambda_async;
 pub mod lambda_fields;
 pub mod lambda_invoke_error;
 pub mod lambda_json;
+pub mod lambda_report;
 pub mod lambda_telemetry;
 pub mod lambda_text;
 pub mod logplex;
 pub mod loki;
+mod marks;
 pub mod netlify;
 pub mod nginx;
 pub mod of_watchdog;
@@ -63,6 +66,7 @@ mod python;
 pub mod rack_timeout;
 pub mod redact;
 mod ruby;
+mod sieve;
 pub mod syslog;
 pub mod times;
 pub mod trace_header;
@@ -84,6 +88,7 @@ pub use pieces::{items, pieces};
 pub use formats::Format;
 pub(crate) use formats::Lines;
 pub(crate) use go::duration as go_duration;
+pub use sieve::Unclaimed;
 
 /// What is known about an input as a whole before a line of it is read.
 #[derive(Clone, Debug, Default)]
@@ -116,13 +121,15 @@ pub struct Item {
     pub fate: Fate,
 }
 
-/// What became of one item. There is no fourth way.
+/// What became of one item: evidence, ignored in one of two ways, or rejected.
 #[derive(Clone, Debug)]
 pub enum Fate {
     /// It says something about a request, a process or an instance.
     Evidence(Box<Claim>),
     /// Well formed, but says nothing that a diagnosis could use; with what could be read in it, for `overrun parse`.
     Ignored(Box<Claim>),
+    /// So many lines that no format claims, where nobody wants to see them: passed over together.
+    Passed(u64),
     /// It could not be read.
     Rejected(Reject),
 }
@@ -138,8 +145,26 @@ impl Fate {
         match self {
             Self::Evidence(claim) => Self::Evidence(own(claim)),
             Self::Ignored(claim) => Self::Ignored(own(claim)),
-            rejected @ Self::Rejected(_) => rejected,
+            other @ (Self::Passed(_) | Self::Rejected(_)) => other,
         }
+    }
+}
+
+/// Takes what is found in an input, in its order.
+pub trait Visitor {
+    /// An item, or lines that were passed over.
+    fn item(&mut self, item: Item);
+
+    /// A Lambda function's report of an invocation: in most logs more frequent than all other evidence together. Whoever needs no
+    /// claim of it makes none.
+    fn report(&mut self, report: &Unclaimed<'_>) {
+        self.item(Item { line: report.line, fate: Fate::Evidence(report.claim()) });
+    }
+}
+
+impl Visitor for Vec<Item> {
+    fn item(&mut self, item: Item) {
+        self.push(item);
     }
 }
 

@@ -14,10 +14,17 @@ use domain::{Claim, FunctionName, Kind, Product, RequestId};
 use serde_json::{Map, Value};
 
 use super::envelope::Envelope;
-use super::{Context, Fate, Format, Lines, RAW_BYTES_MAX, cut, events, lambda_fields, lambda_text, times};
+use super::{Context, Fate, Format, Lines, RAW_BYTES_MAX, cut, events, lambda_fields, lambda_text, marks, times};
 
 /// The format's name.
 pub const FORMAT: &str = "netlify";
+
+/// What every line with something to say holds one of: see [`super::marks`].
+pub(super) const MARKS: marks::Declared = &[
+    &["0 AM: ", "1 AM: ", "2 AM: ", "3 AM: ", "4 AM: ", "5 AM: ", "6 AM: ", "7 AM: ", "8 AM: ", "9 AM: "],
+    &["0 PM: ", "1 PM: ", "2 PM: ", "3 PM: ", "4 PM: ", "5 PM: ", "6 PM: ", "7 PM: ", "8 PM: ", "9 PM: "],
+    &["\"site_id\""],
+];
 
 /// Lines as the log page shows them.
 pub(super) const LINES: Lines = Lines { begins: |line| shown(line).is_some().then_some(0), read };
@@ -87,7 +94,7 @@ pub(super) fn read_record(object: &Map<String, Value>, raw: &str) -> Option<Vec<
             let claim = Box::new(own(*claim));
             if claim.kind == Kind::AppLog && claim.request_id.is_some() { Fate::Evidence(claim) } else { Fate::Ignored(claim) }
         }
-        rejected @ Fate::Rejected(_) => rejected,
+        other @ (Fate::Passed(_) | Fate::Rejected(_)) => other,
     };
     Some(fates.into_iter().map(about).collect())
 }

@@ -13,10 +13,13 @@ mod error_log;
 
 use domain::{KnownFrom, Layer, Limit, Product};
 
-use super::{Fate, Lines, access_line};
+use super::{Fate, Lines, access_line, marks};
 
 /// The format's name.
 pub const FORMAT: &str = "nginx";
+
+/// What every line with something to say holds one of: see [`super::marks`].
+pub(super) const MARKS: marks::Declared = &[&marks::COMMON_LOG, &[", request: ", "request_time"]];
 
 /// The error log and access lines.
 pub(super) const LINES: Lines = Lines {

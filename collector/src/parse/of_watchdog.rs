@@ -15,10 +15,16 @@ use domain::{Claim, ClaimedOutcome, Kind, KnownFrom, Layer, Limit, Millis, Produ
 use jiff::Timestamp;
 
 use super::openfaas::{self, Program, evidence};
-use super::{Fate, Lines, go};
+use super::{Fate, Lines, go, marks};
 
 /// The format's name.
 pub const FORMAT: &str = "of_watchdog";
+
+/// What every line with something to say holds one of: see [`super::marks`].
+pub(super) const MARKS: marks::Declared = &[
+    &openfaas::LIFECYCLE_WORDS,
+    &["Upstream HTTP ", "Function was killed by Exec", "Forked function has terminated: ", "signal: killed", " - ContentLength: "],
+];
 
 pub(super) const LINES: Lines = Lines { begins: |line| go::find(line, is_known), read };
 

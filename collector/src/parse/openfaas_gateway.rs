@@ -13,10 +13,13 @@ use domain::{Claim, ClaimedOutcome, FunctionName, Kind, KnownFrom, Layer, Limit,
 use jiff::Timestamp;
 
 use super::openfaas::evidence;
-use super::{Fate, Lines, RAW_BYTES_MAX, cut, go};
+use super::{Fate, Lines, RAW_BYTES_MAX, cut, go, marks};
 
 /// The format's name.
 pub const FORMAT: &str = "openfaas_gateway";
+
+/// What every line with something to say holds one of: see [`super::marks`].
+pub(super) const MARKS: marks::Declared = &[&["Timeouts: read=", "error with upstream request to: ", "Forwarded ["]];
 
 pub(super) const LINES: Lines = Lines { begins: |line| if line.starts_with(BANNER) { Some(0) } else { go::find(line, is_known) }, read };
 

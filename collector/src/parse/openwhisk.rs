@@ -11,10 +11,13 @@
 use domain::{Claim, ClaimedOutcome, FunctionName, Kind, KnownFrom, Layer, Limit, Millis, Product, RequestId};
 use serde_json::{Map, Value};
 
-use super::{Fate, Lines, RAW_BYTES_MAX, cut, times, tracepoints};
+use super::{Fate, Lines, RAW_BYTES_MAX, cut, marks, times, tracepoints};
 
 /// The format's name.
 pub const FORMAT: &str = "openwhisk";
+
+/// What every line with something to say holds one of: see [`super::marks`].
+pub(super) const MARKS: marks::Declared = &[&["activationId"]];
 
 pub(super) const LINES: Lines = Lines { begins: |line| (line.trim_end() == SENTINEL).then_some(0), read };
 

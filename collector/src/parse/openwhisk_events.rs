@@ -10,10 +10,13 @@
 use domain::{Claim, ClaimedOutcome, FunctionName, Kind, Millis, Product};
 use serde_json::{Map, Value};
 
-use super::{Fate, RAW_BYTES_MAX, cut, openwhisk, times};
+use super::{Fate, RAW_BYTES_MAX, cut, marks, openwhisk, times};
 
 /// The format's name.
 pub const FORMAT: &str = "openwhisk_events";
+
+/// What every line with something to say holds one of: see [`super::marks`].
+pub(super) const MARKS: marks::Declared = &[&["activationId"]];
 
 /// The name of the action by which invokers are looked after.
 const PROBE: &str = "whisk.system/invokerHealthTestAction";

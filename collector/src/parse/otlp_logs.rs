@@ -23,10 +23,13 @@ use super::otlp::identity::{self, Identity};
 use super::otlp::record::Record;
 use super::otlp::tree::Around;
 use super::otlp::value::{Any, text, to_json};
-use super::{Context, Fate, Format, LINE_BYTES_MAX, Reject, events};
+use super::{Context, Fate, Format, LINE_BYTES_MAX, Reject, events, marks};
 
 /// The format's name.
 pub const FORMAT: &str = "otlp_logs";
+
+/// What every line with something to say holds one of: see [`super::marks`].
+pub(super) const MARKS: marks::Declared = &[&["resourceLogs", "resource_logs"]];
 
 /// Reads one log record; more than one fate only where its body is a batch.
 pub(super) fn read(record: &Record<'_>, around: &Around<'_>, context: &Context) -> Vec<Fate> {
@@ -69,7 +72,7 @@ pub(super) fn read(record: &Record<'_>, around: &Around<'_>, context: &Context) 
     let own = |fate| match fate {
         Fate::Evidence(claim) => Fate::Evidence(own(claim)),
         Fate::Ignored(claim) => Fate::Ignored(own(claim)),
-        rejected @ Fate::Rejected(_) => rejected,
+        other @ (Fate::Passed(_) | Fate::Rejected(_)) => other,
     };
     let is_one = fates.len() == 1;
     fates.into_iter().map(|fate| if is_one { own(fate).with_raw(&line) } else { own(fate) }).collect()

@@ -24,10 +24,13 @@ use super::otlp::attributes::{Attributes, COUNT_MAX, kept_text, text_of};
 use super::otlp::identity::{self, Identity};
 use super::otlp::span::{Span, links};
 use super::otlp::tree::Around;
-use super::{Reject, cut};
+use super::{Reject, cut, marks};
 
 /// The format's name.
 pub const FORMAT: &str = "otlp_traces";
+
+/// What every line with something to say holds one of: see [`super::marks`].
+pub(super) const MARKS: marks::Declared = &[&["resourceSpans", "resource_spans"]];
 
 /// Under which names an X-Ray trace ID or header was seen where the trace has an ID of its own.
 const XRAY: [&str; 4] = ["aws.xray.trace_id", "aws.xray.trace_header", "_X_AMZN_TRACE_ID", "com.amazonaws.xray.traceHeader"];

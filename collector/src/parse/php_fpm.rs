@@ -16,12 +16,15 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::Offset;
 
-use super::{Fate, Lines, RAW_BYTES_MAX, cut, times};
+use super::{Fate, Lines, RAW_BYTES_MAX, cut, marks, times};
 
 pub(super) use slow::continues;
 
 /// The format's name.
 pub const FORMAT: &str = "php_fpm";
+
+/// What every line with something to say holds one of: see [`super::marks`].
+pub(super) const MARKS: marks::Declared = &[&marks::COMMON_LOG, &["[pool ", "Maximum execution time of ", "fpm is running, pid "]];
 
 pub(super) const LINES: Lines = Lines { begins, read };
 

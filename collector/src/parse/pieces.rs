@@ -8,6 +8,10 @@ use super::{Context, Format, Item, Parsed, journald, otlp};
 /// A piece is at least this long: some 2,000 lines of a log, as many as a commit takes.
 const PIECE_BYTES: usize = 256 << 10;
 
+/// How far beyond that a line is looked for that begins an event of somebody's: the longest known, stacks of many threads, are
+/// shorter.
+const SEARCH_BYTES: usize = 64 << 10;
+
 /// The items of an input in their order, read while they are taken.
 #[must_use]
 pub fn items(format: Format, input: Vec<u8>, context: Context) -> Box<dyn Iterator<Item = Item> + Send> {
@@ -21,9 +25,16 @@ pub fn pieces(format: Format, input: Vec<u8>, context: Context) -> Box<dyn Itera
         return pieces(format.inside(), input, context);
     }
     if input.len() <= PIECE_BYTES || !is_one_event_a_line(format, &input) {
-        return Box::new(std::iter::once(format.parse(&input, &context)));
+        return Box::new(std::iter::once(sifted(format, &input, &context)));
     }
     Box::new(Pieces { format, input, context, at: 0, lines: 0 })
+}
+
+/// What is in a piece; of what is nobody's only how much.
+fn sifted(format: Format, piece: &[u8], context: &Context) -> Parsed {
+    let mut items = Vec::new();
+    let lines = format.visit(piece, context, &mut items);
+    Parsed { items, lines }
 }
 
 /// Whether lines can be read for themselves: the format has lines, and this input is no document that spans them.
@@ -58,11 +69,11 @@ impl Iterator for Pieces {
             return None;
         }
         let piece = &rest[..self.piece_bytes(rest)];
-        let mut parsed = self.format.parse(piece, &self.context);
+        let mut parsed = sifted(self.format, piece, &self.context);
         for item in &mut parsed.items {
             item.line += self.lines;
         }
-        self.lines += memchr::memchr_iter(b'\n', piece).count() as u64;
+        self.lines += parsed.lines;
         self.at += piece.len();
         Some(parsed)
     }
@@ -74,11 +85,17 @@ impl Pieces {
         let Some(beyond) = rest.get(PIECE_BYTES..) else { return rest.len() };
         let starts = || memchr::memchr_iter(b'\n', beyond).map(|newline| newline + 1);
         let line_at = |start: usize| beyond[start..].split(|b| *b == b'\n').next().unwrap_or_default();
+        let mut marks = Format::marks().search(&beyond[..beyond.len().min(SEARCH_BYTES)]);
         let begins = |start: &usize| {
-            let line = String::from_utf8_lossy(line_at(*start));
-            line.starts_with('{') || self.format.line_readers().any(|reader| (reader.begins)(&line).is_some())
+            let line = line_at(*start);
+            let is_marked = marks.next(*start).is_some_and(|mark| mark < start + line.len());
+            line.starts_with(b"{")
+                || is_marked && {
+                    let line = String::from_utf8_lossy(line);
+                    self.format.line_readers().any(|reader| (reader.begins)(&line).is_some())
+                }
         };
-        let known = starts().take_while(|start| *start < PIECE_BYTES).find(begins);
+        let known = starts().take_while(|start| *start < SEARCH_BYTES).find(begins);
         // Where nobody's events begin, nothing is continued but by what is indented, or ends what was.
         let ordinary = || starts().zip(starts().skip(1)).find(|(one, next)| !is_indented(line_at(*one)) && !is_indented(line_at(*next)));
         let end = known.or_else(|| ordinary().map(|(_, next)| next));
@@ -95,13 +112,18 @@ mod tests {
     use super::*;
     use crate::parse::Fate;
 
-    fn said(items: impl Iterator<Item = Item>) -> Vec<(u64, String)> {
-        items
-            .map(|item| match item.fate {
-                Fate::Evidence(claim) | Fate::Ignored(claim) => (item.line, claim.raw),
-                Fate::Rejected(reject) => (item.line, reject.reason),
-            })
-            .collect()
+    /// What is evidence, and how many lines or items are none.
+    fn said(items: impl Iterator<Item = Item>) -> (Vec<(u64, String)>, u64) {
+        let (mut evidence, mut ignored) = (Vec::new(), 0);
+        for item in items {
+            match item.fate {
+                Fate::Evidence(claim) => evidence.push((item.line, claim.raw)),
+                Fate::Ignored(claim) => ignored += claim.raw.lines().count() as u64,
+                Fate::Passed(lines) => ignored += lines,
+                Fate::Rejected(reject) => panic!("{}: {}", item.line, reject.reason),
+            }
+        }
+        (evidence, ignored)
     }
 
     #[test]

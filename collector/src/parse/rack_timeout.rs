@@ -11,10 +11,13 @@
 use domain::{Claim, ClaimedOutcome, Kind, KnownFrom, Layer, Limit, Millis, Product, RequestId};
 use jiff::Timestamp;
 
-use super::{Fate, Lines, RAW_BYTES_MAX, cut, go, ruby, times};
+use super::{Fate, Lines, RAW_BYTES_MAX, cut, go, marks, ruby, times};
 
 /// The format's name.
 pub const FORMAT: &str = "rack_timeout";
+
+/// What every line with something to say holds one of: see [`super::marks`].
+pub(super) const MARKS: marks::Declared = &[&["source=rack-timeout ", "Rack::Timeout::"]];
 
 pub(super) const LINES: Lines = Lines { begins, read };
 

@@ -18,12 +18,15 @@ use std::collections::BTreeMap;
 use domain::{Claim, Value};
 
 use super::envelope::Envelope;
-use super::{Context, Fate, Item, Parsed, Reject, events};
+use super::{Context, Fate, Item, Parsed, Reject, events, marks};
 use frame::Frame;
 pub(super) use message::Message;
 
 /// The format's name.
 pub const FORMAT: &str = "syslog";
+
+/// What its messages say has the marks of whoever wrote it.
+pub(super) const MARKS: marks::Declared = &[];
 
 /// Facts of one message, under the names of `docs/formats/README.md`.
 type Facts = Vec<(&'static str, Value)>;

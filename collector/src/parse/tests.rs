@@ -31,7 +31,7 @@ fn lines(input: &[u8]) -> String {
     let parsed = Format::Auto.parse(input, &Context::default());
     let letter = |fate: &Fate| match fate {
         Fate::Evidence(_) => 'e',
-        Fate::Ignored(_) => 'i',
+        Fate::Ignored(_) | Fate::Passed(_) => 'i',
         Fate::Rejected(_) => 'r',
     };
     let items = parsed.items.iter().map(|item| format!("{}{}", item.line, letter(&item.fate)));
@@ -40,6 +40,12 @@ fn lines(input: &[u8]) -> String {
 
 const BOOT: &str = "[2026-11-22 12:04:30 +0000] [8899] [INFO] Booting worker with pid: 8901\n";
 const START: &str = "START RequestId: 11111111-2222-4333-8444-555555555555 Version: 7\n";
+
+#[test]
+fn a_traceback_without_its_last_line_takes_no_other() {
+    let text = "[ERROR] ValueError: boom\nTraceback (most recent call last):\n  File \"/var/task/app.py\", line 3, in handler\n    raise ValueError\nEND RequestId: 11111111-2222-4333-8444-555555555555\n";
+    assert_eq!(lines(text.as_bytes()), "1i 5e of 5");
+}
 
 #[test]
 fn nothing_is_no_item() {

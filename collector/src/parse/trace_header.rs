@@ -10,10 +10,13 @@
 
 use domain::{Claim, Kind, SpanId, TraceId};
 
-use super::{Fate, Lines, RAW_BYTES_MAX, cut};
+use super::{Fate, Lines, RAW_BYTES_MAX, cut, marks};
 
 /// The format's name.
 pub const FORMAT: &str = "trace_header";
+
+/// A header by itself says nothing: it is only shown.
+pub(super) const MARKS: marks::Declared = &[];
 
 /// A header by itself, as `overrun parse --format trace_header` is given it.
 pub(super) const LINES: Lines = Lines { begins: |_| None, read };

@@ -12,10 +12,13 @@
 use domain::{Claim, FunctionName, Instance, Kind, RequestId};
 use serde_json::Value;
 
-use super::{Fate, Lines, RAW_BYTES_MAX, cut, times};
+use super::{Fate, Lines, RAW_BYTES_MAX, cut, marks, times};
 
 /// The format's name.
 pub const FORMAT: &str = "tracepoints";
+
+/// What every line with something to say holds one of: see [`super::marks`].
+pub(super) const MARKS: marks::Declared = &[&["topen ", "tclose "]];
 
 pub(super) const LINES: Lines = Lines { begins, read };
 

@@ -10,10 +10,13 @@
 
 use domain::{Claim, ClaimedOutcome, Kind, KnownFrom, Layer, Limit, Millis, Product};
 
-use super::{Fate, Lines, RAW_BYTES_MAX, cut, go, ruby};
+use super::{Fate, Lines, RAW_BYTES_MAX, cut, go, marks, ruby};
 
 /// The format's name.
 pub const FORMAT: &str = "unicorn";
+
+/// What every line with something to say holds one of: see [`super::marks`].
+pub(super) const MARKS: marks::Declared = &[&[": worker=", ": reaped #"]];
 
 pub(super) const LINES: Lines = Lines { begins: |line| ruby::find(line, is_known), read };
 

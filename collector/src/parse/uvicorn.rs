@@ -13,10 +13,14 @@
 
 use domain::{Claim, ClaimedOutcome, Kind, KnownFrom, Layer, Limit, Product};
 
-use super::{Fate, Lines, RAW_BYTES_MAX, cut, python};
+use super::{Fate, Lines, RAW_BYTES_MAX, cut, marks, python};
 
 /// The format's name.
 pub const FORMAT: &str = "uvicorn";
+
+/// What every line with something to say holds one of: see [`super::marks`].
+pub(super) const MARKS: marks::Declared =
+    &[&["server process [", "Shutting down", " running task(s), timeout graceful", "Exception in ASGI application"]];
 
 pub(super) const LINES: Lines = Lines { begins: |line| split(line).is_some_and(is_known).then_some(0), read };
 

@@ -16,10 +16,14 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::Offset;
 
-use super::{Fate, Lines, RAW_BYTES_MAX, cut};
+use super::{Fate, Lines, RAW_BYTES_MAX, cut, marks};
 
 /// The format's name.
 pub const FORMAT: &str = "uwsgi";
+
+/// What every line with something to say holds one of: see [`super::marks`].
+pub(super) const MARKS: marks::Declared =
+    &[&["HARAKIRI", "DAMN ! worker ", "spawned uWSGI worker ", "*** Starting uWSGI ", " => generated "]];
 
 pub(super) const LINES: Lines = Lines { begins: |line| is_known(split(line).1).then_some(0), read };
 

@@ -15,10 +15,13 @@ use domain::{Claim, ClaimedOutcome, Kind, KnownFrom, Layer, Limit, Millis, Produ
 use jiff::Timestamp;
 
 use super::access_line::{self, AccessLine};
-use super::{Fate, Lines, RAW_BYTES_MAX, cut, times};
+use super::{Fate, Lines, RAW_BYTES_MAX, cut, marks, times};
 
 /// The format's name.
 pub const FORMAT: &str = "varnish";
+
+/// What every line with something to say holds one of: see [`super::marks`].
+pub(super) const MARKS: marks::Declared = &[&marks::COMMON_LOG, &["<< Request", "<< BeReq", "<< Session"]];
 
 /// Groups and access lines.
 pub(super) const LINES: Lines = Lines {

@@ -12,10 +12,13 @@ use domain::{Claim, ClaimedOutcome, Kind, KnownFrom, Layer, Limit, Millis, Produ
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::{Context, Fate, Format, RAW_BYTES_MAX, cut, events, lambda_text, times};
+use super::{Context, Fate, Format, RAW_BYTES_MAX, cut, events, lambda_text, marks, times};
 
 /// The format's name.
 pub const FORMAT: &str = "vercel";
+
+/// What every line with something to say holds one of: see [`super::marks`].
+pub(super) const MARKS: marks::Declared = &[&["deploymentId\"", "projectId\"", "projectName\""]];
 
 /// What a record may come from.
 const SOURCES: [&str; 7] = ["build", "edge", "lambda", "static", "external", "firewall", "redirect"];
@@ -145,7 +148,7 @@ fn own_line(fate: Fate, object: &Map<String, Value>, raw: &str) -> Fate {
             if claim.request_id.is_some() && claim.kind == Kind::AppLog { evidence(claim) } else { Fate::Ignored(Box::new(claim)) }
         }
         Fate::Evidence(claim) => evidence(own(*claim)),
-        rejected @ Fate::Rejected(_) => rejected,
+        other @ (Fate::Passed(_) | Fate::Rejected(_)) => other,
     }
 }
 

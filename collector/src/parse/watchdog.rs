@@ -25,10 +25,14 @@ pub use claim::span_id;
 pub use cloud_event::{Attributes, TYPE};
 pub use last_words::{Speaker, parse as parse_last_words};
 
-use super::{Fate, Item, Parsed, Reject};
+use super::{Fate, Item, Parsed, Reject, marks};
 
 /// The format's name.
 pub const FORMAT: &str = "watchdog";
+
+/// What every line with something to say holds one of: see [`super::marks`].
+pub(super) const MARKS: marks::Declared =
+    &[&["\"armed\"", "\"near_miss\"", "\"fired\"", "\"closed\"", "\"tracepoint\"", "originalRequestId", "specversion"]];
 
 /// Reads a body or file of unknown shape: one JSON document, else one event a line.
 #[must_use]

@@ -59,7 +59,7 @@ pub struct Part {
     pub batches: Vec<Batch>,
     /// Pieces of evidence.
     pub accepted: u64,
-    /// Items that say nothing about a request.
+    /// Items that say nothing about a request; of what no format claims each line is one.
     pub ignored: u64,
     /// Items that could not be read.
     pub rejected: Vec<Rejected>,
@@ -105,6 +105,7 @@ impl Source {
                     }
                 }
                 Fate::Ignored(_) => part.ignored += 1,
+                Fate::Passed(lines) => part.ignored += lines,
                 Fate::Rejected(reject) => {
                     let text = cut(&reject.text, REJECT_TEXT_BYTES_MAX).to_owned();
                     part.rejected.push(Rejected { line, reason: reject.reason, text });
@@ -150,7 +151,7 @@ impl Source {
 fn stored_fate(fate: Fate) -> Fate {
     let reason = match &fate {
         Fate::Evidence(claim) | Fate::Ignored(claim) => unstorable(claim).map(|reason| Reject::new(reason, &claim.raw)),
-        Fate::Rejected(_) => None,
+        Fate::Passed(_) | Fate::Rejected(_) => None,
     };
     reason.map_or(fate, Fate::Rejected)
 }

@@ -54,7 +54,7 @@ pub fn evidence_of(bytes: &[u8], file: Option<&str>) -> Vec<Evidence> {
             origin: file.map(|file| Origin { file: file.to_owned(), line: item.line }),
             claim: *claim,
         }),
-        Fate::Ignored(_) | Fate::Rejected(_) => None,
+        Fate::Ignored(_) | Fate::Passed(_) | Fate::Rejected(_) => None,
     });
     found.collect()
 }

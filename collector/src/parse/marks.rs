@@ -1,0 +1,284 @@
+//! Where in a text lines may stand that are somebody's, told by literal words alone: most of a log is never looked at closely.
+//!
+//! Each format declares its *marks*: texts of which the first line of everything that it has to say holds one. A line without
+//! any is nobody's, or goes on from one that is somebody's. A mark that is found proves nothing; its line is read.
+//!
+//! All marks are looked for at once. Of each its least ordinary six bytes are taken, its *core*, which holds two runs of five
+//! bytes. Of the text every second run of five is looked up in a table of those, so that no mark can slip through. Aho-Corasick
+//! and packed vector searches were slower here (November 2026): both are made for fewer or rarer words.
+
+use std::collections::BTreeSet;
+
+use memchr::memchr;
+use memchr::memmem::Finder;
+
+/// The marks of one format, as lists so that formats may share some. [`COMMON_LOG`] is one.
+pub type Declared = &'static [&'static [&'static str]];
+
+/// What the common log format's moment cannot lack: `22/Nov/2026`.
+pub const COMMON_LOG: [&str; 12] =
+    ["/Jan/20", "/Feb/20", "/Mar/20", "/Apr/20", "/May/20", "/Jun/20", "/Jul/20", "/Aug/20", "/Sep/20", "/Oct/20", "/Nov/20", "/Dec/20"];
+
+/// Bytes that are looked up at once.
+const RUN: usize = 5;
+/// Bytes from one look to the next. A core has as many runs, one of which is looked at.
+const STEP: usize = 2;
+/// Bytes of a core, so that no mark may be shorter.
+pub const MARK_BYTES_MIN: usize = RUN + STEP - 1;
+/// Looks that are taken together before any is judged.
+const LOOKS: usize = 8;
+/// Bytes that are loaded for a run or a core.
+const WORD: usize = size_of::<u64>();
+/// Bytes that the looks of one turn touch.
+const TURN: usize = (LOOKS - 1) * STEP + WORD;
+/// Bits of a run's place in the table: 16 KiB, so that it stays in the processor's first cache, and has 1 % of its bits set.
+const PLACE_BITS: u32 = 17;
+/// The table's size.
+const WORDS: usize = 1 << (PLACE_BITS - u64::BITS.ilog2());
+
+/// Marks, ready to be looked for.
+pub struct Marks {
+    /// One bit for each place that a run of a core falls on.
+    table: Box<[u64; WORDS]>,
+    /// The same for whole cores, which is asked where a run was found: words of many a log share a run with a mark.
+    core_table: Box<[u64; WORDS]>,
+    cores: Vec<Core>,
+    /// JSON may write any letter as its number, which hides every mark.
+    hidden: Finder<'static>,
+}
+
+struct Core {
+    bytes: u64,
+    /// How far it is behind the mark's beginning.
+    offset: usize,
+    mark: Vec<u8>,
+}
+
+impl Marks {
+    /// These marks, as they are and as they are written inside of JSON.
+    pub fn new(declared: impl IntoIterator<Item = &'static str>) -> Self {
+        let marks: BTreeSet<Vec<u8>> = declared.into_iter().flat_map(spellings).collect();
+        let (mut table, mut core_table) = (Box::new([0; WORDS]), Box::new([0; WORDS]));
+        let common: BTreeSet<&[u8]> = COMMON.as_bytes().windows(RUN).collect();
+        let mut cores = Vec::new();
+        for mark in marks {
+            debug_assert!(mark.len() >= MARK_BYTES_MIN, "a mark that is too short to be found");
+            let offset = least_ordinary(&mark, &common);
+            for run in 0..STEP {
+                set(&mut table, padded(&mark[offset + run..]) << RUN_SHIFT);
+            }
+            let bytes = padded(&mark[offset..]) << CORE_SHIFT;
+            set(&mut core_table, bytes);
+            cores.push(Core { bytes, offset, mark });
+        }
+        cores.sort_by_key(|core| core.bytes);
+        Self { table, core_table, cores, hidden: Finder::new("\\u00") }
+    }
+
+    /// Begins to look through a text.
+    pub fn search<'m, 't>(&'m self, text: &'t [u8]) -> Search<'m, 't> {
+        Search { marks: self, text, mark: Found::Unknown, hidden: Found::Unknown, nul: Found::Unknown }
+    }
+
+    /// Where the mark ends of whose core a run begins at `at`, if there is one.
+    fn end_of_mark(&self, text: &[u8], at: usize) -> Option<usize> {
+        let starts = at.saturating_sub(STEP - 1)..=at.min(text.len());
+        starts.into_iter().find_map(|start| {
+            let core = padded(&text[start..]) << CORE_SHIFT;
+            has(&self.core_table, core).then(|| self.end_of_core(text, start, core)).flatten()
+        })
+    }
+
+    #[cold]
+    fn end_of_core(&self, text: &[u8], start: usize, bytes: u64) -> Option<usize> {
+        let same = &self.cores[self.cores.partition_point(|core| core.bytes < bytes)..];
+        same.iter().take_while(|core| core.bytes == bytes).find_map(|core| {
+            let begin = start.checked_sub(core.offset)?;
+            text[begin..].starts_with(&core.mark).then_some(begin + core.mark.len())
+        })
+    }
+
+    /// Where the first mark ends that begins at `from` or later, or is cut by it.
+    fn next(&self, text: &[u8], from: usize) -> Option<usize> {
+        let mut at = from;
+        while let Some(turn) = text[at..].first_chunk() {
+            if self.finds(turn)
+                && let Some(end) = self.judged(text, at)
+            {
+                return Some(end);
+            }
+            at += LOOKS * STEP;
+        }
+        // What is left is shorter than a turn, but more than its looks.
+        (at..text.len()).step_by(LOOKS * STEP).find_map(|at| self.judged(text, at))
+    }
+
+    /// Whether any look of a turn finds something: most turns find nothing, so that all looks are judged at once.
+    #[inline]
+    fn finds(&self, turn: &[u8; TURN]) -> bool {
+        let looks = turn.windows(WORD).step_by(STEP);
+        let words = looks.map(|word| word.try_into().map_or(0, u64::from_le_bytes));
+        words.fold(0, |found, word| found | shifted(&self.table, word << RUN_SHIFT)) & 1 == 1
+    }
+
+    /// Where the first mark ends that a turn's looks have found.
+    #[cold]
+    fn judged(&self, text: &[u8], turn: usize) -> Option<usize> {
+        let looks = (turn..text.len()).step_by(STEP).take(LOOKS);
+        looks.filter(|at| has(&self.table, padded(&text[*at..]) << RUN_SHIFT)).find_map(|at| self.end_of_mark(text, at))
+    }
+}
+
+/// A look through a text, from its beginning to its end.
+pub struct Search<'m, 't> {
+    marks: &'m Marks,
+    text: &'t [u8],
+    mark: Found,
+    hidden: Found,
+    /// Text with such a byte is rejected, whoever wrote it.
+    nul: Found,
+}
+
+/// How far a search has come.
+#[derive(Clone, Copy)]
+enum Found {
+    /// Nothing was looked at.
+    Unknown,
+    /// The next one's last byte.
+    At(usize),
+    /// No more.
+    Nothing,
+}
+
+impl Found {
+    /// The next one at `from` or later.
+    fn next(&mut self, from: usize, look: impl FnOnce(usize) -> Option<usize>) -> Option<usize> {
+        match *self {
+            Self::Nothing => return None,
+            Self::At(at) if at >= from => return Some(at),
+            Self::At(_) | Self::Unknown => {}
+        }
+        let found = look(from);
+        *self = found.map_or(Self::Nothing, Self::At);
+        found
+    }
+}
+
+impl Search<'_, '_> {
+    /// A place in the next line that may be somebody's, from `from` on, where a line begins. Never called with less than before.
+    pub fn next(&mut self, from: usize) -> Option<usize> {
+        let (marks, text) = (self.marks, self.text);
+        let mark = self.mark.next(from, |from| Some(marks.next(text, from)? - 1));
+        let hidden = self.hidden.next(from, |from| Some(from + marks.hidden.find(&text[from..])?));
+        let nul = self.nul.next(from, |from| Some(from + memchr(0, &text[from..])?));
+        mark.into_iter().chain(hidden).chain(nul).min()
+    }
+}
+
+/// A mark as it is, inside of a JSON text, and inside of one in another. Some writers escape slashes, too.
+fn spellings(mark: &str) -> Vec<Vec<u8>> {
+    let escaped = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"").replace('\t', "\\t");
+    let once = escaped(mark);
+    let all = [mark.to_owned(), escaped(&once), once.replace('/', "\\/"), once];
+    all.map(String::into_bytes).into()
+}
+
+/// The bytes of a word, with zeros for what is missing.
+fn padded(bytes: &[u8]) -> u64 {
+    let mut word = [0; WORD];
+    let length = bytes.len().min(WORD);
+    word[..length].copy_from_slice(&bytes[..length]);
+    u64::from_le_bytes(word)
+}
+
+/// By how much a word is shifted so that a run is left of it, or a core.
+const RUN_SHIFT: usize = 8 * (WORD - RUN);
+const CORE_SHIFT: usize = 8 * (WORD - MARK_BYTES_MIN);
+
+/// Where the bit of a run or core is: the upper bits of a product with 2^64 divided by the golden ratio spread what texts repeat.
+fn place(bytes: u64) -> (usize, u64) {
+    let hash = bytes.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - PLACE_BITS);
+    ((hash / 64) as usize, hash % 64)
+}
+
+fn set(table: &mut [u64; WORDS], bytes: u64) {
+    let (word, bit) = place(bytes);
+    table[word] |= 1 << bit;
+}
+
+/// A number whose last bit is that of the table.
+fn shifted(table: &[u64; WORDS], bytes: u64) -> u64 {
+    let (word, bit) = place(bytes);
+    table[word] >> bit
+}
+
+fn has(table: &[u64; WORDS], bytes: u64) -> bool {
+    shifted(table, bytes) & 1 == 1
+}
+
+/// Words that logs are full of, whoever writes them.
+const COMMON: &str = " request Request RequestId requests response headers orders order error: Error: errors Exception: Traceback worker: workers \
+    process processed pid signal: status: timeout: timed out after a while time version connection connected session Session message Message \
+    payment deployment completed Completed function Function execution: Executing Executed started Starting stopped shutdown: Shutting down failed \
+    Failed with from action transaction: information application resource context: Context content text event record records received Received \
+    Sending queue service server client memory limit exceeded exited killed terminated canceled Cancel upstream 2026 2025 2027 \" HTTP/1.1\" 200 \
+    https level INFO: WARN WARNING: DEBUG: ERROR: CRITICAL FATAL TRACE SIGTERM: SIGKILL REPORT: debug duration: Duration seconds module database \
+    query invocation: initialized subscription\" endpoint Endpoint request_id RequestID category tracepoint Status: connect reset Completed 200 ";
+
+/// Where in a mark its core is best taken: where no run is in a common word, and the runs have most of what words lack.
+fn least_ordinary(mark: &[u8], common: &BTreeSet<&[u8]>) -> usize {
+    let signs = |run: &[u8]| run.iter().filter(|byte| !byte.is_ascii_alphanumeric() && !matches!(byte, b' ' | b':')).count();
+    let ranks = mark.windows(MARK_BYTES_MIN).map(|core| core.windows(RUN).map(|run| (!common.contains(run), signs(run))).min());
+    ranks.enumerate().max_by_key(|(_, rank)| *rank).map_or(0, |(offset, _)| offset)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MARKS: [&str; 6] = ["REPORT id", "abcdef", "bcdefgh", "begin ", "/Nov/20", "\tINFO\tx"];
+
+    fn found(text: &str) -> Vec<usize> {
+        let marks = Marks::new(MARKS);
+        let mut search = marks.search(text.as_bytes());
+        let begins = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1));
+        let next = begins.filter_map(|begin| search.next(begin));
+        let mut lines: Vec<usize> = next.map(|at| text[..at].matches('\n').count()).collect();
+        lines.dedup();
+        lines
+    }
+
+    #[test]
+    fn marks_are_found_wherever_they_stand() {
+        for before in 0..40 {
+            let text = format!("{}REPORT id{}", "x".repeat(before), "y".repeat(before % 7));
+            assert_eq!(found(&text), [0], "{text}");
+        }
+        assert!(found("").is_empty() && found("REPORT i").is_empty() && found("no mark at all in this, however long it is").is_empty());
+    }
+
+    #[test]
+    fn each_line_has_its_own() {
+        assert_eq!(found("a REPORT id\nnothing at all here\nabcdef\n begun \nbegin here\nbegin"), [0, 2, 4]);
+    }
+
+    #[test]
+    fn marks_are_found_inside_of_json() {
+        for text in [r#"{"m":"x\tINFO\tx"}"#, r#"{"m":"{\"m\":\"x\\tINFO\\tx\"}"}"#, r#"{"at":"22\/Nov\/2026"}"#, r#"{"m":"\u0041bcdefg"}"#]
+        {
+            assert_eq!(found(text), [0], "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_mark_is_found_if_and_only_if_it_is_there(lines in proptest::collection::vec("([a-h]{0,9}|REPORT id|begin |[a-iREPORTdbegin/Nov20 ]{0,24}){0,3}", 1..12)) {
+            let text = lines.join("\n");
+            let has_mark = |(_, line): &(usize, &String)| MARKS.iter().any(|mark| line.contains(mark));
+            let expected: Vec<usize> = lines.iter().enumerate().filter(has_mark).map(|(number, _)| number).collect();
+            prop_assert_eq!(found(&text), expected);
+        }
+    }
+}
