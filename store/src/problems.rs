@@ -109,8 +109,8 @@ pub(crate) struct Touched(BTreeMap<String, Touch>);
 #[derive(Default)]
 struct Touch {
     more: i64,
-    /// The latest that surely overran, and the change that says so.
-    struck: Option<(Timestamp, i64)>,
+    /// Those that surely overran: when, and the change that says so.
+    struck: Vec<(Timestamp, i64)>,
 }
 
 impl Touched {
@@ -124,7 +124,7 @@ impl Touched {
         let touch = self.0.entry(problem).or_default();
         // What is only suspected, or survived, brings nothing back that somebody has mended.
         if matches!(incident.state, IncidentState::Confirmed | IncidentState::Lost) {
-            touch.struck = touch.struck.max(Some((incident.at().unwrap_or(now), change_id)));
+            touch.struck.push((incident.at().unwrap_or(now), change_id));
         }
     }
 
@@ -179,19 +179,20 @@ impl Touched {
         Ok(())
     }
 
-    /// What has struck for the first time is new; what was resolved and has struck since is back. The changes say so.
+    /// What has struck for the first time is new; what was resolved and has struck since is back. The first change says so.
     async fn strike(&self, connection: &mut PgConnection, now: Timestamp) -> sqlx::Result<()> {
-        let struck: Vec<_> = self.0.iter().filter_map(|(id, touch)| Some((id.as_str(), touch.struck?))).collect();
-        if struck.is_empty() {
+        let struck = || self.0.iter().flat_map(|(id, touch)| touch.struck.iter().map(move |(at, change)| (id.as_str(), *at, *change)));
+        let (ids, changes): (Vec<_>, Vec<_>) = struck().map(|(id, _, change)| (id, change)).unzip();
+        if ids.is_empty() {
             return Ok(());
         }
-        let ids: Vec<_> = struck.iter().map(|(id, _)| *id).collect();
-        let changes: Vec<_> = struck.iter().map(|(_, (_, change))| *change).collect();
         sqlx::query(
-            "with struck as (
+            "with given as (
+                 select id, min(change_id) as change_id from unnest($1::text[], $2::bigint[]) as given (id, change_id) group by id
+             ), struck as (
                  update problems
                  set struck_at = $3
-                 from unnest($1::text[], $2::bigint[]) as given (id, change_id)
+                 from given
                  where problems.id = given.id and problems.struck_at is null
                  returning given.change_id
              )
@@ -203,18 +204,24 @@ impl Touched {
         .execute(&mut *connection)
         .await?;
         sqlx::query(
-            "with back as (
-                 update problems
-                 set state = 'regressed', regressed_at = given.at
+            "with first as (
+                 select distinct on (given.id) given.id, given.change_id, given.at
                  from unnest($1::text[], $2::bigint[], $3::timestamptz[]) as given (id, change_id, at)
-                 where problems.id = given.id and problems.state = 'resolved' and given.at > problems.resolved_at
-                 returning given.change_id
+                 join problems on problems.id = given.id
+                 where problems.state = 'resolved' and given.at > problems.resolved_at
+                 order by given.id, given.change_id
+             ), back as (
+                 update problems
+                 set state = 'regressed', regressed_at = first.at
+                 from first
+                 where problems.id = first.id
+                 returning first.change_id
              )
              update incident_changes set problem_event = 'regressed' from back where incident_changes.id = back.change_id",
         )
         .bind(ids)
         .bind(changes)
-        .bind(columns::times(struck.iter().map(|(_, (at, _))| *at)))
+        .bind(columns::times(struck().map(|(_, at, _)| at)))
         .execute(connection)
         .await?;
         Ok(())

@@ -181,8 +181,8 @@ async fn a_change_says_what_it_means_for_its_problem(pool: PgPool) {
         assert!(store.resolve_problem(&problem, "ada", at(minute)).await.unwrap());
     }
     assert_eq!(events(3).await, [(ChangeKind::Updated, Some(ProblemEvent::Resolved))], "it is resolved once");
-    happen(&store, 5).await;
-    happen(&store, 6).await;
+    store.append(&[batch(6, [timeout("r5", 5), timeout("r6", 6)])]).await.unwrap();
+    settle(&store, 6).await;
     assert_eq!(events(6).await, [(ChangeKind::Opened, Some(ProblemEvent::Regressed)), (ChangeKind::Opened, None)]);
     assert_eq!(store.problem(&problem).await.unwrap().unwrap().state, ProblemState::Regressed);
     assert!(store.reopen_problem(&problem, at(7)).await.unwrap());
