@@ -28,8 +28,8 @@ async fn a_problem_is_silenced_from_its_page_only(pool: PgPool) {
     assert_eq!((answer.status, answer.header("location")), (303, Some(page.clone())));
     for place in [page.clone(), "/alerts".to_owned(), visitor.only_incident().await] {
         let shown = visitor.page(&place).await;
-        shown.says("<b>Silenced</b> until");
-        shown.says("by somebody on the dashboard: known ");
+        shown.says("<b>Silenced</b> by somebody on the dashboard until");
+        shown.says(": known ");
         shown.lacks("<script>alert");
     }
     visitor.page(&page).await.says(">silenced</span>");
