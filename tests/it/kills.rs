@@ -135,7 +135,8 @@ impl Site {
         let children = children_of(postmaster);
         let _ = std::process::Command::new("sh").args(["-c", &format!("kill -KILL {postmaster}")]).status();
         eventually("Postgres has ended with all its children", async || {
-            let gone = |pid: &u32| !std::path::Path::new("/proc").join(pid.to_string()).exists();
+            // Nobody may have asked yet how it ended; it runs no more all the same.
+            let gone = |pid: &u32| status_of(*pid).is_none_or(|status| status.starts_with('Z'));
             children.iter().chain([&postmaster]).all(gone).then_some(())
         })
         .await;
@@ -145,12 +146,15 @@ impl Site {
 fn children_of(parent: u32) -> Vec<u32> {
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let is_child = |pid: &u32| {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        // pid (name) state parent …; the name may hold anything.
-        stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1)?.parse::<u32>().ok()) == Some(parent)
-    };
+    let is_child = |pid: &u32| status_of(*pid).is_some_and(|status| status.split_whitespace().nth(1) == Some(&parent.to_string()));
     pids.filter(is_child).collect()
+}
+
+/// State, parent and more of a process; `None` if there is none.
+fn status_of(pid: u32) -> Option<String> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // pid (name) state parent …; the name may hold anything.
+    stat.rsplit_once(')').map(|(_, rest)| rest.trim().to_owned())
 }
 
 #[tokio::test]
