@@ -106,7 +106,7 @@ pub struct Stream {
 impl Stream {
     /// Everything up to the end of the event in which `text` stands for the `count`-th time since the last call.
     pub async fn until(&mut self, count: usize, text: &str) -> String {
-        let mut buffer = [0; 64 * 1024];
+        let mut buffer = vec![0; 64 * 1024];
         loop {
             let place = self.read.match_indices(text).nth(count - 1).map(|(place, _)| place);
             if let Some(end) = place.and_then(|place| Some(place + self.read[place..].find("\n\n")? + 2)) {

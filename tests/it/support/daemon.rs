@@ -61,10 +61,15 @@ impl Launch {
     }
 
     /// Starts it and waits until it says where it can be reached.
-    pub async fn start(mut self) -> Daemon {
+    pub async fn start(self) -> Daemon {
+        self.try_start().await.unwrap_or_else(|errors| panic!("the daemon ended instead of starting:\n{errors}"))
+    }
+
+    /// The same; what it says if it ends instead.
+    pub async fn try_start(mut self) -> Result<Daemon, String> {
         let mut process = Process::spawn("overrun serve", &mut self.command);
-        let [dashboard, ingest, grpc] = [address(&mut process).await, address(&mut process).await, address(&mut process).await];
-        Daemon { process, client: client(), ingest, grpc, dashboard }
+        let [dashboard, ingest, grpc] = [address(&mut process).await?, address(&mut process).await?, address(&mut process).await?];
+        Ok(Daemon { process, client: client(), ingest, grpc, dashboard })
     }
 
     /// Starts it where it is expected to refuse; returns what it says.
@@ -76,10 +81,10 @@ impl Launch {
     }
 }
 
-async fn address(process: &mut Process) -> String {
-    let Some(line) = process.line().await else { panic!("the daemon ended instead of starting:\n{}", process.errors()) };
+async fn address(process: &mut Process) -> Result<String, String> {
+    let line = process.line().await.ok_or_else(|| process.errors())?;
     let (_, address) = line.split_once("http://").unwrap_or_else(|| panic!("expected an address, found `{line}`"));
-    format!("http://{address}")
+    Ok(format!("http://{address}"))
 }
 
 impl Daemon {
