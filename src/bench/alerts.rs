@@ -14,7 +14,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::{LINES_PER_REQUEST, lines, quantile, uuid};
 use crate::serve::Addresses;
@@ -24,7 +24,9 @@ const EVENTS: u32 = 300;
 /// Records a second beside which it is measured.
 const BESIDE_RECORDS_PER_S: u32 = 5_000;
 /// How long one event may take before the measurement is given up.
-const EVENT_MAX: Duration = Duration::from_secs(10);
+const EVENT_MAX: Duration = Duration::from_secs(30);
+/// Requests of the load that may be open at once.
+const OPEN_MAX: usize = 16;
 /// Names under which Alertmanager is installed.
 const ALERTMANAGERS: [&str; 2] = ["prometheus-alertmanager", "alertmanager"];
 
@@ -147,12 +149,16 @@ async fn latency(hook: &Hook, seed: &str, send: impl AsyncFn(String) -> anyhow::
 async fn load(client: reqwest::Client, url: String) {
     let every = Duration::from_secs(1) * u32::try_from(LINES_PER_REQUEST).unwrap_or(1) / BESIDE_RECORDS_PER_S;
     let mut ticks = tokio::time::interval(every);
+    let open = Arc::new(Semaphore::new(OPEN_MAX));
     for number in 0_u64.. {
         ticks.tick().await;
-        let (client, url) = (client.clone(), url.clone());
-        let send = client.post(url).header("content-type", "text/plain").body(lines(&format!("beside-{number}"))).send();
-        // One that is late must not hold up the next: the rate is what is to be held.
-        tokio::spawn(async move { drop(send.await) });
+        // One that is late holds up the next only once too many are: the rate is what is to be held.
+        let Ok(permit) = Arc::clone(&open).acquire_owned().await else { return };
+        let send = client.post(&url).header("content-type", "text/plain").body(lines(&format!("beside-{number}"))).send();
+        tokio::spawn(async move {
+            drop(send.await);
+            drop(permit);
+        });
     }
 }
 
