@@ -133,12 +133,12 @@ async fn events(client: &reqwest::Client, url: &str, hook: &Hook, seed: &str) ->
     .await
 }
 
-async fn latency(hook: &Hook, seed: &str, send: impl AsyncFn(String) -> anyhow::Result<()>) -> anyhow::Result<Latency> {
+async fn latency(hook: &Hook, seed: &str, emit: impl AsyncFn(String) -> anyhow::Result<()>) -> anyhow::Result<Latency> {
     let mut latencies = Vec::new();
     for number in 0..EVENTS {
         let id = uuid(&format!("{seed}-{number}"));
         let (arrival, sent) = (hook.expect(&id), Instant::now());
-        send(id).await?;
+        emit(id).await?;
         let arrived = tokio::time::timeout(EVENT_MAX, arrival).await.context("a webhook did not arrive in time")??;
         latencies.push(arrived.saturating_duration_since(sent).as_secs_f64() * 1_000.0);
     }
