@@ -119,7 +119,9 @@ fn it_does_not_matter_how_changes_are_put_together_or_in_which_order_they_come()
         let rules = rules(lines);
         let play = |pieces: &[&[Change]]| {
             let mut replay = Replay::new(&rules, Vec::new());
-            pieces.iter().for_each(|piece| replay.route(piece, at(0)));
+            for piece in pieces {
+                replay.route(piece, at(0));
+            }
             let replayed = replay.end(at(1_000_000));
             // Who is told, not by which of equal incidents.
             let mut told: Vec<_> = replayed.told.iter().map(|told| (told.function.clone(), told.at)).collect();
