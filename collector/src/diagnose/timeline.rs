@@ -19,11 +19,11 @@ pub fn draw(case: &Case<'_>, firing: &Firing, diagnosis: &Diagnosis) -> Timeline
     lanes.extend(calls(case, starts_at, firing.at.or(ends_at)));
     lanes.retain(|lane| !lane.segments.is_empty() || !lane.marks.is_empty());
     lanes.sort_by_key(|lane| lane.layer);
-    let edges = lanes.iter().flat_map(|lane| lane.segments.iter().flat_map(|s| [s.from, s.to]).chain(lane.marks.iter().map(|m| m.at)));
-    let all: Vec<Timestamp> = edges.chain(starts_at).chain(ends_at).collect();
+    let marks = lanes.iter().flat_map(|lane| &lane.marks).map(|mark| mark.at).chain(starts_at).chain(ends_at);
+    let segments = || lanes.iter().flat_map(|lane| &lane.segments);
     Timeline {
-        starts_at: all.iter().min().copied(),
-        ends_at: all.iter().max().copied(),
+        starts_at: segments().map(|segment| segment.from).chain(marks.clone()).min(),
+        ends_at: segments().map(|segment| segment.to).chain(marks).max(),
         lanes,
         limits: limits(case, firing, diagnosis, starts_at),
         clocks: clocks::apart(case),

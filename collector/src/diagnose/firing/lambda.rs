@@ -34,6 +34,10 @@ fn timed_out(case: &Case<'_>, own: &[&Evidence]) -> Option<Firing> {
     let never_reached_handler = invoke_init.is_some_and(|init| took_all(init, case.elapsed()));
     let outcome = if never_reached_handler { Outcome::InitTimeout } else { Outcome::Timeout };
     let limit = limit(case, &told);
+    let words = cite_all(told.iter().copied());
+    // The report often is among those that say so, and is not looked at twice.
+    let cited =
+        |report: &Evidence| told.iter().position(|one| std::ptr::eq(*one, report)).map_or_else(|| cite(report), |at| words[at].clone());
     let mut firing = Firing {
         at: case.ended_at().or_else(|| case.deadline()),
         product: Some(product(&told)),
@@ -41,12 +45,12 @@ fn timed_out(case: &Case<'_>, own: &[&Evidence]) -> Option<Firing> {
     };
     firing.reasons.push(Reason {
         text: format!("{} says so", firing.product.as_ref().map_or("AWS Lambda", Product::title)),
-        evidence: cite_all(told.iter().copied()),
+        evidence: words.clone(),
     });
     if case.request_id().is_none() && firing.product == Some(Product::AWS_LAMBDA) {
         firing.confidence = Confidence::Possible;
         let text = "these are the words of an error answer, without an ID: any program can print them";
-        firing.reasons.push(Reason { text: text.to_owned(), evidence: cite_all(told.iter().copied()) });
+        firing.reasons.push(Reason { text: text.to_owned(), evidence: words.clone() });
     }
     firing.refuted_by = "a REPORT line of this request without `Status: timeout` and with a duration below the limit".into();
     match (limit.value_ms, elapsed_by_report(own)) {
@@ -54,12 +58,12 @@ fn timed_out(case: &Case<'_>, own: &[&Evidence]) -> Option<Firing> {
             // Somebody prints the platform's words; the platform's own clock disagrees.
             firing.confidence = Confidence::Possible;
             let text = format!("the report says {elapsed}, so a limit of {value} had not elapsed");
-            firing.contradicted.push(Note { text, evidence: cite_all(told.iter().copied()) });
-            firing.reasons.push(Reason { text: format!("but REPORT gives a duration of {elapsed}"), evidence: vec![cite(report)] });
+            firing.contradicted.push(Note { text, evidence: words.clone() });
+            firing.reasons.push(Reason { text: format!("but REPORT gives a duration of {elapsed}"), evidence: vec![cited(report)] });
         }
         (Some(value), Some((report, elapsed))) => {
             let text = format!("{elapsed} had elapsed of a limit of {value}");
-            firing.reasons.push(Reason { text, evidence: vec![cite(report)] });
+            firing.reasons.push(Reason { text, evidence: vec![cited(report)] });
         }
         _ => {}
     }
