@@ -12,7 +12,7 @@ help: ## say what there is
 # The dev profile: its first page comes about twice as early as that of an optimised build.
 demo: ## build, start, play in captured traffic, print the address of the first page
 	@scripts/install-needs rust compiler postgres-if-possible
-	cargo run --locked -- demo
+	cargo run --locked --package overrun -- demo
 
 test: ## run every test against a throw-away PostgreSQL
 	@scripts/install-needs rust compiler postgres python
@@ -27,7 +27,7 @@ check: ## what CI runs: format, lints, documentation, licences, tests
 bench: ## parsing on one core, and durable records per second through HTTP against raw COPY
 	@scripts/install-needs rust compiler postgres-if-possible
 	cargo bench --locked -p collector --bench parse --bench otlp
-	cargo run --locked --release -- bench
+	cargo run --locked --release --package overrun -- bench
 
 # Seconds for each target.
 SECONDS ?= 60
