@@ -257,6 +257,14 @@ fn every_library_has_a_reason() {
 }
 
 #[test]
+fn the_makefile_says_which_program_it_runs() {
+    let makefile = read(&root().join("Makefile"));
+    // There are several in the workspace, and cargo refuses to choose.
+    let unsaid = makefile.lines().filter(|line| line.contains("cargo run") && !line.contains("--package "));
+    none(&unsaid.map(str::to_owned).collect::<Vec<_>>(), "`--package` says which");
+}
+
+#[test]
 fn links_in_documents_lead_somewhere() {
     let mut broken = Vec::new();
     for path in files("", &[".md"]) {

@@ -325,23 +325,15 @@ mod tests {
     use sqlx::PgPool;
 
     use super::*;
-    use crate::testing::{at, batch, settle, timeout};
-    use crate::{Change, NewDelivery};
+    use crate::Change;
+    use crate::testing::{at, batch, delivery_to_make, settle, timeout};
 
     /// A store with one delivery, `d1`, due at minute 0.
     async fn with_delivery(pool: PgPool) -> (Store, String) {
         let store = Store::from_pool(pool);
         store.append(&[batch(0, [timeout("r1", 0)])]).await.unwrap();
         settle(&store, 0).await;
-        let new = NewDelivery {
-            id: "d1".to_owned(),
-            rule: "all".to_owned(),
-            action: "pager".to_owned(),
-            due_at: at(0),
-            group: None,
-            context: DeliveryContext::default(),
-        };
-        store.route_changes(at(0), 10, |_: &Change| vec![new.clone()]).await.unwrap();
+        store.route_changes(at(0), 10, |_: &Change| vec![delivery_to_make("d1", at(0))]).await.unwrap();
         let incident_id = store.deliveries(10).await.unwrap()[0].incident.id.to_string();
         (store, incident_id)
     }

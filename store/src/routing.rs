@@ -116,6 +116,24 @@ pub struct AlertGroup {
     pub latest_change: i64,
 }
 
+impl AlertGroup {
+    /// A group of which nothing has been told.
+    #[must_use]
+    pub fn untold(key: &str, rule: &str, action: &str) -> Self {
+        Self {
+            key: key.to_owned(),
+            rule: rule.to_owned(),
+            action: action.to_owned(),
+            told_at: None,
+            told_by: None,
+            more: 0,
+            since: None,
+            due_at: None,
+            latest_change: 0,
+        }
+    }
+}
+
 /// One incident that a rule has matched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewMatch {

@@ -9,7 +9,7 @@ use domain::{
 use jiff::Timestamp;
 use sqlx::PgPool;
 
-use crate::{Batch, Change, NewDelivery, Store};
+use crate::{Batch, Change, DeliveryContext, NewDelivery, Store};
 
 /// `minute` minutes after the beginning of the tests' time.
 pub(crate) fn at(minute: i64) -> Timestamp {
@@ -104,6 +104,18 @@ pub(crate) async fn settle(store: &Store, minute: i64) -> u64 {
             0 => return done,
             groups => done += groups,
         }
+    }
+}
+
+/// A delivery that the rule `all` makes to the action `pager`.
+pub(crate) fn delivery_to_make(id: &str, due_at: Timestamp) -> NewDelivery {
+    NewDelivery {
+        id: id.to_owned(),
+        rule: "all".to_owned(),
+        action: "pager".to_owned(),
+        due_at,
+        group: None,
+        context: DeliveryContext::default(),
     }
 }
 

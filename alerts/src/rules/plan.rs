@@ -128,7 +128,7 @@ impl Desk<'_> {
         for action in &rule.actions {
             let key = action_key(group, action);
             let known = self.plan.groups.remove(&key).or_else(|| self.known.groups.get(&key).cloned());
-            let mut state = known.unwrap_or_else(|| empty(&key, &rule.name, action));
+            let mut state = known.unwrap_or_else(|| AlertGroup::untold(&key, &rule.name, action));
             if let Some(more) = grouping.timing.take(&mut state, one) {
                 let id = group::delivery_id(&change.incident, &rule.name, action);
                 let context = rule.context(change, more, volume);
@@ -193,7 +193,8 @@ impl Desk<'_> {
             self.plan.deliveries.push((change.id, rule.delivery(id, action, None, self.now, context)));
             return;
         }
-        let waiting = AlertGroup { more: 1, due_at: Some(free_at), latest_change: change.id, ..empty(&id, &rule.name, action) };
+        let waiting =
+            AlertGroup { more: 1, due_at: Some(free_at), latest_change: change.id, ..AlertGroup::untold(&id, &rule.name, action) };
         self.plan.groups.insert(id, waiting);
     }
 }
@@ -224,18 +225,4 @@ impl Rule {
 /// The silence that holds a change's incident.
 fn silence_of(silencers: &[&Silencer], change: &Change, subject: &Subject, now: Timestamp) -> Option<i64> {
     silencers.iter().find(|silencer| silencer.holds(&change.incident, subject, now)).map(|silencer| silencer.id)
-}
-
-fn empty(key: &str, rule: &str, action: &str) -> AlertGroup {
-    AlertGroup {
-        key: key.to_owned(),
-        rule: rule.to_owned(),
-        action: action.to_owned(),
-        told_at: None,
-        told_by: None,
-        more: 0,
-        since: None,
-        due_at: None,
-        latest_change: 0,
-    }
 }

@@ -91,7 +91,7 @@ mod tests {
     fn told(wait: i64, interval: Option<i64>, repeat: i64, incidents: &[i64]) -> Vec<(i64, u64)> {
         let seconds = SignedDuration::from_secs;
         let timing = Timing { wait: seconds(wait), interval: interval.map(seconds), repeat: seconds(repeat) };
-        let mut group = empty();
+        let mut group = AlertGroup::untold("k", "r", "a");
         let mut messages = Vec::new();
         for (number, second) in incidents.iter().enumerate() {
             due(&mut group, Some(*second), &mut messages);
@@ -116,20 +116,6 @@ mod tests {
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).expect("near 1970")
-    }
-
-    fn empty() -> AlertGroup {
-        AlertGroup {
-            key: "k".to_owned(),
-            rule: "r".to_owned(),
-            action: "a".to_owned(),
-            told_at: None,
-            told_by: None,
-            more: 0,
-            since: None,
-            due_at: None,
-            latest_change: 0,
-        }
     }
 
     #[test]
@@ -169,7 +155,7 @@ mod tests {
     #[test]
     fn what_is_back_is_told_at_once_and_what_may_not_be_told_yet_waits() {
         let timing = Timing { wait: SignedDuration::ZERO, interval: None, repeat: SignedDuration::from_hours(4) };
-        let mut group = empty();
+        let mut group = AlertGroup::untold("k", "r", "a");
         let one = One { change: 1, now: at(0), free_at: at(0), is_urgent: false, is_known: false };
         assert_eq!(timing.take(&mut group, One { free_at: at(60), ..one }), None);
         assert_eq!((group.due_at, group.more), (Some(at(60)), 1));

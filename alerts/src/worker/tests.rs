@@ -57,6 +57,12 @@ fn parse(text: &str) -> Arc<Rules> {
 }
 
 impl Stage {
+    /// The same for a second daemon on the same database, which has metrics and rules of its own.
+    fn beside(&self) -> Self {
+        let rules = watch::Sender::new(self.rules.borrow().clone());
+        Self { rules, registry: Registry::new(), ..self.clone() }
+    }
+
     /// `rule` is what one rule says beside its name and action.
     async fn set(pool: PgPool, rule: &str) -> Self {
         testing::install_tls();
@@ -318,14 +324,7 @@ async fn a_message_that_reached_nobody_keeps_no_group_silent(pool: PgPool) {
 #[sqlx::test(migrator = "store::MIGRATOR")]
 async fn two_daemons_share_the_work_and_tell_once(pool: PgPool) {
     let stage = Stage::set(pool, "").await;
-    let other = Stage {
-        store: stage.store.clone(),
-        clock: Arc::clone(&stage.clock),
-        receiver: stage.receiver.clone(),
-        rules: watch::Sender::new(stage.rules.borrow().clone()),
-        registry: Registry::new(),
-    };
-    let daemons = [stage.daemon(options()), other.daemon(options())];
+    let daemons = [stage.daemon(options()), stage.beside().daemon(options())];
     for number in 0..30 {
         stage.change(&another(number)).await;
     }

@@ -106,8 +106,8 @@ mod tests {
     use sqlx::PgPool;
 
     use super::*;
-    use crate::testing::{at, batch, settle, timeout};
-    use crate::{AttemptOutcome, Change, DeliveryContext, NewDelivery};
+    use crate::testing::{at, batch, delivery_to_make, settle, timeout};
+    use crate::{AttemptOutcome, Change};
 
     /// Three incidents of one problem, told to one action.
     async fn with_three(pool: PgPool) -> Store {
@@ -116,16 +116,7 @@ mod tests {
             store.append(&[batch(minute, [timeout(&format!("r{minute}"), minute)])]).await.unwrap();
             settle(&store, minute).await;
         }
-        let new = |change: &Change| {
-            vec![NewDelivery {
-                id: format!("d{}", change.id),
-                rule: "all".to_owned(),
-                action: "pager".to_owned(),
-                due_at: at(3),
-                group: None,
-                context: DeliveryContext::default(),
-            }]
-        };
+        let new = |change: &Change| vec![delivery_to_make(&format!("d{}", change.id), at(3))];
         store.route_changes(at(3), 10, new).await.unwrap();
         store
     }

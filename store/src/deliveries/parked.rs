@@ -85,23 +85,15 @@ mod tests {
     use sqlx::PgPool;
 
     use super::*;
-    use crate::testing::{at, batch, settle, timeout};
-    use crate::{AttemptOutcome, Change, DeliveryContext, DeliveryOrder, NewDelivery};
+    use crate::testing::{at, batch, delivery_to_make, settle, timeout};
+    use crate::{AttemptOutcome, Change, DeliveryOrder};
 
     #[sqlx::test(migrator = "crate::MIGRATOR")]
     async fn what_was_given_up_is_sent_again_under_its_identity(pool: PgPool) {
         let store = Store::from_pool(pool);
         store.append(&[batch(0, [timeout("r1", 0)])]).await.unwrap();
         settle(&store, 0).await;
-        let new = NewDelivery {
-            id: "d1".to_owned(),
-            rule: "all".to_owned(),
-            action: "pager".to_owned(),
-            due_at: at(0),
-            group: None,
-            context: DeliveryContext::default(),
-        };
-        store.route_changes(at(0), 10, |_: &Change| vec![new.clone()]).await.unwrap();
+        store.route_changes(at(0), 10, |_: &Change| vec![delivery_to_make("d1", at(0))]).await.unwrap();
         let claim = async |minute| store.claim_deliveries(at(minute), at(minute + 1), 10, DeliveryOrder::default()).await.unwrap();
         assert_eq!(claim(0).await.len(), 1);
         let refused = AttemptOutcome::Refused { detail: "410".to_owned() };

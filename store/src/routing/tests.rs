@@ -1,19 +1,12 @@
 use sqlx::PgPool;
 
 use super::*;
-use crate::testing::{at, batch, line, number, settle, timeout};
+use crate::testing::{at, batch, delivery_to_make, line, number, settle, timeout};
 use crate::{ChangeKind, ProblemState};
 
 fn deliver(change: &Change) -> Vec<NewDelivery> {
     let id = format!("{}-pager", change.incident.id);
-    vec![NewDelivery {
-        id,
-        rule: "all".to_owned(),
-        action: "pager".to_owned(),
-        due_at: change.at,
-        group: None,
-        context: DeliveryContext::default(),
-    }]
+    vec![delivery_to_make(&id, change.at)]
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]

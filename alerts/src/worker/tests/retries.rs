@@ -153,14 +153,7 @@ async fn what_is_turned_away_is_parked_and_what_fails_is_not_sent_again(pool: Pg
 async fn caps_hold_for_several_daemons_together(pool: PgPool) {
     let stage = set(pool, "enabled = true\nguards = { per_problem_max = 5, systemic_incidents = 1000 }").await;
     stage.receiver.answers(|| StatusCode::OK.into_response());
-    let other = Stage {
-        store: stage.store.clone(),
-        clock: Arc::clone(&stage.clock),
-        receiver: stage.receiver.clone(),
-        rules: watch::Sender::new(stage.rules.borrow().clone()),
-        registry: Registry::new(),
-    };
-    let daemons = [stage.daemon(options()), other.daemon(options())];
+    let daemons = [stage.daemon(options()), stage.beside().daemon(options())];
     for number in 0..30 {
         stage.change(&with_event(number)).await;
     }
