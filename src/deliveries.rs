@@ -45,7 +45,7 @@ pub async fn run(command: DeliveriesCommand) -> anyhow::Result<()> {
             (serve, Some(ParkedFilter { id, action, since }))
         }
     };
-    let database = Database::open(&serve.load()?).await?;
+    let database = Database::open_beside(&serve.load()?).await?;
     let outcome = match filter {
         None => list(&database.store).await,
         Some(filter) => database.store.replay_parked(&filter, now).await.map_err(Into::into).map(|replayed| {

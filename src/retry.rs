@@ -41,7 +41,7 @@ pub async fn run(args: RetryArgs) -> anyhow::Result<()> {
     let action = choose(args.action.as_deref(), &rules.retry_actions())?;
     let now = SystemClock.now();
     let since = since(&args.since, now)?;
-    let database = Database::open(&config).await?;
+    let database = Database::open_beside(&config).await?;
     let outcome = retry(&database.store, &rules, &action, &args, since, now).await;
     database.close().await?;
     outcome

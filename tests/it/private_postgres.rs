@@ -41,6 +41,26 @@ async fn data_outlives_a_killed_daemon_and_a_stop_stops_postgres() {
     assert!(!is_running(postgres), "the daemon's end is Postgres's end");
 }
 
+#[tokio::test]
+async fn commands_about_alerts_run_beside_the_daemon_that_has_the_database() {
+    let (dir, rules) = (DataDir::create(), tempfile::NamedTempFile::new().expect("a file"));
+    let text = "[[action]]\nname = 'again'\nkind = 'retry'\ntarget = { http = { url = 'https://retry.example.com/' } }\n";
+    std::fs::write(rules.path(), text).expect("written");
+    let daemon = Launch::in_directory(dir.path()).start().await;
+    daemon.push("lambda_text", &report(&request_id(92))).await;
+    let problem = daemon.incident(&request_id(92), |_| true).await["problem"].as_str().expect("text").to_owned();
+    for (arguments, expected) in [
+        (vec!["deliveries", "parked"], ""),
+        (vec!["retry", "--dry-run", "--since", "1h", "--problem", &problem], &*request_id(92)),
+        (vec!["rules", "replay", "--since", "1h"], "nothing was sent"),
+    ] {
+        let finished = run(overrun(&arguments).arg("--data-dir").arg(dir.path()).arg("--rules").arg(rules.path()), b"");
+        assert_eq!((finished.code, finished.stderr.as_str()), (0, ""), "{arguments:?}");
+        assert!(finished.stdout.contains(expected), "{arguments:?}: {}", finished.stdout);
+    }
+    daemon.stop().await;
+}
+
 #[test]
 fn the_demo_shows_verdicts_and_leaves_nothing_behind() {
     let (dir, elsewhere) = (tempfile::tempdir().expect("a directory"), clusters_elsewhere());
