@@ -85,6 +85,7 @@ pub async fn run(
         running: Running::default(),
         counted_at: None,
         next_group_at: None,
+        order_may_differ: true,
     };
     worker.run(wake, stop).await;
     Ok(())
@@ -103,6 +104,8 @@ struct Worker {
     counted_at: Option<Instant>,
     /// When a message about a group is due, as of the last turn.
     next_group_at: Option<Timestamp>,
+    /// Whether deliveries may wait for others that need not: by earlier rules, or since a turn was cut off.
+    order_may_differ: bool,
 }
 
 impl Worker {
@@ -125,6 +128,7 @@ impl Worker {
                         log(&error);
                     }
                     answered = false;
+                    self.order_may_differ = true;
                     STORE_PAUSE
                 }
             };
@@ -162,7 +166,7 @@ impl Worker {
         if self.free() == 0 {
             return Ok(self.options.poll_interval());
         }
-        let due = self.store.next_delivery_at(self.outfit.order()).await?;
+        let due = self.store.next_delivery_at().await?;
         let due = due.into_iter().chain(self.next_group_at).min().map(|due| until(now, due).max(DUE_PAUSE_MIN));
         Ok(due.map_or(self.options.poll_interval(), |due| due.min(self.options.poll_interval())))
     }
@@ -192,6 +196,10 @@ impl Worker {
         if free == 0 {
             return Ok(());
         }
+        if self.order_may_differ {
+            self.store.look_at_waiting_deliveries().await?;
+            self.order_may_differ = false;
+        }
         for delivery in self.store.claim_deliveries(now, later(now, self.options.lease()), free, self.outfit.order()).await? {
             let id = delivery.id.clone();
             self.running.begin(id, Arc::clone(&self.attempts).make(delivery, Arc::clone(&self.outfit)));
@@ -220,7 +228,10 @@ impl Worker {
         let rules = Arc::clone(&self.rules.borrow_and_update());
         let desk = Desk { store: self.store.clone(), clock: Arc::clone(&self.clock) };
         match Outfit::new(rules, &self.options, desk) {
-            Ok(outfit) => self.outfit = Arc::new(outfit),
+            Ok(outfit) => {
+                self.outfit = Arc::new(outfit);
+                self.order_may_differ = true;
+            }
             Err(error) => tracing::error!(error = &*error as &(dyn std::error::Error + 'static), "new rules not taken over"),
         }
     }

@@ -175,6 +175,9 @@ impl Store {
         .bind(cut(&detail, DETAIL_BYTES_MAX))
         .execute(&mut *transaction)
         .await?;
+        if state != DeliveryState::Pending {
+            claim::let_next_go(&mut transaction, delivery_id).await?;
+        }
         transaction.commit().await?;
         Ok(())
     }
@@ -350,10 +353,10 @@ mod tests {
     #[sqlx::test(migrator = "crate::MIGRATOR")]
     async fn a_lease_expires(pool: PgPool) {
         let (store, _) = with_delivery(pool).await;
-        assert_eq!(store.next_delivery_at(DeliveryOrder::default()).await.unwrap(), Some(at(0)));
+        assert_eq!(store.next_delivery_at().await.unwrap(), Some(at(0)));
         assert_eq!(claim(&store, 0).await, [("d1".to_owned(), 1)]);
         assert_eq!(claim(&store, 4).await, []);
-        assert_eq!(store.next_delivery_at(DeliveryOrder::default()).await.unwrap(), Some(at(5)));
+        assert_eq!(store.next_delivery_at().await.unwrap(), Some(at(5)));
         assert_eq!(claim(&store, 5).await, [("d1".to_owned(), 2)]);
 
         // The first claimant comes back: what failed is no news, what was delivered is.
@@ -363,7 +366,7 @@ mod tests {
         store.finish_attempt("d1", 2, at(5), Millis::from_ms(9), AttemptOutcome::Delivered { detail: said("200") }).await.unwrap();
         store.finish_attempt("d1", 3, at(10), Millis::from_ms(9), AttemptOutcome::Refused { detail: said("409") }).await.unwrap();
         assert_eq!(store.deliveries(10).await.unwrap()[0].state, DeliveryState::Delivered);
-        assert_eq!(store.next_delivery_at(DeliveryOrder::default()).await.unwrap(), None);
+        assert_eq!(store.next_delivery_at().await.unwrap(), None);
     }
 
     #[sqlx::test(migrator = "crate::MIGRATOR")]
