@@ -5,7 +5,6 @@
 //! did not fail. Each reason to refuse is a variant of [`Why`], and [`decide()`] asks for them in order.
 
 mod decide;
-mod event;
 mod first_run;
 mod guards;
 mod platform;

@@ -13,7 +13,8 @@
 //! - `function_minutes`: how long requests take, counted as their evidence is stored.
 //! - `problems`: incidents of one fingerprint, written with them.
 //! - `incidents`, `requests`, `overview`, `sources`: what pages ask.
-//! - `changes`, `routing`, `silences`, `deliveries`: what alerts do; `retries`: requests that were run again.
+//! - `changes`, `routing`, `silences`, `deliveries`: what alerts do; `retries`: requests that were run again;
+//!   `personal_mails`: who was written to about a request.
 //! - `errors`: those of a stack in order, without gaps.
 //! - `partitions`: room ahead, retention behind.
 //! - [`PrivateCluster`]: a Postgres of our own where there is none.
@@ -37,6 +38,7 @@ mod locks;
 mod nesting;
 mod overview;
 mod partitions;
+mod personal_mails;
 mod private_cluster;
 mod problems;
 mod raw_copy;
@@ -68,6 +70,7 @@ pub use evidence::{Appended, Batch, Rejected};
 pub use function_minutes::FunctionMinute;
 pub use incidents::{IncidentFilter, StoredIncident};
 pub use overview::{FunctionRow, LayerCount, ProblemRow};
+pub use personal_mails::{Booking, PersonalMail};
 pub use private_cluster::{ClusterError, PrivateCluster};
 pub use problems::{Problem, ProblemFilter, ProblemState, ReleaseRow};
 pub use raw_copy::RawRows;

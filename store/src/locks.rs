@@ -11,6 +11,7 @@ const RETENTION: i32 = 1;
 const PARTITIONS: i32 = 2;
 const GROUPS: i32 = 3;
 const RETRIES: i32 = 4;
+const PERSONAL_MAILS: i32 = 5;
 
 /// While held, nobody else recomputes incidents of these stacks: whoever comes next sees all that we wrote, and all
 /// evidence that we saw, so a stale result never overwrites a fresh one. Retention waits too.
@@ -50,5 +51,11 @@ pub(crate) async fn groups(connection: &mut PgConnection) -> sqlx::Result<()> {
 /// While held, nobody else decides about a retry, so that caps hold for all processes together. Held alone.
 pub(crate) async fn retries(connection: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query("select pg_advisory_xact_lock($1, $2)").bind(OTHERS).bind(RETRIES).execute(connection).await?;
+    Ok(())
+}
+
+/// While held, nobody else decides whether a person is written to, so that caps hold for all processes together. Held alone.
+pub(crate) async fn personal_mails(connection: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query("select pg_advisory_xact_lock($1, $2)").bind(OTHERS).bind(PERSONAL_MAILS).execute(connection).await?;
     Ok(())
 }

@@ -338,7 +338,8 @@ impl Store {
         Ok(next.map(jiff_sqlx::Timestamp::to_jiff))
     }
 
-    /// Forgets what rules remember and no longer need: matches, groups and inhibitions that nothing touched since `oldest`.
+    /// Forgets what rules and actions remember and no longer need: matches, groups, inhibitions and mails to people that nothing
+    /// touched since `oldest`.
     /// Returns how many rows that were.
     ///
     /// # Errors
@@ -349,6 +350,7 @@ impl Store {
             "delete from rule_matches where matched_at < $1",
             "delete from alert_groups where changed_at < $1 and due_at is null",
             "delete from inhibitions where until < $1",
+            "delete from personal_mails where booked_at < $1",
         ] {
             forgotten += sqlx::query(statement).bind(crate::columns::time(oldest)).execute(&self.pool).await?.rows_affected();
         }

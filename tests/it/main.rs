@@ -18,6 +18,7 @@ mod layers;
 mod lint;
 mod opentelemetry;
 mod own_spans;
+mod personal_mail;
 mod private_postgres;
 mod python_watchdog;
 mod replicas;

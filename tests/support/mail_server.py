@@ -24,6 +24,7 @@ def say(value):
 class Inbox:
     async def handle_DATA(self, server, session, envelope):
         message = email.message_from_bytes(envelope.content, policy=email.policy.default)
+        html = message.get_body(("html",))
         say({
             "from": envelope.mail_from,
             "to": envelope.rcpt_tos,
@@ -32,7 +33,7 @@ class Inbox:
             "headers": {name.lower(): str(value) for name, value in message.items()},
             "parts": [part.get_content_type() for part in message.iter_parts()],
             "text": message.get_body(("plain",)).get_content(),
-            "html": message.get_body(("html",)).get_content(),
+            "html": html and html.get_content(),
             "defects": [repr(defect) for part in message.walk() for defect in part.defects],
         })
         return "250 taken"

@@ -9,8 +9,11 @@
 //! kind = "email"
 //! to = ["oncall@example.com"]
 //! ```
+//!
+//! With `recipient_from_event` it goes to the person whose request overran instead: see [`personal`].
 
 mod message;
+mod personal;
 mod smtp;
 
 use lettre::address::Envelope;
@@ -19,9 +22,10 @@ use lettre::{Address, AsyncTransport};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{ActionError, BoxError};
+use self::personal::{Personal, Ready};
+use super::{ActionError, BoxError, Desk};
 use crate::notification::Notification;
-use crate::settings::Fault;
+use crate::settings::{Fault, Surroundings};
 
 pub(crate) use self::smtp::{Mailer, Smtp};
 
@@ -35,16 +39,25 @@ const RECIPIENTS_MAX: usize = 50;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Table {
-    to: Spanned<Vec<Spanned<String>>>,
+    to: Option<Spanned<Vec<Spanned<String>>>>,
     from: Option<Spanned<String>>,
+    recipient_from_event: Option<Spanned<personal::Table>>,
 }
 
 /// Recipients and a sender.
 #[derive(Debug)]
 pub(crate) struct Email {
-    to: Vec<Mailbox>,
+    to: Recipients,
     from: Mailbox,
     server: String,
+}
+
+#[derive(Debug)]
+enum Recipients {
+    /// Who is always told: those who run the system.
+    Named(Vec<Mailbox>),
+    /// The person whose request it was.
+    Affected(Box<Personal>),
 }
 
 /// What the server said to one recipient's transaction.
@@ -57,37 +70,72 @@ struct Tally {
 
 impl Email {
     /// Checks the settings.
-    pub(super) fn read(table: &Table, smtp: Option<&Smtp>, kind: &Spanned<String>) -> Result<Self, Fault> {
+    pub(super) fn read(table: &Table, smtp: Option<&Smtp>, kind: &Spanned<String>, around: &Surroundings<'_>) -> Result<Self, Fault> {
         let Some(smtp) = smtp else {
             return Err(Fault::of(kind, "expected an `[smtp]` table in this file that names the mail server, found none"));
         };
-        let count = table.to.get_ref().len();
-        if count == 0 || count > RECIPIENTS_MAX {
-            return Err(Fault::of(&table.to, format!("expected 1 to {RECIPIENTS_MAX} addresses, found {count}")));
-        }
-        let to = table.to.get_ref().iter().map(mailbox).collect::<Result<_, _>>()?;
+        let to = match (&table.to, &table.recipient_from_event) {
+            (Some(to), None) => Recipients::Named(read_to(to)?),
+            (None, Some(personal)) => Recipients::Affected(Box::new(Personal::read(personal.get_ref(), around)?)),
+            (Some(to), Some(_)) => {
+                return Err(Fault::of(to, "expected either `to` or `recipient_from_event`, found both: a person gets a mail of their own"));
+            }
+            (None, None) => return Err(Fault::of(kind, "expected `to`, which is missing")),
+        };
         let from = table.from.as_ref().map_or_else(|| Ok(smtp.from.clone()), mailbox)?;
         Ok(Self { to, from, server: smtp.to_string() })
     }
 
     /// How many recipients, and through which server.
     pub(super) fn target(&self) -> String {
-        let count = self.to.len();
-        format!("{count} recipient{} through {}", if count == 1 { "" } else { "s" }, self.server)
+        let to = match &self.to {
+            Recipients::Named(to) if to.len() == 1 => "1 recipient".to_owned(),
+            Recipients::Named(to) => format!("{} recipients", to.len()),
+            Recipients::Affected(personal) => personal.target(),
+        };
+        format!("{to} through {}", self.server)
     }
 
-    /// Hands the mail to the server, once per recipient, so that one whom it does not know keeps it from no other.
+    /// Whether it writes to the person whose request it was.
+    pub(super) fn is_personal(&self) -> bool {
+        matches!(self.to, Recipients::Affected(_))
+    }
+
+    /// Hands the mail to the server. Without a `desk`, a person's mail is a sample and goes to somebody else.
+    pub(super) async fn attempt(
+        &self,
+        notification: &Notification,
+        mailer: Option<&Mailer>,
+        desk: Option<&Desk>,
+    ) -> Result<String, ActionError> {
+        let give_up = |source| ActionError::GiveUp { action: KIND, source };
+        let mailer = mailer.ok_or_else(|| give_up("the rules file has no `[smtp]` table".into()))?;
+        match (&self.to, desk) {
+            (Recipients::Named(to), _) => {
+                let message = message::render(notification, &self.from, to).map_err(give_up)?;
+                let to: Vec<_> = to.iter().map(|mailbox| &mailbox.email).collect();
+                self.send(&to, &message, mailer).await
+            }
+            (Recipients::Affected(personal), Some(desk)) => {
+                let Ready { to, message } = personal.write(notification, &self.from, desk).await?;
+                self.send(&[&to], &message, mailer).await
+            }
+            (Recipients::Affected(personal), None) => {
+                let Ready { to, message } = personal.sample(notification, &self.from)?;
+                self.send(&[&to], &message, mailer).await
+            }
+        }
+    }
+
+    /// Hands it over once per recipient, so that one whom the server does not know keeps it from no other.
     ///
     /// If the server wants to be asked again for some, all are asked again: the others get the same message twice, with
     /// the same `Message-ID`.
-    pub(super) async fn attempt(&self, notification: &Notification, mailer: Option<&Mailer>) -> Result<String, ActionError> {
-        let give_up = |source| ActionError::GiveUp { action: KIND, source };
-        let mailer = mailer.ok_or_else(|| give_up("the rules file has no `[smtp]` table".into()))?;
-        let message = message::render(notification, &self.from, &self.to).map_err(give_up)?;
+    async fn send(&self, to: &[&Address], message: &[u8], mailer: &Mailer) -> Result<String, ActionError> {
         let mut tally = Tally::default();
-        for recipient in &self.to {
-            let envelope = envelope(&self.from.email, &recipient.email).map_err(give_up)?;
-            match mailer.transport.send_raw(&envelope, &message).await {
+        for &recipient in to {
+            let envelope = envelope(&self.from.email, recipient).map_err(|source| ActionError::GiveUp { action: KIND, source })?;
+            match mailer.transport.send_raw(&envelope, message).await {
                 Ok(_) => tally.accepted += 1,
                 Err(error) if error.is_permanent() => {
                     let login = is_about_login(&error);
@@ -134,6 +182,14 @@ fn is_about_login(error: &lettre::transport::smtp::Error) -> bool {
 
 fn envelope(from: &Address, to: &Address) -> Result<Envelope, BoxError> {
     Ok(Envelope::new(Some(from.clone()), vec![to.clone()])?)
+}
+
+fn read_to(to: &Spanned<Vec<Spanned<String>>>) -> Result<Vec<Mailbox>, Fault> {
+    let count = to.get_ref().len();
+    if count == 0 || count > RECIPIENTS_MAX {
+        return Err(Fault::of(to, format!("expected 1 to {RECIPIENTS_MAX} addresses, found {count}")));
+    }
+    to.get_ref().iter().map(mailbox).collect()
 }
 
 /// Reads `someone@example.com` or `Someone <someone@example.com>`.

@@ -146,7 +146,7 @@ impl Action {
             webhook::KIND => Ok(Self::Webhook(webhook::Webhook::read(settings::read(table)?, around)?)),
             sentry::KIND => Ok(Self::Sentry(sentry::Sentry::read(kind, settings::read(table)?, around)?)),
             alertmanager::KIND => Ok(Self::Alertmanager(alertmanager::Alertmanager::read(settings::read(table)?, around)?)),
-            email::KIND => Ok(Self::Email(email::Email::read(&settings::read(table)?, smtp, kind)?)),
+            email::KIND => Ok(Self::Email(email::Email::read(&settings::read(table)?, smtp, kind, around)?)),
             errors_node::KIND => Ok(Self::ErrorsNode(errors_node::ErrorsNode::read(settings::read(table)?, around)?)),
             retry::KIND => Ok(Self::Retry(Box::new(Retry::read(settings::read(table)?, around)?))),
             other => {
@@ -172,9 +172,16 @@ impl Action {
     pub(crate) fn order(&self) -> Order {
         match self {
             Self::Retry(_) => Order::None,
+            // Different people, who have nothing to do with one another.
+            Self::Email(email) if email.is_personal() => Order::None,
             Self::ErrorsNode(_) => Order::OfStack,
             _ => Order::OfProblem,
         }
+    }
+
+    /// Whether it writes to the person whose request it was, and not to those who run the system.
+    pub(crate) fn is_personal(&self) -> bool {
+        matches!(self, Self::Email(email) if email.is_personal())
     }
 
     /// Where it goes, without paths, keys and addresses of people.
@@ -197,6 +204,7 @@ impl Action {
         match self {
             Self::Retry(retry) => retry.attempt(notification, &tools.connections.http, &tools.desk).await,
             Self::ErrorsNode(node) => node.attempt(notification, &tools.connections.http, Some(&tools.desk)).await,
+            Self::Email(email) => email.attempt(notification, tools.connections.mail.as_ref(), Some(&tools.desk)).await,
             _ => self.tell(notification, &tools.connections).await,
         }
     }
@@ -210,7 +218,7 @@ impl Action {
             Self::Webhook(webhook) => webhook.attempt(notification, &connections.http).await,
             Self::Sentry(sentry) => sentry.attempt(notification, &connections.http).await,
             Self::Alertmanager(alertmanager) => alertmanager.attempt(notification, &connections.http).await,
-            Self::Email(email) => email.attempt(notification, connections.mail.as_ref()).await,
+            Self::Email(email) => email.attempt(notification, connections.mail.as_ref(), None).await,
             Self::ErrorsNode(node) => node.attempt(notification, &connections.http, None).await,
             Self::Retry(_) => {
                 let source = "it would run a function, so it takes no samples".into();

@@ -6,7 +6,8 @@ use store::{NewRetry, Retry, RetryCase, RetryHistory, RetryState};
 use domain::{IncidentState, Outcome};
 
 use super::guards::{FAILED_PAUSE, Guards};
-use super::{Why, event, first_run, platform};
+use super::{Why, first_run, platform};
+use crate::original_event;
 
 /// Who asks for a retry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +66,7 @@ fn decided(guards: &Guards, asked: Asked, case: &RetryCase, now: Timestamp) -> R
     if case.history.is_a_retry {
         return Err(refuse(Why::IsARetry));
     }
-    let event = event::whole(incident).map_err(refuse)?;
+    let event = original_event::whole(incident).map_err(|lack| refuse(Why::Event(lack)))?;
     if let Some(is_a_retry) = is_wrapped(event) {
         return Err(refuse(is_a_retry));
     }

@@ -6,6 +6,8 @@ use domain::{IncidentState, Outcome};
 use jiff::SignedDuration;
 use store::RetryState;
 
+use crate::original_event::Lack;
+
 /// A reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Why {
@@ -17,14 +19,8 @@ pub(crate) enum Why {
     Unconfirmed,
     /// It is the run of one of our own retries.
     IsARetry,
-    /// No watchdog sent the input.
-    NoEvent,
-    /// Only size and digest of the input were sent.
-    EventTooLarge,
-    /// Something of the input was taken out by whoever sent it.
-    EventRedacted(String),
-    /// A number of the input has more digits than were kept.
-    EventInexact(String),
+    /// The input is not there, or not all there.
+    Event(Lack),
     /// Somebody else repeats it.
     PlatformRetries(&'static str),
     /// Somebody else may repeat it.
@@ -60,10 +56,7 @@ impl fmt::Display for Why {
             Self::DidNotFail(_, outcome) => write!(f, "the request did not fail: {}", outcome.as_str()),
             Self::Unconfirmed => f.write_str("only a watchdog says that it overran"),
             Self::IsARetry => f.write_str("it is itself a retry, and a retry is not retried"),
-            Self::NoEvent => f.write_str("its original event is not known: a watchdog in the function would send it"),
-            Self::EventTooLarge => f.write_str("its original event was too large to be sent; only its digest is known"),
-            Self::EventRedacted(path) => write!(f, "its original event was redacted at `{path}`"),
-            Self::EventInexact(path) => write!(f, "a number of its original event has more digits than are kept, at `{path}`"),
+            Self::Event(lack) => lack.fmt(f),
             Self::PlatformRetries(who) => write!(f, "{who}"),
             Self::PlatformMayRetry(who) => write!(f, "{who}; `platform_retries = \"none\"` in the action says that nobody does"),
             Self::PlatformRetried => f.write_str("its platform has begun another attempt by itself"),

@@ -15,6 +15,7 @@ use super::*;
 use crate::testing;
 use crate::testing::receiver::{Received, Receiver};
 
+mod personal_mails;
 mod receivers;
 mod retries;
 mod rules;

@@ -70,6 +70,22 @@ impl Receivers {
         file
     }
 
+    /// A rule `r` that writes to whoever the body of the request names, in the words of `text`.
+    pub fn personal_rules(&self, text: &str) -> PathBuf {
+        let rules = format!(
+            "[[rule]]\nname = 'r'\nactions = ['sorry']\n\
+             [[action]]\nname = 'sorry'\nkind = 'email'\nfrom = 'Shop <help@shop.example>'\n\
+             [action.recipient_from_event]\npointer = '/body/email'\ndomains = ['customers.example']\ntest_to = 'ops@shop.example'\n\
+             subject = 'Your order {{{{ event.order }}}}'\ntext_file = 'sorry.txt'\n\
+             [smtp]\nport = {}\nhost = '127.0.0.1'\ntls = 'none'\nfrom = 'Overrun <overrun@example.com>'\n",
+            self.mail_port
+        );
+        std::fs::write(self.dir.path().join("sorry.txt"), text).expect("written");
+        let file = self.dir.path().join("rules.toml");
+        std::fs::write(&file, rules).expect("written");
+        file
+    }
+
     /// Opens the webhook. `answers` are those to the first requests; later ones are accepted.
     pub async fn open_webhook(&self, answers: &Value) -> Peer {
         let settings = json!({ "port": self.webhook_port, "secret": SECRET, "answers": answers });

@@ -65,7 +65,7 @@ fn list_id(stack: &str, domain: &str) -> String {
 
 /// Says that no person wrote this, so that no holiday notice answers it.
 #[derive(Clone)]
-struct AutoSubmitted;
+pub(super) struct AutoSubmitted;
 
 impl Header for AutoSubmitted {
     fn name() -> HeaderName {

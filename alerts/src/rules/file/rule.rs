@@ -48,6 +48,7 @@ pub(super) struct RuleTable {
 
 /// Checks a rule against itself and against what else the file names.
 pub(super) fn read(table: RuleTable, actions: &BTreeMap<String, Action>, intervals: &[TimeInterval]) -> Result<Rule, Fault> {
+    check_personal(&table, actions)?;
     let condition = match &table.when {
         Some(source) => Some(Condition::read(source.get_ref().trim()).map_err(|message| Fault::of(source, message))?),
         None => None,
@@ -86,6 +87,29 @@ pub(super) fn read(table: RuleTable, actions: &BTreeMap<String, Action>, interva
         mute: read_intervals(table.mute, intervals)?,
         actions: read_targets(table.actions, actions)?,
     })
+}
+
+/// A rule that writes to people tells each of their own request, and of nothing else.
+fn check_personal(table: &RuleTable, actions: &BTreeMap<String, Action>) -> Result<(), Fault> {
+    let is_personal = |name: &&Spanned<String>| actions.get(name.get_ref()).is_some_and(Action::is_personal);
+    let Some(name) = table.actions.get_ref().iter().find(is_personal) else { return Ok(()) };
+    let is_plain = table.on.as_ref().is_none_or(|on| on.get_ref() == &[On::Incident]);
+    let keys = [
+        ("on", !is_plain),
+        ("group_by", table.group_by.is_some()),
+        ("threshold", table.threshold.is_some()),
+        ("escalating", table.escalating.is_some()),
+    ];
+    match keys.into_iter().find(|(_, is_there)| *is_there) {
+        None => Ok(()),
+        Some((key, _)) => Err(Fault::of(
+            name,
+            format!(
+                "expected no `{key}` beside `{}`, which writes to the person whose request it was: that tells each of their own request, not one for many",
+                name.get_ref()
+            ),
+        )),
+    }
 }
 
 fn read_timing(

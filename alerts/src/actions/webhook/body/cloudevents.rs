@@ -3,14 +3,12 @@
 use domain::Incident;
 use serde_json::{Value, json};
 
+use crate::incident_data;
 use crate::notification::Notification;
 use crate::text::one_line;
 
-/// Most entries kept of each list of the diagnosis; the rest is on the incident's page.
-const ENTRIES_MAX: usize = 20;
-
-/// Longest text kept, in characters, so that a message stays near the 20 kB that Standard Webhooks asks for.
-const TEXT_CHARS_MAX: usize = 1_000;
+/// Longest subject, in characters.
+const SUBJECT_CHARS_MAX: usize = 1_000;
 
 /// The event.
 pub(super) fn event(notification: &Notification) -> Value {
@@ -23,7 +21,7 @@ pub(super) fn event(notification: &Notification) -> Value {
         "subject": subject(incident),
         "time": notification.created_at.to_string(),
         "datacontenttype": "application/json",
-        "data": data(notification),
+        "data": incident_data::data(notification),
     })
 }
 
@@ -31,40 +29,8 @@ pub(super) fn event(notification: &Notification) -> Value {
 fn subject(incident: &Incident) -> String {
     let function = incident.function.as_ref().map(domain::FunctionName::as_str);
     let request = incident.request_id.as_ref().map(domain::RequestId::as_str);
-    let cleaned = [function, request, Some(&incident.subject)].into_iter().flatten().map(|text| one_line(text, TEXT_CHARS_MAX));
+    let cleaned = [function, request, Some(&incident.subject)].into_iter().flatten().map(|text| one_line(text, SUBJECT_CHARS_MAX));
     cleaned.into_iter().find(|text| !text.is_empty()).unwrap_or_else(|| incident.id.to_string())
-}
-
-/// The incident with what the receiver needs beside it, without what only pages need: the drawing and the input.
-pub(super) fn data(notification: &Notification) -> Value {
-    let mut data = serde_json::to_value(&notification.incident).expect("an incident holds only what JSON can say");
-    if let Some(fields) = data.as_object_mut() {
-        fields.remove("timeline");
-        fields.remove("original_event");
-        fields.insert("rule".to_owned(), json!(notification.rule));
-        fields.insert("link".to_owned(), json!(notification.link));
-        fields.insert("alert".to_owned(), json!(notification.context));
-    }
-    bound(&mut data);
-    data
-}
-
-/// Cuts long lists and long texts.
-fn bound(value: &mut Value) {
-    match value {
-        Value::String(text) => {
-            if let Some((end, _)) = text.char_indices().nth(TEXT_CHARS_MAX) {
-                text.truncate(end);
-                text.push('…');
-            }
-        }
-        Value::Array(items) => {
-            items.truncate(ENTRIES_MAX);
-            items.iter_mut().for_each(bound);
-        }
-        Value::Object(fields) => fields.values_mut().for_each(bound),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
 }
 
 /// Text as part of a URN (RFC 8141): what is not plain becomes `%XX`.

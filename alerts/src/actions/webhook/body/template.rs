@@ -1,31 +1,26 @@
 //! The user's own body: a template of minijinja, in the syntax of Jinja, over the incident.
 
-use minijinja::value::Serde;
-use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context};
+use minijinja::AutoEscape;
 use toml::Spanned;
 
 use super::super::super::BoxError;
-use super::{Name, cloudevents};
+use super::Name;
+use crate::incident_data;
 use crate::notification::Notification;
+use crate::own_template::{self, OwnTemplate};
 use crate::settings::{Fault, Surroundings};
-
-/// The name under which the template is kept.
-const TEMPLATE: &str = "template_file";
-
-/// How many steps a template may take: a loop over all that an incident holds takes some thousands.
-const STEPS_MAX: u64 = 200_000;
 
 /// Longest body that a template may make.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 
 /// A template that was read and can be filled in.
 pub(crate) struct Own {
-    environment: Environment<'static>,
+    template: OwnTemplate,
     content_type: String,
 }
 
 impl Own {
-    /// Reads the template, and tries it on nothing more than its syntax.
+    /// Reads the template and the media type.
     pub(super) fn read(
         body: &Spanned<Name>,
         file: Option<Spanned<String>>,
@@ -41,20 +36,15 @@ impl Own {
             }
             Some(found) => found.into_inner(),
         };
-        let mut environment = Environment::new();
-        environment.set_undefined_behavior(UndefinedBehavior::Chainable);
-        environment.set_fuel(Some(STEPS_MAX));
         // In a JSON body every value is printed as JSON; other bodies are the template's own affair, save HTML.
         let escape = match content_type.split(';').next().unwrap_or_default().trim() {
             "text/html" => AutoEscape::Html,
             kind if kind.ends_with("json") => AutoEscape::Json,
             _ => AutoEscape::None,
         };
-        environment.set_auto_escape_callback(move |_| escape.clone());
-        environment
-            .add_template_owned(TEMPLATE, text)
-            .map_err(|error| Fault::of(&file, format!("expected a template, found in `{}`: {error:#}", file.get_ref())))?;
-        Ok(Self { environment, content_type })
+        let template = OwnTemplate::read(text, escape)
+            .map_err(|why| Fault::of(&file, format!("expected a template, found in `{}`: {why}", file.get_ref())))?;
+        Ok(Self { template, content_type })
     }
 
     pub(super) fn content_type(&self) -> &str {
@@ -63,22 +53,7 @@ impl Own {
 
     /// Fills it in.
     pub(super) fn render(&self, notification: &Notification) -> Result<String, BoxError> {
-        let template = self.environment.get_template(TEMPLATE).expect("was added when it was read");
-        let incident = Value::from(Serde(cloudevents::data(notification)));
-        let body = template.render(context! {
-            verdict => notification.verdict(),
-            incident,
-            link => notification.link.as_str(),
-            rule => notification.rule.as_str(),
-            delivery_id => notification.delivery_id.as_str(),
-            created_at => notification.created_at.to_string(),
-            severity => notification.context.severity.as_deref().unwrap_or_default(),
-            more => notification.context.more,
-        })?;
-        if body.len() > BODY_BYTES_MAX {
-            return Err(format!("expected a body of at most {BODY_BYTES_MAX} bytes, found {}", body.len()).into());
-        }
-        Ok(body)
+        self.template.fill(own_template::context(notification, incident_data::data(notification)), BODY_BYTES_MAX)
     }
 }
 
