@@ -46,10 +46,12 @@ pub fn split(text: &str) -> Option<AccessLine<'_>> {
     let text = text.trim_end();
     let (before, rest) = text.split_once(" [")?;
     let words: Vec<&str> = before.split(' ').collect();
-    // `vhost_combined` puts the server's name in front.
-    let client = match words.len() {
-        3 => words[0],
-        4 => words[1],
+    let client = match words[..] {
+        [client, _, _] => client,
+        // `vhost_combined` puts the server's name in front.
+        [_, client, _, _] => client,
+        // The user left out, as in many a `log_format`.
+        [client, "-"] => client,
         _ => return None,
     };
     let (at, rest) = rest.split_once("] \"")?;
@@ -86,7 +88,21 @@ fn trailer(text: &str) -> Trailer<'_> {
         }
     }
     read.pairs.extend(ingress(&read.bare));
+    read.pairs.extend(bare_times(&read.bare));
     read
+}
+
+/// `$request_time $upstream_response_time` without keys, as in the `log_format` of many a guide. Only nginx writes two times in
+/// a row with three places each; the request's is never the shorter one.
+///
+/// ```text
+/// "-" 1.202 1.202 .
+/// ```
+fn bare_times(bare: &[&str]) -> Vec<(&'static str, String)> {
+    let is_time = |word: &str| word.split_once('.').is_some_and(|(_, places)| places.len() == 3) && seconds(word).is_some();
+    let pair = bare.windows(2).find(|pair| is_time(pair[0]) && is_time(pair[1]) && seconds(pair[0]) >= seconds(pair[1]));
+    let named = |pair: &[&str]| vec![("request_time", pair[0].to_owned()), ("upstream_response_time", pair[1].to_owned())];
+    pair.map(named).unwrap_or_default()
 }
 
 /// The trailer of Kubernetes' ingress-nginx, which has no keys: length and time of the request, the names of the upstream and its
@@ -126,7 +142,9 @@ fn ingress(bare: &[&str]) -> Vec<(&'static str, String)> {
     if fits { KEYS.into_iter().zip(fields).collect() } else { Vec::new() }
 }
 
-fn is_key(word: &str) -> bool {
+/// Whether a word may be the key of a `key=value` pair.
+#[must_use]
+pub fn is_key(word: &str) -> bool {
     !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
 }
 
@@ -245,6 +263,19 @@ mod tests {
         assert!(is_of_nginx(&line));
         assert_eq!(line.trailer.request_id().as_ref().map(RequestId::as_str), Some("4f2c6a1d0b3e4c5d6e7f8091a2b3c4d5"));
         assert_eq!(line.trailer.get(&["upstream_response_time"]), Some("5.000, 60.001"));
+    }
+
+    #[test]
+    fn two_times_in_a_row_are_nginxs() {
+        let read = |trailer: &str| {
+            let text = format!(r#"10.0.0.9 - [22/Nov/2026:12:17:32 +0000] "GET /f HTTP/1.1" 499 0 "-" "curl" {trailer}"#);
+            let line = split(&text).expect("an access line");
+            (is_of_nginx(&line), line.trailer.get(&["request_time"]).map(str::to_owned))
+        };
+        assert_eq!(read(r#""-" 1.202 1.201 ."#), (true, Some("1.202".to_owned())));
+        for another in ["0.123", "12.345 ms", "1.201 1.202", "0.004021 0.004021", "127.0 1.20"] {
+            assert_eq!(read(another), (false, None), "{another}");
+        }
     }
 
     #[test]

@@ -8,6 +8,8 @@
 //! `pid=<N>` shows that gunicorn wrote it, a bare number: `%(D)s` (microseconds) or `%(L)s` (seconds). A line that names neither a
 //! request nor a process ties to nothing and is ignored.
 
+use std::net::IpAddr;
+
 use domain::{Claim, Kind, Millis, Product, RequestId};
 
 use super::{Fate, RAW_BYTES_MAX, access_line, cut, gunicorn::FORMAT, times};
@@ -20,10 +22,15 @@ const REQUEST_ID_KEYS: [&str; 5] = ["rid", "request_id", "req_id", "x_request_id
 pub fn find_head(line: &str) -> Option<usize> {
     let stamp = |at: &usize| line[at + 2..].split_once("] \"").is_some_and(|(stamp, _)| times::common_log(stamp).is_some());
     let before = line.match_indices(" [").map(|(at, _)| at).take(BRACKETS_MAX).find(stamp)?;
-    // The peer, the identity and the user.
-    let mut blanks = line[..before].rmatch_indices(' ').map(|(at, _)| at);
-    blanks.nth(1)?;
-    Some(blanks.next().map_or(0, |blank| blank + 1))
+    // The peer, the identity and the user; some leave the user out.
+    let mut words = line[..before].rsplitn(4, ' ');
+    let (last, before_last, third) = (words.next()?, words.next()?, words.next());
+    let head = match third {
+        _ if last == "-" && before_last.parse::<IpAddr>().is_ok() => [before_last, last].iter().map(|word| word.len()).sum::<usize>() + 1,
+        Some(peer) => peer.len() + before_last.len() + last.len() + 2,
+        None => return None,
+    };
+    Some(before - head)
 }
 
 /// More brackets than any transport's prefix has.

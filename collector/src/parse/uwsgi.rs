@@ -23,12 +23,19 @@ pub const FORMAT: &str = "uwsgi";
 
 /// What every line with something to say holds one of: see [`super::marks`].
 pub(super) const MARKS: marks::Declared =
-    &[&["HARAKIRI", "DAMN ! worker ", "spawned uWSGI worker ", "*** Starting uWSGI ", " => generated "]];
+    &[&["HARAKIRI", "DAMN ! worker ", "spawned uWSGI worker ", "*** Starting uWSGI ", " => generated ", EVIL, CRASHING]];
+
+/// Where the server ends a worker for its memory (`evil-reload-on-rss`, `evil-reload-on-as`).
+const EVIL: &str = "*** EVIL RELOAD ON WORKER ";
+/// Where a worker tells of its own crash, before its backtrace.
+const CRASHING: &str = "!!! uWSGI process ";
 
 pub(super) const LINES: Lines = Lines { begins: |line| is_known(split(line).1).then_some(0), read };
 
 fn is_known(text: &str) -> bool {
-    const WORDS: [&str; 7] = [
+    const WORDS: [&str; 9] = [
+        EVIL,
+        CRASHING,
         "*** HARAKIRI ON ",
         "HARAKIRI",
         "DAMN ! worker ",
@@ -76,6 +83,10 @@ pub fn read(text: &str) -> Option<Fate> {
         harakiri(claim(Kind::WorkerTimeout, pid(victim)?), text)
     } else if let Some(rest) = first.strip_prefix("DAMN ! worker ") {
         died(claim(Kind::WorkerExit, pid(rest)?), rest)
+    } else if let Some(rest) = first.strip_prefix(EVIL) {
+        memory(claim(Kind::WorkerKilled, pid(rest)?), rest)
+    } else if let Some((pid, signal)) = first.strip_prefix(CRASHING).and_then(|rest| rest.split_once(" got ")) {
+        crashing(claim(Kind::WorkerKilled, pid.parse().ok()?), signal)?
     } else if let Some(rest) = first.strip_prefix("spawned uWSGI worker ").or_else(|| first.strip_prefix("Respawned uWSGI worker ")) {
         claim(Kind::WorkerBoot, pid(rest)?)
     } else if let Some(rest) = first.strip_prefix("*** Starting uWSGI ") {
@@ -139,6 +150,26 @@ fn died(claim: Claim, rest: &str) -> Claim {
     }
 }
 
+/// `1 RSS: 26923008 (pid: 20322) ***`, or `ADDRESS SPACE`: bytes.
+fn memory(claim: Claim, rest: &str) -> Claim {
+    let (_, found) = rest.split_once(' ').unwrap_or_default();
+    let (setting, bytes) = match found.split_once(": ") {
+        Some(("RSS", bytes)) => ("evil-reload-on-rss", bytes),
+        Some((_, bytes)) => ("evil-reload-on-as", bytes),
+        None => return claim,
+    };
+    let claim = Claim { outcome: Some(ClaimedOutcome::OutOfMemory), ..claim.with("signal", "SIGKILL").with("memory_setting", setting) };
+    match bytes.split(' ').next().and_then(|bytes| bytes.parse::<f64>().ok()) {
+        Some(bytes) => claim.with("memory_bytes", bytes),
+        None => claim,
+    }
+}
+
+/// `Segmentation Fault !!!`
+fn crashing(claim: Claim, signal: &str) -> Option<Claim> {
+    (signal.trim_end() == "Segmentation Fault !!!").then(|| claim.with("signal", "SIGSEGV"))
+}
+
 /// An access line in the default format; its time is that of the request's beginning.
 fn request(base: &Claim, line: &str) -> Option<Claim> {
     let (process, rest) = line.strip_prefix("[pid: ")?.split_once('|')?;
@@ -165,6 +196,17 @@ fn request(base: &Claim, line: &str) -> Option<Claim> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// uWSGI 2.0.31 (November 2026).
+    #[test]
+    fn an_end_for_memory_and_a_crash_are_told_apart_from_harakiri() {
+        let memory = claim("*** EVIL RELOAD ON WORKER 1 RSS: 26923008 (pid: 20322) ***");
+        assert_eq!((memory.kind, memory.pid, memory.outcome), (Kind::WorkerKilled, Some(20322), Some(ClaimedOutcome::OutOfMemory)));
+        assert_eq!((memory.text("memory_setting"), memory.number("memory_bytes")), (Some("evil-reload-on-rss"), Some(26_923_008.0)));
+        let crash = claim("!!! uWSGI process 20349 got Segmentation Fault !!!");
+        assert_eq!((crash.kind, crash.pid, crash.text("signal")), (Kind::WorkerKilled, Some(20349), Some("SIGSEGV")));
+        assert!(read("!!! uWSGI process got bored !!!").is_none());
+    }
 
     fn claim(text: &str) -> Claim {
         match read(text) {

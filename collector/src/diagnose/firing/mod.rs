@@ -130,6 +130,7 @@ pub fn first(case: &Case<'_>) -> Option<Firing> {
         first.consequences.push(Note { text: format!("{who} reacted later"), evidence });
     }
     first.consequences.extend(gateway::answered(case));
+    first.consequences.extend(first.limit.as_ref().and_then(|limit| proxy::left_behind(case, &limit.product)));
     // What a proxy saw of somebody else's act.
     if !first.product.as_ref().is_some_and(Product::is_proxy) && first.layer != Some(Layer::Client) {
         first.reasons.extend(proxy::saw(case));

@@ -1,7 +1,7 @@
 //! uWSGI, unicorn and php-fpm: servers that end a worker whose request takes too long. Their own word about it is conclusive:
 //! no limit of a proxy or platform makes them do that. PHP's own limit ends a script and not its process.
 
-use domain::{Confidence, Evidence, IncidentState, Kind, Layer, Limit, Millis, Note, Outcome, Product, Reason};
+use domain::{ClaimedOutcome, Confidence, Evidence, IncidentState, Kind, Layer, Limit, Millis, Note, Outcome, Product, Reason};
 
 use super::{Firing, known};
 use crate::correlate::{Case, Ending, WorkerEnd};
@@ -94,6 +94,9 @@ fn stood_in(slow: &Evidence) -> Option<Reason> {
 
 /// Ended by somebody else, or by itself.
 fn died(end: &WorkerEnd<'_>) -> Firing {
+    if let Some(firing) = for_memory(end) {
+        return firing;
+    }
     let decisive = end.evidence[0];
     let how = match (decisive.claim.text("signal"), decisive.claim.number("exit_status")) {
         (Some(signal), _) => format!("by {signal}"),
@@ -105,6 +108,20 @@ fn died(end: &WorkerEnd<'_>) -> Firing {
     firing.reasons.push(Reason { text, evidence: vec![cite(decisive)] });
     firing.refuted_by = "a line of the server that it ended this process itself, just before".into();
     firing
+}
+
+/// Ended by the server for its memory, as the server says.
+fn for_memory(end: &WorkerEnd<'_>) -> Option<Firing> {
+    let decisive = end.evidence.iter().copied().find(|one| one.claim.outcome == Some(ClaimedOutcome::OutOfMemory))?;
+    let setting = decisive.claim.text("memory_setting").unwrap_or("its limit on memory");
+    let mut firing = Firing::new(Outcome::OutOfMemory, IncidentState::Confirmed, Confidence::Certain);
+    let text = format!("the server says so: it ended the worker because its memory had passed `{setting}`; no limit on time fired");
+    firing.reasons.push(Reason { text, evidence: vec![cite(decisive)] });
+    for one in end.evidence.iter().filter(|one| !std::ptr::eq(**one, decisive)) {
+        firing.consequences.push(Note { text: "the worker's end".to_owned(), evidence: vec![cite(one)] });
+    }
+    firing.refuted_by = "a limit on memory that is higher than what the line says it used".into();
+    Some(firing)
 }
 
 /// PHP's own `max_execution_time`: the line is its word, with the value.

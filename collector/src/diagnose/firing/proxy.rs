@@ -20,6 +20,8 @@ pub struct Proxy {
 
 /// Timers fire within a few milliseconds of their value; machines under load take longer.
 const SLACK: Millis = Millis::from_ms(250);
+/// What whole seconds in one of two lines may hide.
+const STAMP: Millis = Millis::from_ms(1000);
 /// A client that leaves sooner did not wait: a page was left, a search typed on.
 const WAITED_MIN: Millis = Millis::from_ms(500);
 
@@ -221,10 +223,9 @@ fn went_on(case: &Case<'_>, firing: &mut Firing) {
 fn client_left(case: &Case<'_>, proxy: &Proxy, own: &[&Evidence], told: &[&Evidence]) -> Option<Firing> {
     let decisive = told.first()?;
     let waited = own.iter().find_map(|one| one.claim.elapsed_ms)?;
-    if waited < WAITED_MIN {
+    if waited < WAITED_MIN || given_up_in_front(case, proxy, own, waited).is_some() {
         return None;
     }
-    // The server ended it while the client was still there.
     let at = own.iter().filter(|one| one.claim.kind == Kind::GatewayRequest).find_map(|one| one.claim.observed_at);
     let mut firing = Firing::new(Outcome::CallerLeft, IncidentState::Confirmed, Confidence::Likely);
     firing.at = at.or(decisive.claim.observed_at);
@@ -234,6 +235,36 @@ fn client_left(case: &Case<'_>, proxy: &Proxy, own: &[&Evidence], told: &[&Evide
     went_on(case, &mut firing);
     firing.refuted_by = format!("a limit of {} of {waited} on the client's side of the connection", proxy.product.title()).into();
     Some(firing)
+}
+
+/// The line of another proxy or gateway whose own timer ran out at that moment: it was the client that left this proxy.
+fn given_up_in_front<'a>(case: &Case<'a>, proxy: &Proxy, own: &[&Evidence], waited: Millis) -> Option<&'a Evidence> {
+    let ended = own.iter().filter(|one| one.claim.kind == Kind::GatewayRequest).find_map(|one| one.claim.observed_at);
+    let near = |a: Millis, b: Millis, apart: Millis| a <= b.plus(apart) && b <= a.plus(apart);
+    case.own.iter().copied().find(|one| {
+        let claim = &one.claim;
+        let of_another = claim.limit.as_ref().is_some_and(|limit| limit.product != proxy.product && limit.layer <= Layer::Router);
+        let gave_up = matches!(claim.outcome, Some(ClaimedOutcome::GatewayTimeout | ClaimedOutcome::Timeout));
+        let same_moment = match (claim.millis("waited_ms").or(claim.elapsed_ms), claim.observed_at.zip(ended)) {
+            (Some(theirs), _) => near(theirs, waited, SLACK),
+            (None, Some((theirs, ended))) => {
+                Millis::between(theirs, ended).plus(STAMP) >= Millis::ZERO && Millis::between(ended, theirs) <= STAMP
+            }
+            (None, None) => false,
+        };
+        of_another && gave_up && same_moment
+    })
+}
+
+/// What a proxy behind saw of another one's giving up: its client left.
+pub fn left_behind(case: &Case<'_>, who: &Product) -> Option<Note> {
+    let left = |one: &&Evidence| {
+        let claim = &one.claim;
+        crate::correlate::is_proxys(claim) && claim.outcome == Some(ClaimedOutcome::ClientClosed) && claim.platform.as_ref() != Some(who)
+    };
+    let lines: Vec<&Evidence> = case.own.iter().copied().filter(left).collect();
+    let behind = lines.first()?.claim.platform.as_ref().map_or("a proxy", Product::title);
+    Some(Note { text: format!("{behind} behind it saw its client close the connection"), evidence: cite_all(lines) })
 }
 
 /// What proxies saw of a server that closed the connection without an answer: a consequence of whatever ended it.
@@ -251,3 +282,6 @@ pub fn saw(case: &Case<'_>) -> Option<Reason> {
         evidence: cite_all(lines),
     })
 }
+
+#[cfg(test)]
+mod tests;

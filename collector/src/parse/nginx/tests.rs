@@ -99,6 +99,30 @@ fn json_is_told_by_nginxs_variables() {
 }
 
 #[test]
+fn pairs_alone_are_told_by_nginxs_variables() {
+    let line = r#"time="2026-11-27T15:22:28+00:00" client=10.0.0.9 method=GET uri="/r?s=4 x" status=499 request_time=1.202 upstream_status="-" upstream_response_time="1.202" request_id=r-6"#;
+    assert_eq!(
+        read_one(Format::Auto, line),
+        "evidence gateway_request client=10.0.0.9 elapsed_ms=1202 method=GET observed_at=2026-11-27T15:22:28Z outcome=client_closed path=/r?s=4 x request_id=r-6 started_at=2026-11-27T15:22:26.798Z status=499"
+    );
+    for another in ["level=info msg=\"handled\" status=499 request_time=1.202", "the request_time=1.2 of upstream_status=504 is too long"] {
+        assert!(read_one(Format::Auto, another).starts_with("ignored"), "{another}");
+    }
+}
+
+#[test]
+fn common_variations_of_the_format_are_read() {
+    for line in [
+        r#"10.0.0.9 - [27/Nov/2026:15:22:37 +0000] "GET /r HTTP/1.1" 499 0 request_time=1.201 upstream_status=-"#,
+        r#"Nov 27 15:22:37 web1 nginx: 10.0.0.9 - [27/Nov/2026:15:22:37 +0000] "GET /r HTTP/1.1" 499 0 request_time=1.201 upstream_status=-"#,
+        r#"10.0.0.9 - - [27/Nov/2026:15:22:37 +0000] "GET /r HTTP/1.1" 499 0 "-" "curl/8" "-" 1.201 1.200 ."#,
+    ] {
+        let read = read_one(Format::Auto, line);
+        assert!(read.contains("client=10.0.0.9 elapsed_ms=1201 ") && read.contains("outcome=client_closed"), "{read}");
+    }
+}
+
+#[test]
 fn the_default_format_is_read_when_asked_for() {
     let line = r#"10.0.0.9 - - [22/Nov/2026:12:17:10 +0000] "GET /r HTTP/1.1" 499 0 "-" "curl/8""#;
     assert!(read_one(Format::Nginx, line).contains("outcome=client_closed"));
