@@ -25,8 +25,8 @@ const RUN: usize = 5;
 const STEP: usize = 2;
 /// Bytes of a core, so that no mark may be shorter.
 pub const MARK_BYTES_MIN: usize = RUN + STEP - 1;
-/// Looks that are taken together before any is judged.
-const LOOKS: usize = 8;
+/// Looks that are taken in a row, before it is asked whether there is more text.
+const LOOKS: usize = 4;
 /// Bytes that are loaded for a run or a core.
 const WORD: usize = size_of::<u64>();
 /// Bytes that the looks of one turn touch.
@@ -59,7 +59,7 @@ impl Marks {
     pub fn new(declared: impl IntoIterator<Item = &'static str>) -> Self {
         let marks: BTreeSet<Vec<u8>> = declared.into_iter().flat_map(spellings).collect();
         let (mut table, mut core_table) = (Box::new([0; WORDS]), Box::new([0; WORDS]));
-        let common: BTreeSet<&[u8]> = COMMON.as_bytes().windows(RUN).collect();
+        let common: BTreeSet<&[u8]> = [RUN, 2].into_iter().flat_map(|bytes| COMMON.as_bytes().windows(bytes)).collect();
         let mut cores = Vec::new();
         for mark in marks {
             debug_assert!(mark.len() >= MARK_BYTES_MIN, "a mark that is too short to be found");
@@ -80,13 +80,10 @@ impl Marks {
         Search { marks: self, text, mark: Found::Unknown, hidden: Found::Unknown, nul: Found::Unknown }
     }
 
-    /// Where the mark ends of whose core a run begins at `at`, if there is one.
-    fn end_of_mark(&self, text: &[u8], at: usize) -> Option<usize> {
-        let starts = at.saturating_sub(STEP - 1)..=at.min(text.len());
-        starts.into_iter().find_map(|start| {
-            let core = padded(&text[start..]) << CORE_SHIFT;
-            has(&self.core_table, core).then(|| self.end_of_core(text, start, core)).flatten()
-        })
+    /// Where the mark ends whose core begins at `start`, if there is one.
+    fn end_of_mark(&self, text: &[u8], start: usize) -> Option<usize> {
+        let core = padded(&text[start..]) << CORE_SHIFT;
+        has(&self.core_table, core).then(|| self.end_of_core(text, start, core)).flatten()
     }
 
     #[cold]
@@ -102,31 +99,30 @@ impl Marks {
     fn next(&self, text: &[u8], from: usize) -> Option<usize> {
         let mut at = from;
         while let Some(turn) = text[at..].first_chunk() {
-            if self.finds(turn)
-                && let Some(end) = self.judged(text, at)
-            {
-                return Some(end);
+            let turn: &[u8; TURN] = turn;
+            for look in (0..LOOKS).map(|look| look * STEP) {
+                if has(&self.table, word(turn, look) << RUN_SHIFT)
+                    && let Some(end) = self.judged(text, at + look)
+                {
+                    return Some(end);
+                }
             }
             at += LOOKS * STEP;
         }
-        // What is left is shorter than a turn, but more than its looks.
-        (at..text.len()).step_by(LOOKS * STEP).find_map(|at| self.judged(text, at))
+        (at.saturating_sub(STEP - 1)..text.len()).find_map(|start| self.end_of_mark(text, start))
     }
 
-    /// Whether any look of a turn finds something: most turns find nothing, so that all looks are judged at once.
-    #[inline]
-    fn finds(&self, turn: &[u8; TURN]) -> bool {
-        let looks = turn.windows(WORD).step_by(STEP);
-        let words = looks.map(|word| word.try_into().map_or(0, u64::from_le_bytes));
-        words.fold(0, |found, word| found | shifted(&self.table, word << RUN_SHIFT)) & 1 == 1
+    /// Where the mark ends of which a look has found a run: most runs that are found are of ordinary words.
+    #[inline(never)]
+    fn judged(&self, text: &[u8], look: usize) -> Option<usize> {
+        (look.saturating_sub(STEP - 1)..=look).find_map(|start| self.end_of_mark(text, start))
     }
+}
 
-    /// Where the first mark ends that a turn's looks have found.
-    #[cold]
-    fn judged(&self, text: &[u8], turn: usize) -> Option<usize> {
-        let looks = (turn..text.len()).step_by(STEP).take(LOOKS);
-        looks.filter(|at| has(&self.table, padded(&text[*at..]) << RUN_SHIFT)).find_map(|at| self.end_of_mark(text, at))
-    }
+/// The word that begins there. A length that is known makes loops over words straight.
+#[inline]
+fn word<const BYTES: usize>(bytes: &[u8; BYTES], at: usize) -> u64 {
+    bytes[at..].first_chunk().map_or(0, |word| u64::from_le_bytes(*word))
 }
 
 /// A look through a text, from its beginning to its end.
@@ -185,10 +181,12 @@ fn spellings(mark: &str) -> Vec<Vec<u8>> {
 
 /// The bytes of a word, with zeros for what is missing.
 fn padded(bytes: &[u8]) -> u64 {
-    let mut word = [0; WORD];
-    let length = bytes.len().min(WORD);
-    word[..length].copy_from_slice(&bytes[..length]);
-    u64::from_le_bytes(word)
+    let whole = bytes.first_chunk().copied();
+    u64::from_le_bytes(whole.unwrap_or_else(|| {
+        let mut word = [0; WORD];
+        word[..bytes.len()].copy_from_slice(bytes);
+        word
+    }))
 }
 
 /// By how much a word is shifted so that a run is left of it, or a core.
@@ -206,14 +204,9 @@ fn set(table: &mut [u64; WORDS], bytes: u64) {
     table[word] |= 1 << bit;
 }
 
-/// A number whose last bit is that of the table.
-fn shifted(table: &[u64; WORDS], bytes: u64) -> u64 {
-    let (word, bit) = place(bytes);
-    table[word] >> bit
-}
-
 fn has(table: &[u64; WORDS], bytes: u64) -> bool {
-    shifted(table, bytes) & 1 == 1
+    let (word, bit) = place(bytes);
+    table[word] >> bit & 1 == 1
 }
 
 /// Words that logs are full of, whoever writes them.
@@ -225,10 +218,11 @@ const COMMON: &str = " request Request RequestId requests response headers order
     https level INFO: WARN WARNING: DEBUG: ERROR: CRITICAL FATAL TRACE SIGTERM: SIGKILL REPORT: debug duration: Duration seconds module database \
     query invocation: initialized subscription\" endpoint Endpoint request_id RequestID category tracepoint Status: connect reset Completed 200 ";
 
-/// Where in a mark its core is best taken: where no run is in a common word, and the runs have most of what words lack.
+/// Where in a mark its core is best taken: where no run is in a common word, and the runs have most pairs of bytes that common
+/// words lack.
 fn least_ordinary(mark: &[u8], common: &BTreeSet<&[u8]>) -> usize {
-    let signs = |run: &[u8]| run.iter().filter(|byte| !byte.is_ascii_alphanumeric() && !matches!(byte, b' ' | b':')).count();
-    let ranks = mark.windows(MARK_BYTES_MIN).map(|core| core.windows(RUN).map(|run| (!common.contains(run), signs(run))).min());
+    let rare = |run: &[u8]| run.windows(2).filter(|pair| !common.contains(pair)).count();
+    let ranks = mark.windows(MARK_BYTES_MIN).map(|core| core.windows(RUN).map(|run| (!common.contains(run), rare(run))).min());
     ranks.enumerate().max_by_key(|(_, rank)| *rank).map_or(0, |(offset, _)| offset)
 }
 
