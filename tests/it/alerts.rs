@@ -73,6 +73,17 @@ async fn a_killed_request_reaches_a_webhook_and_a_mailbox() {
 }
 
 #[tokio::test]
+async fn the_libraries_of_node_js_accept_a_webhook_too() {
+    let (database, receivers) = (Database::create().await, Receivers::plain());
+    let mut webhook = receivers.open_webhook_in_node().await;
+    let _mailbox = receivers.open_mailbox().await;
+    let daemon = Launch::on(&database).rules(&receivers.rules()).start().await;
+    let incident = overrun(&daemon, &request_id(30)).await;
+    check_webhook(&webhook.next().await, &incident);
+    daemon.stop().await;
+}
+
+#[tokio::test]
 async fn a_mail_server_without_tls_is_spoken_to_where_the_rules_say_so() {
     let (database, receivers) = (Database::create().await, Receivers::plain());
     let mut mailbox = receivers.open_mailbox().await;

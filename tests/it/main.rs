@@ -6,12 +6,14 @@
 mod support;
 
 mod alert_rules;
+mod alertmanager;
 mod alerts;
 mod bad_input;
 mod checks;
 mod crash;
 mod dashboard;
 mod database_away;
+mod errors_node;
 mod explain;
 mod kills;
 mod layers;
@@ -23,6 +25,7 @@ mod private_postgres;
 mod python_watchdog;
 mod replicas;
 mod retry;
+mod sentry;
 mod ship;
 mod stop;
 mod transports;

@@ -92,6 +92,11 @@ impl Receivers {
         listening(Peer::python("webhook_receiver.py", &settings)).await
     }
 
+    /// Opens the webhook as a user of Node.js would. It accepts what it can read.
+    pub async fn open_webhook_in_node(&self) -> Peer {
+        listening(Peer::node("webhook_receiver.mjs", &json!({ "port": self.webhook_port, "secret": SECRET }))).await
+    }
+
     /// Opens the mailbox.
     pub async fn open_mailbox(&self) -> Peer {
         let mut settings = json!({ "port": self.mail_port, "username": "overrun", "password": "s3cret" });
