@@ -141,7 +141,10 @@ pub fn cases<'a>(evidence: &'a [Evidence], knowledge: &'a Knowledge, as_of: Time
         let mut ends = workers::ends(&set, &servers, knowledge);
         ends.extend(shutdown::ends(&set, &servers, knowledge, &ends));
         let served = workers::served(&attempts);
-        let unclaimed: Vec<_> = ends.into_iter().filter(|end| !workers::claim(end, &served, &mut attempts, knowledge)).collect();
+        let mut unclaimed: Vec<_> = ends.into_iter().filter(|end| !workers::claim(end, &served, &mut attempts, knowledge)).collect();
+        for end in &mut unclaimed {
+            end.has_served = workers::has_served(end, &served, &attempts);
+        }
         let unclaimed = proxies::claim(unclaimed, &mut attempts, &mut proxied, knowledge);
         cases.extend(attempts);
         cases.extend(told);

@@ -113,6 +113,7 @@ impl<'s, 'a> Stop<'s, 'a> {
             stopping_at: Some(self.stopping_at),
             evidence: [Some(self.stopping), worker.left.map(|(line, _)| line), Some(self.stopped)].into_iter().flatten().collect(),
             worker_class: worker_class(set, self.server.instance),
+            has_served: false,
             is_server_known: true,
         }
     }

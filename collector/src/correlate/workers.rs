@@ -32,6 +32,7 @@ pub fn ends<'a>(set: &Set<'a>, servers: &[Server<'a>], knowledge: &Knowledge) ->
                 stopping_at: None,
                 evidence,
                 worker_class,
+                has_served: lines.iter().any(|one| is_of_request(one)),
                 is_server_known: !there.is_empty(),
             });
         }
@@ -91,6 +92,21 @@ fn tells_of_end(evidence: &Evidence) -> bool {
         evidence.claim.kind,
         Kind::WorkerTimeout | Kind::WorkerKilled | Kind::WorkerExit | Kind::ProcessExit | Kind::RequestError | Kind::Fault
     ) || !evidence.claim.stacks.is_empty()
+}
+
+fn is_of_request(evidence: &Evidence) -> bool {
+    matches!(evidence.claim.kind, Kind::Request | Kind::RequestError)
+}
+
+/// Whether one of the requests that name the process was served in that life of it.
+pub fn has_served(end: &WorkerEnd<'_>, served: &Served<'_>, cases: &[Case<'_>]) -> bool {
+    let in_its_life = |one: &&Evidence| {
+        one.claim.pid == Some(end.pid)
+            && is_of_request(one)
+            && one.claim.observed_at.is_some_and(|at| end.booted_at.is_none_or(|booted| at >= booted) && end.at.is_none_or(|end| at <= end))
+    };
+    let known = served.get(&(end.instance, end.pid)).into_iter().flatten();
+    end.has_served || known.flat_map(|index| &cases[*index].own).any(|one| in_its_life(&one))
 }
 
 /// The class of workers that the server's banner names.

@@ -65,7 +65,8 @@ fn tell(claim: Claim, words: &str, status: Option<u32>) -> Claim {
     let outcome = |claim: Claim, outcome| Claim { outcome: Some(outcome), ..claim };
     let fired = |claim: Claim, setting: &str, kind| {
         let claim = outcome(Claim { limit: Some(limit(setting)), ..claim }, kind);
-        let elapsed = claim.elapsed_ms.filter(|_| setting != "read_timeout");
+        // Limits on one reading or writing: on a connection that was used before, Caddy tries a second time.
+        let elapsed = claim.elapsed_ms.filter(|_| !matches!(setting, "read_timeout" | "write_timeout"));
         if let Some(elapsed) = elapsed { claim.with("waited_ms", elapsed) } else { claim }
     };
     if words.contains("timeout awaiting response headers") {
@@ -74,8 +75,13 @@ fn tell(claim: Claim, words: &str, status: Option<u32>) -> Claim {
     if words.contains("i/o timeout") && words.contains("dial ") {
         return fired(claim, "dial_timeout", ClaimedOutcome::ConnectTimeout);
     }
-    if words.contains("i/o timeout") && words.contains("reading: read ") {
+    // Before the answer's head the words stand bare, beside the 504 that came of them; in its body a reader's name precedes them.
+    let gave_504 = claim.number("status") == Some(504.0);
+    if words.contains("i/o timeout") && (words.contains("reading: read ") || gave_504 && words.starts_with("read ")) {
         return fired(claim, "read_timeout", ClaimedOutcome::GatewayTimeout);
+    }
+    if words.contains("i/o timeout") && gave_504 && words.starts_with("write ") {
+        return fired(claim, "write_timeout", ClaimedOutcome::GatewayTimeout);
     }
     if words.contains("context canceled") {
         return outcome(claim, ClaimedOutcome::ClientClosed);
@@ -146,6 +152,9 @@ mod tests {
         for (msg, expected) in [
             ("net/http: timeout awaiting response headers", "gateway_timeout"),
             ("dial tcp 10.0.0.1:80: i/o timeout", "connect_timeout"),
+            // Caddy 2.6.2 with `read_timeout`, before the answer's head (November 2026).
+            ("read tcp 10.0.0.9:56516->10.0.0.1:80: i/o timeout", "gateway_timeout"),
+            ("write tcp 10.0.0.9:56516->10.0.0.1:80: i/o timeout", "gateway_timeout"),
             ("EOF", "error"),
         ] {
             let read = line("http.log.error.log0", msg, 504);

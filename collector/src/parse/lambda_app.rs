@@ -132,7 +132,9 @@ fn ruby(base: &Claim, text: &str) -> Option<Claim> {
     let mut words = rest.split_whitespace();
     let (level, request_id) = (words.next()?, words.next()?);
     let (_, message) = rest.split_once(" -- : ")?;
-    let claim = Claim { observed_at: Some(times::rfc3339(at)?), request_id: id(request_id), ..base.clone() };
+    // Ruby's own layout, outside Lambda and in its init phase, has no ID in front of the dashes.
+    let request_id = Some(request_id).filter(|word| *word != "--").and_then(id);
+    let claim = Claim { observed_at: Some(times::rfc3339(at)?), request_id, ..base.clone() };
     Some(claim.with("runtime", "ruby").with("level", level).with("message", message))
 }
 

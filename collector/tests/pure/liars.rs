@@ -2,7 +2,7 @@
 
 use domain::{Confidence, Outcome};
 
-use crate::support::{explained_text, only, verdict, verdicts};
+use crate::support::{cited, explained_text, only, verdict, verdicts};
 
 const ID: &str = "11111111-2222-4333-8444-555555555555";
 
@@ -97,4 +97,26 @@ fn a_crash_while_starting_that_is_reported_as_a_timeout_is_told_with_its_phase()
     let reached = line(10_500, &format!("[INFO]\\t2026-02-11T10:00:10.500Z\\t{ID}\\tin the handler"));
     let incident = only(explained_text(&(log.concat() + &reached)));
     assert_eq!(incident.diagnosis.cause.id, "unknown", "the handler was reached");
+}
+
+/// Celery 5.3.6 ends its processes so after `worker: Cold shutdown (MainProcess)`, which has no time.
+#[test]
+fn a_celery_process_that_was_told_to_leave_may_have_been_told_by_celery() {
+    let told = |signal: &str| {
+        let line = format!(
+            "[2026-11-27 15:41:14,244: ERROR/MainProcess] Task handler raised error: WorkerLostError('Worker exited prematurely: {signal} Job: 0.')"
+        );
+        verdict(&only(explained_text(&line)))
+    };
+    assert_eq!(told("signal 15 (SIGTERM)"), "crash confirmed possible app_server celery - -");
+    assert_eq!(told("signal 9 (SIGKILL)"), "crash confirmed likely app_server celery - -");
+}
+
+/// uWSGI 2.0.31 (November 2026): it sends the SIGKILL itself.
+#[test]
+fn uwsgis_end_for_memory_is_no_kill_from_outside() {
+    let log = "*** EVIL RELOAD ON WORKER 1 RSS: 26923008 (pid: 20322) ***\nDAMN ! worker 1 (pid: 20322) died, killed by signal 9 :( trying respawn ...\n";
+    let incident = only(explained_text(log));
+    assert_eq!(verdict(&incident), "out_of_memory confirmed certain app_server uwsgi - -");
+    assert_eq!(cited(&incident), [1], "what followed from it is no proof");
 }

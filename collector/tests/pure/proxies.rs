@@ -172,3 +172,28 @@ fn a_limit_that_had_not_passed_is_contradicted() {
     assert_eq!(verdict(&incident), "timeout confirmed possible router nginx proxy_connect_timeout 60000");
     assert!(!incident.diagnosis.contradicted.is_empty());
 }
+
+/// HAProxy 2.6.12 in front of nginx 1.22.1 (November 2026): nginx's stamp, in whole seconds, seems to be the earlier one.
+#[test]
+fn the_client_that_left_a_proxy_is_the_proxy_in_front_whose_timer_ran_out() {
+    let both = |waited_ms: u32| {
+        let nginx = r#"127.0.0.1 - - [27/Nov/2026:15:25:45 +0000] "GET /r HTTP/1.1" 499 0 "-" "-" rid=873910c5-ffd3-4aae-888e-2e44f82654bc rt=1.001 uct=0.000 uht=- urt=1.002 us=-"#;
+        let haproxy = format!(
+            r#"127.0.0.1:56914 [27/Nov/2026:15:25:44.300] fe be/s1 0/0/0/-1/{waited_ms} 504 198 - - sH-- 1/1/0/0/0 0/0 {{873910c5-ffd3-4aae-888e-2e44f82654bc}} "GET /r HTTP/1.1""#
+        );
+        only(explained_text(&format!("{nginx}\n{haproxy}\n")))
+    };
+    let incident = both(1000);
+    assert_eq!(verdict(&incident), "timeout confirmed certain router haproxy timeout server 1000");
+    let consequences: Vec<&str> = incident.diagnosis.consequences.iter().map(|note| note.text.as_str()).collect();
+    assert_eq!(consequences, ["nginx behind it saw its client close the connection"]);
+    // A timer that ran out later is not why the client left.
+    assert_eq!(verdict(&both(1800)), "caller_left confirmed likely client - - -");
+}
+
+/// Caddy 2.6.2 with `read_timeout 1s` (November 2026): it had tried twice, so the time that passed is not the limit.
+#[test]
+fn a_limit_on_one_reading_is_not_read_off_the_whole_time() {
+    let line = r#"{"level":"error","ts":1795793476.5938656,"logger":"http.log.error","msg":"read tcp 127.0.0.1:56516->127.0.0.1:20121: i/o timeout","request":{"remote_ip":"127.0.0.1","remote_port":"38754","method":"GET","host":"h","uri":"/r","headers":{}},"duration":1.983407926,"status":504}"#;
+    assert_eq!(verdict(&only(explained_text(line))), "timeout confirmed certain router caddy read_timeout -");
+}

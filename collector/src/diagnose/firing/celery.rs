@@ -54,6 +54,12 @@ fn lost(fault: &Evidence) -> Firing {
     let how = fault.claim.text("message").unwrap_or("a signal");
     let text = format!("the process that ran a task ended ({how}) before the task did, and no time limit had fired");
     firing.reasons.push(Reason { text, evidence: vec![cite(fault)] });
+    if how.contains("SIGTERM") {
+        firing.confidence = Confidence::Possible;
+        let text =
+            "SIGTERM is also how Celery ends its own processes when it is stopped at once (`Cold shutdown`), which it says without a time";
+        firing.reasons.push(Reason { text: text.to_owned(), evidence: Vec::new() });
+    }
     firing.refuted_by = "a `Hard time limit` line of the same moment".into();
     firing
 }

@@ -136,8 +136,7 @@ fn arithmetic(case: &Case<'_>, end: &WorkerEnd<'_>, value: Millis) -> Reason {
 /// lines do not say, unless the worker's own tell of a request.
 pub fn may_have_been_booting(end: &WorkerEnd<'_>, limit: &Limit) -> bool {
     let (Some(value), Some(booted), Some(at)) = (limit.value_ms, end.booted_at, end.at) else { return false };
-    let served = end.evidence.iter().any(|one| one.claim.kind == Kind::RequestError);
-    !served && Millis::between(booted, at) <= value.plus(SLACK)
+    !end.has_served && Millis::between(booted, at) <= value.plus(SLACK)
 }
 
 fn stood_in(error: &Evidence) -> String {

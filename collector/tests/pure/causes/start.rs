@@ -57,6 +57,10 @@ fn a_worker_that_dies_as_soon_as_its_limit_allows_may_still_have_been_starting()
     let told = |booted: &str| only(explained("web.log", log(booted).as_bytes(), &gunicorn_with("--timeout 30")).incidents);
     assert_eq!(named(&told("09:09:29")), ("cold_start", Confidence::Possible));
     assert_eq!(named(&told("09:05:00")).0, "unknown", "it had lived for minutes");
+    let served =
+        log("09:09:29") + "127.0.0.1 - - [22/Nov/2026:09:09:30 +0000] \"GET /fast HTTP/1.1\" 200 12 \"-\" \"-\" 8088 rid=r-1 pid=<7>\n";
+    let incident = only(explained("web.log", served.as_bytes(), &gunicorn_with("--timeout 30")).incidents);
+    assert_eq!(named(&incident).0, "unknown", "it had started: it had answered");
 }
 
 #[test]
