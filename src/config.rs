@@ -13,6 +13,10 @@ use serde::Deserialize;
 /// Defaults, documentation and sample in one file.
 pub const DEFAULTS: &str = include_str!("../overrun.default.toml");
 
+/// Errors are kept for 30 days and show the change that made them one; a request is run again for as long, and whether it was
+/// before must be known then.
+const DELIVERIES_DAYS_MIN: u32 = 31;
+
 /// Everything that can be set. Each section belongs to the crate it is named after.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -70,6 +74,8 @@ pub struct Database {
     pub connections_max: u32,
     /// Days that evidence is kept which belongs to no incident.
     pub evidence_days: u32,
+    /// Days that is kept what was told: deliveries, retries, changes of incidents.
+    pub deliveries_days: u32,
 }
 
 /// Section `dashboard`.
@@ -143,6 +149,9 @@ impl Config {
         }
         if self.database.evidence_days == 0 {
             bail!("`database.evidence_days`: expected at least 1, found 0");
+        }
+        if self.database.deliveries_days < DELIVERIES_DAYS_MIN {
+            bail!("`database.deliveries_days`: expected at least {DELIVERIES_DAYS_MIN}, found {}", self.database.deliveries_days);
         }
         Ok(all.map(|(_, address)| address))
     }
@@ -256,6 +265,14 @@ mod tests {
         let config = load(&[("OVERRUN__INGEST__SYSLOG_UDP", "0.0.0.0:514")]).expect("well formed");
         let error = config.listeners().expect_err("open to all").to_string();
         assert!(error.contains("ingest.syslog_udp"), "{error}");
+    }
+
+    #[test]
+    fn what_was_told_is_kept_for_as_long_as_it_is_asked_for() {
+        for (days, is_enough) in [("30", false), ("31", true)] {
+            let config = load(&[("OVERRUN__DATABASE__DELIVERIES_DAYS", days)]).expect("well formed");
+            assert_eq!(config.listeners().is_ok(), is_enough, "{days}");
+        }
     }
 
     #[test]

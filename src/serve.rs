@@ -127,7 +127,8 @@ pub async fn until(
         let (store, clock, stop) = (store.clone(), Arc::clone(&clock), stop_alerts.clone());
         tokio::spawn(async move { alerts::run(store, watched, clock, config.alerts, &registry, stop).await })
     };
-    let upkeep = tokio::spawn(maintenance::run(store.clone(), clock, config.database.evidence_days, stop_alerts.clone()));
+    let kept = maintenance::Kept { evidence_days: config.database.evidence_days, deliveries_days: config.database.deliveries_days };
+    let upkeep = tokio::spawn(maintenance::run(store.clone(), clock, kept, stop_alerts.clone()));
     tracing::info!(dashboard = %addresses.dashboard, ingest = %addresses.ingest_http, "ready");
     // Nobody may be waiting for it.
     let _ = ready.send(addresses);

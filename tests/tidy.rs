@@ -215,6 +215,16 @@ fn every_metric_is_listed() {
     none(&missing.into_iter().collect::<Vec<_>>(), "docs/metrics.md does not list");
 }
 
+/// Branches that each add a migration can choose the same; then no database comes up to date.
+#[test]
+fn every_migration_has_a_version_of_its_own() {
+    let mut seen = BTreeSet::new();
+    let version = |path: &Path| path.file_name().and_then(|name| name.to_str()?.split_once('_')).map(|(version, _)| version.to_owned());
+    let twice = files("migrations", &[".sql"]).into_iter().filter(|path| !seen.insert(version(path)));
+    let offenders: Vec<_> = twice.map(|path| path.display().to_string()).collect();
+    none(&offenders, "its version is that of another migration");
+}
+
 #[test]
 fn no_file_is_too_long() {
     let lines = |path: &PathBuf| read(&root().join(path)).lines().count();

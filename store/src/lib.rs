@@ -16,7 +16,7 @@
 //! - `changes`, `routing`, `silences`, `deliveries`: what alerts do; `retries`: requests that were run again;
 //!   `personal_mails`: who was written to about a request.
 //! - `errors`: those of a stack in order, without gaps.
-//! - `partitions`: room ahead, retention behind.
+//! - `partitions`: room ahead, retention behind; `retention`: what was told, forgotten in time.
 //! - [`PrivateCluster`]: a Postgres of our own where there is none.
 //!
 //! To add a query: a method on [`Store`] in the file of its noun, lower-case SQL, and a `#[sqlx::test]` beside it. To add
@@ -44,6 +44,7 @@ mod problems;
 mod raw_copy;
 mod recompute;
 mod requests;
+mod retention;
 mod retries;
 mod routing;
 mod silences;

@@ -5,7 +5,7 @@ use store::{NewRetry, Retry, RetryCase, RetryHistory, RetryState};
 
 use domain::{IncidentState, Outcome};
 
-use super::guards::{FAILED_PAUSE, Guards};
+use super::guards::{FAILED_PAUSE, Guards, REMEMBERED};
 use super::{Why, first_run, platform};
 use crate::original_event;
 
@@ -76,8 +76,11 @@ fn decided(guards: &Guards, asked: Asked, case: &RetryCase, now: Timestamp) -> R
     if incident.state == IncidentState::Suspected {
         return Err(refuse(Why::Unconfirmed));
     }
-    let is_old = incident.at().is_some_and(|at| now.duration_since(at) > guards.age_max);
-    if asked == Asked::ByRule && is_old {
+    let is_older_than = |age| incident.at().is_some_and(|at| now.duration_since(at) > age);
+    if is_older_than(REMEMBERED) {
+        return Err(refuse(Why::Forgotten(REMEMBERED)));
+    }
+    if asked == Asked::ByRule && is_older_than(guards.age_max) {
         return Err(refuse(Why::TooOld(guards.age_max)));
     }
     let history = &case.history;

@@ -37,6 +37,9 @@ pub(crate) struct Guards {
 /// How long a problem whose retries fail is left alone.
 pub(super) const FAILED_PAUSE: SignedDuration = SignedDuration::from_hours(1);
 
+/// Older requests are run again by nobody: whether they were before is forgotten some time later (`database.deliveries_days`).
+pub(super) const REMEMBERED: SignedDuration = SignedDuration::from_hours(30 * 24);
+
 /// The longest time that any of them can be set to.
 const SPAN_MAX: SignedDuration = SignedDuration::from_hours(7 * 24);
 

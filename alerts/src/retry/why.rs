@@ -37,6 +37,8 @@ pub(crate) enum Why {
     MayStillRun,
     /// It happened too long ago to be repeated without being asked.
     TooOld(SignedDuration),
+    /// It happened so long ago that nobody may know any more whether it was retried.
+    Forgotten(SignedDuration),
     /// It is not this request that fails.
     Systemic(u32, SignedDuration),
     /// The latest retries of the problem did not help.
@@ -69,6 +71,9 @@ impl fmt::Display for Why {
             }
             Self::MayStillRun => f.write_str("its first run may still run"),
             Self::TooOld(age) => write!(f, "it happened more than {age:#} ago; `overrun retry` runs older requests again"),
+            Self::Forgotten(age) => {
+                write!(f, "it happened more than {} days ago, and whether it was run again since may be forgotten", age.as_hours() / 24)
+            }
             Self::Systemic(number, window) => {
                 write!(f, "it is not this request alone: the problem had {number} incidents within {window:#}")
             }

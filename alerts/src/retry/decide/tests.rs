@@ -121,6 +121,10 @@ fn what_is_old_runs_only_when_a_person_asks() {
     let (guards, case, later) = (guards(), case(), at("2026-11-21T22:23:45Z"));
     assert_eq!(decide(&guards, Asked::ByRule, &case, later), Decision::Refuse(Why::TooOld(guards.age_max)));
     assert_eq!(decide(&guards, Asked::ByHand, &case, later), runs());
+    let much_later = at("2026-12-21T22:23:45Z");
+    for asked in [Asked::ByRule, Asked::ByHand] {
+        assert_eq!(decide(&guards, asked, &case, much_later), Decision::Refuse(Why::Forgotten(SignedDuration::from_hours(720))));
+    }
 }
 
 #[test]
@@ -168,5 +172,6 @@ fn reasons_are_sentences() {
     insta::assert_snapshot!(Why::Systemic(12, SignedDuration::from_mins(10)), @"it is not this request alone: the problem had 12 incidents within 10m");
     insta::assert_snapshot!(Why::RequestCap(1), @"the request was retried once already");
     insta::assert_snapshot!(Why::AlreadyRetried(RetryState::Unknown), @"it was retried before, and nobody can tell whether that ran");
+    insta::assert_snapshot!(Why::Forgotten(SignedDuration::from_hours(720)), @"it happened more than 30 days ago, and whether it was run again since may be forgotten");
     insta::assert_snapshot!(Why::TooOld(SignedDuration::from_hours(1)), @"it happened more than 1h ago; `overrun retry` runs older requests again");
 }
