@@ -24,6 +24,7 @@ mod notification;
 mod options;
 mod original_event;
 mod own_template;
+mod picture;
 mod retry;
 mod rules;
 mod settings;

@@ -5,7 +5,8 @@ pub(crate) mod receiver;
 
 use domain::{
     Advice, Cause, Citation, Claim, Confidence, Diagnosis, Evidence, Fired, Incident, IncidentId, IncidentState, Key, Kind, KnownFrom,
-    Layer, ManualClock, Millis, Outcome, ProblemId, Product, Reason, Timeline,
+    Lane, Layer, LimitLine, LimitMark, ManualClock, Mark, MarkKind, Millis, Outcome, ProblemId, Product, Reason, Segment, SegmentKind,
+    Timeline,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -122,6 +123,44 @@ pub(crate) fn incident() -> Incident {
         timeline: Timeline::default(),
         original_event: None,
         stack_sample: None,
+    }
+}
+
+/// What happened in a request: gunicorn's 30 s fired, nginx's 60 s did not, and the call never came back.
+pub(crate) fn timeline() -> Timeline {
+    let after = |seconds: f64| Millis::from_ms_f64(seconds * 1_000.0).after(at("2026-11-20T22:23:02.990Z"));
+    let lane = |layer, label: &str, segment: (f64, f64, SegmentKind, &str), marks| {
+        let (from, to, kind, words) = segment;
+        Lane {
+            layer,
+            label: label.to_owned(),
+            segments: vec![Segment { from: after(from), to: after(to), kind, label: words.to_owned() }],
+            marks,
+        }
+    };
+    let mark = |seconds, kind, label: &str| Mark { at: after(seconds), kind, label: label.to_owned() };
+    let limit = |seconds: u32, layer, label: &str, mark| LimitLine {
+        at: Some(after(f64::from(seconds))),
+        layer,
+        label: label.to_owned(),
+        value_ms: Some(Millis::from_ms(i64::from(seconds) * 1_000)),
+        mark,
+    };
+    let (router, server, callee) = (Layer::Router, Layer::AppServer, Layer::Downstream);
+    let killed = vec![mark(28.0, MarkKind::Stack, "charge() in payments.py:41"), mark(30.0, MarkKind::Fired, "WORKER TIMEOUT (pid:322)")];
+    Timeline {
+        starts_at: Some(after(0.0)),
+        ends_at: Some(after(30.3)),
+        lanes: vec![
+            lane(router, "nginx", (0.0, 30.3, SegmentKind::Wait, "POST /checkout"), vec![mark(30.3, MarkKind::Line, "502")]),
+            lane(server, "gunicorn", (0.2, 30.0, SegmentKind::Fired, "worker 322"), killed),
+            lane(callee, "payments.internal", (0.9, 30.0, SegmentKind::Unanswered, "POST /charge"), vec![]),
+        ],
+        limits: vec![
+            limit(60, router, "nginx proxy_read_timeout", LimitMark::NotReached),
+            limit(30, server, "gunicorn --timeout", LimitMark::Fired),
+        ],
+        clocks: Vec::new(),
     }
 }
 

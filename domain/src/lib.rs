@@ -7,7 +7,7 @@
 //!
 //! Every crate means the same by *evidence*, *limit*, *incident* because the words are defined here once. This crate
 //! does no I/O, reads no clock and knows no database; it holds data, its names on the wire, and the few derivations that
-//! follow from the data alone (the keys a claim can be found under, the identity of a claim).
+//! follow from the data alone (the keys a claim can be found under, the identity of a claim, the axis of a timeline).
 //!
 //! To add a word: first see whether an existing one fits. A new [`Kind`] or [`ClaimedOutcome`] is a line in its enum; a
 //! fact that only one format states goes into [`Claim::attributes`] under the name of `docs/formats/README.md`.
@@ -45,5 +45,5 @@ pub use millis::Millis;
 pub use outcome::{ClaimedOutcome, Outcome};
 pub use retry::{RetryForecast, RetryOutlook};
 pub use start::{Remedy, Section, Seen, StartOfRelease, StartReport};
-pub use timeline::{ClockOffset, Lane, LimitLine, LimitMark, Mark, MarkKind, Segment, SegmentKind, Timeline};
+pub use timeline::{Axis, Bounds, ClockOffset, Lane, LeftOut, LimitLine, LimitMark, Mark, MarkKind, Segment, SegmentKind, Tick, Timeline};
 pub use value::{Number, Value};

@@ -1,8 +1,13 @@
 //! One axis with every layer as a lane: what the incident page and the mail draw.
 
+mod axis;
+mod bounds;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use self::axis::{Axis, Tick};
+pub use self::bounds::{Bounds, LeftOut};
 use crate::{Layer, Millis};
 
 /// What happened when, layer by layer, relative to nothing: absolute times throughout.
@@ -78,6 +83,20 @@ pub enum SegmentKind {
     Fired,
 }
 
+impl SegmentKind {
+    /// As people read it.
+    #[must_use]
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::Work => "work",
+            Self::Init => "start-up",
+            Self::Wait => "waiting",
+            Self::Unanswered => "never answered",
+            Self::Fired => "ended by a limit",
+        }
+    }
+}
+
 /// A moment on a lane.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Mark {
@@ -101,6 +120,18 @@ pub enum MarkKind {
     Fired,
 }
 
+impl MarkKind {
+    /// As people read it.
+    #[must_use]
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::Line => "log line",
+            Self::Stack => "stack sample",
+            Self::Fired => "limit fired",
+        }
+    }
+}
+
 /// A limit as a vertical line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LimitLine {
@@ -116,6 +147,19 @@ pub struct LimitLine {
     pub mark: LimitMark,
 }
 
+impl LimitLine {
+    /// As people read it, with its label made fit for the place: `gunicorn --timeout 30 s, fired`.
+    #[must_use]
+    pub fn in_words(&self, label: &str) -> String {
+        let fate = self.mark.in_words();
+        match self.value_ms.map(|value| value.to_string()) {
+            Some(value) if label.ends_with(&value) => format!("{label}, {fate}"),
+            Some(value) => format!("{label} {value}, {fate}"),
+            None => format!("{label} (value not known), {fate}"),
+        }
+    }
+}
+
 /// What became of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -126,4 +170,16 @@ pub enum LimitMark {
     NotReached,
     /// A source says it fired; arithmetic says it did not.
     Contradicted,
+}
+
+impl LimitMark {
+    /// As people read it.
+    #[must_use]
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::Fired => "fired",
+            Self::NotReached => "not reached",
+            Self::Contradicted => "contradicted",
+        }
+    }
 }

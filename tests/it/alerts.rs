@@ -36,7 +36,7 @@ fn check_webhook(said: &Value, incident: &Value) {
 
 fn check_mail(mail: &Value, incident: &Value) {
     assert_eq!((&mail["from"], &mail["to"]), (&"overrun@example.com".into(), &json!(["oncall@example.com"])));
-    assert_eq!(mail["parts"], json!(["text/plain", "text/html"]), "what shows HTML takes the last");
+    assert_eq!(mail["parts"], json!(["text/plain", "multipart/related"]), "what shows HTML takes the last");
     assert_eq!(mail["defects"], json!([]));
     let (headers, text) = (&mail["headers"], mail["text"].as_str().expect("text"));
     let verdict = format!("checkout: {}", incident["summary"].as_str().expect("a verdict"));
@@ -47,7 +47,14 @@ fn check_mail(mail: &Value, incident: &Value) {
     for expected in ["POST payments.internal/charge", incident["request_id"].as_str().expect("text"), &format!("/incidents/{id}")] {
         assert!(text.contains(expected) && html.contains(expected), "{expected}\n---\n{text}\n---\n{html}");
     }
-    assert!(!html.contains("<img") && !html.contains("<script"), "nothing is loaded from elsewhere");
+    let picture = &mail["pictures"][0];
+    assert_eq!((&picture["type"], mail["pictures"].as_array().map(Vec::len)), (&"image/png".into(), Some(1)));
+    let id = picture["id"].as_str().expect("text").trim_matches(['<', '>']);
+    let cited = format!("<img src=\"cid:{id}\" width=\"360\"");
+    assert!(html.contains(&cited) && html.contains("alt=\"Timeline of the request: +0 s "), "{html}");
+    assert!(text.lines().any(|line| line.starts_with("- +0 s ")), "the same in words\n{text}");
+    let loads = ["src=", "<script", "url(", "<link"].map(|word| html.matches(word).count());
+    assert_eq!(loads, [1, 0, 0, 0], "nothing is loaded from elsewhere");
     assert_eq!((&headers["auto-submitted"], &headers["to"]), (&"auto-generated".into(), &"On call <oncall@example.com>".into()));
     assert_eq!(headers["list-id"], "default <default.overrun.example.com>");
     assert!(headers["message-id"].as_str().is_some_and(|id| id.ends_with("@example.com>")), "{headers:#}");

@@ -34,6 +34,11 @@ class Inbox:
             "parts": [part.get_content_type() for part in message.iter_parts()],
             "text": message.get_body(("plain",)).get_content(),
             "html": html and html.get_content(),
+            "pictures": [
+                {"id": part["content-id"], "type": part.get_content_type(), "bytes": len(part.get_content())}
+                for part in message.walk()
+                if part.get_content_maintype() == "image"
+            ],
             "defects": [repr(defect) for part in message.walk() for defect in part.defects],
         })
         return "250 taken"

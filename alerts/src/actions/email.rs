@@ -112,7 +112,10 @@ impl Email {
         let mailer = mailer.ok_or_else(|| give_up("the rules file has no `[smtp]` table".into()))?;
         match (&self.to, desk) {
             (Recipients::Named(to), _) => {
-                let message = message::render(notification, &self.from, to).map_err(give_up)?;
+                // To draw takes some milliseconds, in which other alerts would wait.
+                let (told, from, recipients) = (notification.clone(), self.from.clone(), to.clone());
+                let drawn = tokio::task::spawn_blocking(move || message::render(&told, &from, &recipients)).await;
+                let message = drawn.map_err(|error| give_up(error.into()))?.map_err(give_up)?;
                 let to: Vec<_> = to.iter().map(|mailbox| &mailbox.email).collect();
                 self.send(&to, &message, mailer).await
             }

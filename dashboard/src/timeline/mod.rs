@@ -6,7 +6,6 @@
 //! The limit that fired is solid and coloured, one that was not reached is dashed, a contradicted one is crossed out. What
 //! never answered is hatched, the moment of a stack sample is a ring.
 
-mod axis;
 mod narrow;
 mod place;
 mod say;
@@ -16,20 +15,15 @@ use std::fmt;
 
 use askama::Template;
 use askama::filters::HtmlSafe;
-use domain::{LimitLine, LimitMark, MarkKind, Timeline};
+use domain::{Axis, Bounds, LimitLine, MarkKind, Timeline};
 
-pub use self::axis::Axis;
 pub use self::narrow::Narrow;
 pub use self::say::{Entry, LegendItem};
 pub use self::wide::Wide;
 use crate::moment::clock;
 
-/// Lanes that are drawn; the JSON has all.
-const LANES_MAX: usize = 14;
-/// Stretches and moments drawn per lane.
-const PER_LANE_MAX: usize = 150;
-/// Limits drawn.
-const LIMITS_MAX: usize = 16;
+/// What is drawn; the JSON has all.
+const BOUNDS: Bounds = Bounds { lanes_max: 14, per_lane_max: 150, limits_max: 16 };
 /// Pairs of clocks that are told of.
 const CLOCKS_MAX: usize = 6;
 
@@ -101,23 +95,8 @@ impl TimelineView {
 
 /// The same timeline with no more in it than can be drawn, and what was left out.
 fn bounded(timeline: &Timeline) -> (Timeline, Option<String>) {
-    let mut kept = timeline.clone();
-    let mut items = 0;
-    for lane in &mut kept.lanes {
-        items += lane.segments.len().saturating_sub(PER_LANE_MAX) + lane.marks.len().saturating_sub(PER_LANE_MAX);
-        lane.segments.truncate(PER_LANE_MAX);
-        // Log lines are the many; what fired and the stacks are never left out for their sake.
-        lane.marks.sort_by_key(|mark| (mark.kind == MarkKind::Line, mark.at));
-        lane.marks.truncate(PER_LANE_MAX);
-        // What is drawn last lies on top.
-        lane.marks.sort_by_key(|mark| (mark.kind == MarkKind::Fired, mark.kind == MarkKind::Stack, mark.at));
-    }
-    let lanes = kept.lanes.len().saturating_sub(LANES_MAX);
-    kept.lanes.truncate(LANES_MAX);
-    kept.limits.sort_by_key(|limit| limit.mark != LimitMark::Fired);
-    let limits = kept.limits.len().saturating_sub(LIMITS_MAX);
-    kept.limits.truncate(LIMITS_MAX);
-    let parts: Vec<_> = [(lanes, "lanes"), (items, "stretches and moments"), (limits, "limits")]
+    let (kept, left_out) = timeline.bounded(BOUNDS);
+    let parts: Vec<_> = [(left_out.lanes, "lanes"), (left_out.items, "stretches and moments"), (left_out.limits, "limits")]
         .into_iter()
         .filter(|(count, _)| *count > 0)
         .map(|(count, what)| format!("{count} more {what}"))

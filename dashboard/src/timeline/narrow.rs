@@ -3,9 +3,8 @@
 //! There is no room for words beside the bars: limits carry their time in the margin, and the list below the drawing says
 //! in full what happened in which lane.
 
-use domain::{Lane, LimitMark, MarkKind, SegmentKind, Timeline};
+use domain::{Axis, Lane, LimitMark, MarkKind, SegmentKind, Timeline};
 
-use super::axis::Axis;
 use super::place::fitted;
 use super::wide::{limit_class, segment_class};
 use super::{Px, say};

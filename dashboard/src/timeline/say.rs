@@ -1,9 +1,8 @@
 //! The timeline in words: tooltips, legend, and the list that says the same as the drawing.
 
-use domain::{LimitLine, LimitMark, Mark, MarkKind, Millis, Segment, SegmentKind, Timeline};
+use domain::{Axis, LimitLine, LimitMark, Mark, MarkKind, Millis, Segment, SegmentKind, Timeline};
 use jiff::Timestamp;
 
-use super::axis::Axis;
 use crate::gist::gist;
 use crate::moment::{Offset, clock};
 use crate::text::Text;
@@ -39,17 +38,7 @@ pub struct Entry {
 /// A limit: `gunicorn --timeout 30 s, fired`.
 #[must_use]
 pub fn limit(line: &LimitLine) -> String {
-    let label = Text::name(&line.label);
-    let fate = match line.mark {
-        LimitMark::Fired => "fired",
-        LimitMark::NotReached => "not reached",
-        LimitMark::Contradicted => "contradicted",
-    };
-    match line.value_ms.map(|value| value.to_string()) {
-        Some(value) if label.as_str().ends_with(&value) => format!("{label}, {fate}"),
-        Some(value) => format!("{label} {value}, {fate}"),
-        None => format!("{label} (value not known), {fate}"),
-    }
+    line.in_words(Text::name(&line.label).as_str())
 }
 
 /// A limit that has no place on the axis, with the reason.
@@ -71,16 +60,9 @@ pub fn segment(segment: &Segment, axis: Axis) -> String {
 }
 
 fn stretch(segment: &Segment) -> String {
-    let kind = match segment.kind {
-        SegmentKind::Work => "work",
-        SegmentKind::Init => "start-up",
-        SegmentKind::Wait => "waiting",
-        SegmentKind::Unanswered => "never answered",
-        SegmentKind::Fired => "ended by a limit",
-    };
     let label = Text::name(&segment.label);
     let separator = if label.as_str().is_empty() { "" } else { ": " };
-    format!("{label}{separator}{kind}, {}", Millis::between(segment.from, segment.to))
+    format!("{label}{separator}{}, {}", segment.kind.in_words(), Millis::between(segment.from, segment.to))
 }
 
 /// A moment, for its tooltip.
@@ -90,11 +72,7 @@ pub fn mark(mark: &Mark, axis: Axis) -> String {
 }
 
 fn moment(mark: &Mark) -> String {
-    let kind = match mark.kind {
-        MarkKind::Line => "log line",
-        MarkKind::Stack => "stack sample",
-        MarkKind::Fired => "limit fired",
-    };
+    let kind = mark.kind.in_words();
     let label = Text::name(&gist(&mark.label));
     if label.as_str().is_empty() { kind.to_owned() } else { format!("{kind}: {label}") }
 }

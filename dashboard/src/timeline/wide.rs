@@ -7,9 +7,8 @@
 //!                                                 │ --timeout 30 s, fired
 //! ```
 
-use domain::{Lane, LimitLine, LimitMark, Mark, MarkKind, Segment, SegmentKind, Timeline};
+use domain::{Axis, Lane, LimitLine, LimitMark, Mark, MarkKind, Segment, SegmentKind, Timeline};
 
-use super::axis::Axis;
 use super::place::{Placed, Rows, fitted, width_px};
 use super::{Px, say};
 use crate::gist::gist;

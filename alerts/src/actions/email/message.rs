@@ -1,12 +1,13 @@
-//! The mail itself: headers, text and HTML.
+//! The mail itself: headers, text, HTML, and the picture in it.
 
 use askama::Template;
 use lettre::Message;
-use lettre::message::header::{Header, HeaderName, HeaderValue};
-use lettre::message::{Mailbox, MultiPart, SinglePart};
+use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue};
+use lettre::message::{Attachment, Mailbox, MultiPart, SinglePart};
 
 use super::BoxError;
 use crate::notification::Notification;
+use crate::picture::Picture;
 use crate::view::View;
 
 #[derive(Template)]
@@ -19,12 +20,16 @@ struct Subject<'a> {
 #[template(path = "incident/body.txt")]
 struct Text<'a> {
     view: &'a View,
+    picture: Option<&'a Picture>,
 }
 
 #[derive(Template)]
 #[template(path = "incident/body.html")]
 struct Html<'a> {
     view: &'a View,
+    picture: Option<&'a Picture>,
+    /// Under what the picture stands in the same mail.
+    picture_id: &'a str,
 }
 
 /// The bytes of the mail: the same for every attempt at one delivery.
@@ -42,10 +47,18 @@ pub(super) fn render(notification: &Notification, from: &Mailbox, to: &[Mailbox]
     for recipient in to {
         builder = builder.to(recipient.clone());
     }
-    let body = MultiPart::alternative()
-        .boundary(format!("overrun-{id}"))
-        .singlepart(SinglePart::plain(Text { view: &view }.render()?))
-        .singlepart(SinglePart::html(Html { view: &view }.render()?));
+    let picture = Picture::of(&notification.incident.timeline);
+    let picture_id = format!("timeline.{id}@{domain}");
+    let text = SinglePart::plain(Text { view: &view, picture: picture.as_ref() }.render()?);
+    let html = SinglePart::html(Html { view: &view, picture: picture.as_ref(), picture_id: &picture_id }.render()?);
+    let body = MultiPart::alternative().boundary(format!("overrun-{id}")).singlepart(text);
+    let body = match picture {
+        None => body.singlepart(html),
+        Some(Picture { png, .. }) => {
+            let png = Attachment::new_inline_with_name(picture_id, "timeline.png".to_owned()).body(png, ContentType::parse("image/png")?);
+            body.multipart(MultiPart::related().boundary(format!("overrun-picture-{id}")).singlepart(html).singlepart(png))
+        }
+    };
     Ok(builder.multipart(body)?.formatted())
 }
 

@@ -1,10 +1,12 @@
 //! The one axis: which stretch of time is shown, and where its ticks stand.
 
-use domain::{LimitMark, Millis, Timeline};
 use jiff::Timestamp;
 
+use super::{LimitMark, Timeline};
+use crate::Millis;
+
 /// A limit that was not reached is drawn only if it lies within this many times what is known to have happened; one that
-/// lies further out would press everything else into a corner, and is named below the drawing instead.
+/// lies further out would press everything else into a corner, and is named in words instead.
 const REACH: f64 = 2.2;
 /// Free room behind the last thing on the axis, as a share of it.
 const ROOM: f64 = 0.03;
@@ -98,9 +100,9 @@ fn step_us(span_us: i64, count_max: i64) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use domain::{Layer, LimitLine};
-
+    use super::super::LimitLine;
     use super::*;
+    use crate::Layer;
 
     fn at(text: &str) -> Timestamp {
         format!("2026-11-22T12:{text}Z").parse().expect("a time")
