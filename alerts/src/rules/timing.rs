@@ -5,6 +5,9 @@
 //! `group_wait`. Those that follow are counted. With a `group_interval` a message says at most so often how many they were;
 //! without, the group stays silent until `repeat_interval` is over and another incident comes. A group that has been silent
 //! for `repeat_interval` begins anew.
+//!
+//! Alertmanager looks at a group every `group_interval` from its first message on, so that what comes after a pause waits for
+//! the next look (seen with 0.25). Here the interval is the shortest time between two messages, and what comes later is told at once.
 
 use jiff::{SignedDuration, Timestamp};
 use store::AlertGroup;
@@ -125,6 +128,8 @@ mod tests {
             (0, None, 100, &[0, 1, 2, 99], &[(0, 0)]),
             (0, None, 100, &[0, 1, 2, 100, 101], &[(0, 0), (100, 3)]),
             (0, Some(10), 100, &[0, 1, 2], &[(0, 0), (10, 2)]),
+            // Alertmanager would tell the last at 12.
+            (0, Some(4), 100, &[0, 1, 10], &[(0, 0), (4, 1), (10, 1)]),
             (0, Some(10), 100, &[0, 1, 9, 10, 12, 13, 40], &[(0, 0), (10, 2), (20, 3), (40, 1)]),
             (0, Some(10), 100, &[0, 200, 201], &[(0, 0), (200, 1), (210, 1)]),
             (5, None, 100, &[0, 1, 4], &[(5, 2)]),
