@@ -105,6 +105,17 @@ pub enum ClusterError {
         /// The end of what it wrote.
         said: String,
     },
+    /// The server was killed, and other processes of it were not.
+    #[error(
+        "processes of a Postgres that was killed still use `{data}`: wait until they have ended, or end them \
+         (`pgrep -a postgres` lists them), and start again; Postgres said: {said}"
+    )]
+    Leaving {
+        /// The cluster's directory.
+        data: PathBuf,
+        /// The end of what it wrote.
+        said: String,
+    },
     /// The server runs but does not answer.
     #[error("Postgres in `{data}` did not answer in time; its log is beside it")]
     Silent {
@@ -125,7 +136,7 @@ impl PrivateCluster {
         let place = Place::prepare(data_dir)?;
         let lock = lock(&data_dir.join("postgres.lock"))?;
         let binaries = Binaries::for_cluster(&place).await?;
-        let server = Server::start(place, binaries).await?;
+        let server = Server::start(place, binaries, server::LEAVING_TIMEOUT).await?;
         Ok(Self { server, lock: Some(lock) })
     }
 
@@ -232,11 +243,49 @@ mod tests {
         let pid = server::postmaster_pid(&cluster.server.place.data()).unwrap();
         drop(cluster.lock.take());
         drop(cluster);
-        assert!(std::process::Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
+        kill(pid);
         let cluster = PrivateCluster::start(data_dir.path()).await.unwrap();
         assert_eq!(ask(&url, "select 'kept ' || count(*) from kept").await, "kept 1");
         cluster.stop().await.unwrap();
         assert!(PgConnection::connect(&url).await.is_err());
+    }
+
+    fn kill(pid: u32) {
+        assert!(std::process::Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
+    }
+
+    #[tokio::test]
+    async fn processes_of_a_killed_server_are_waited_for_and_named() {
+        let data_dir = tempfile::tempdir().unwrap();
+        let mut cluster = PrivateCluster::start(data_dir.path()).await.unwrap();
+        let url = cluster.url();
+        let mut connection = PgConnection::connect(&url).await.unwrap();
+        let busy: i32 = sqlx::query_scalar("select pg_backend_pid()").fetch_one(&mut connection).await.unwrap();
+        // It computes for longer than this test takes, and does not notice what becomes of the others.
+        sqlx::query("set statement_timeout = '1min'").execute(&mut connection).await.unwrap();
+        let endless = "select count(*) from (select generate_series(1, 100000000000)) as endless";
+        let computing = tokio::spawn(async move { sqlx::query(endless).execute(&mut connection).await });
+        let state = "select coalesce(max(state), '') from pg_stat_activity where query like '%as endless'";
+        while ask(&url, state).await != "active" {}
+        let postmaster = server::postmaster_pid(&cluster.server.place.data()).unwrap();
+        drop(cluster.lock.take());
+        drop(cluster);
+        kill(postmaster);
+        let place = || Place::prepare(data_dir.path()).unwrap();
+        let binaries = async || Binaries::for_cluster(&place()).await.unwrap();
+        let error = Server::start(place(), binaries().await, std::time::Duration::ZERO).await.unwrap_err();
+        assert!(matches!(&error, ClusterError::Leaving { said, .. } if said.contains("still in use")), "{error}");
+
+        let log = place().home.join("start.log");
+        std::fs::remove_file(&log).unwrap();
+        let data = data_dir.path().to_owned();
+        let starting = tokio::spawn(async move { PrivateCluster::start(&data).await });
+        while !std::fs::read_to_string(&log).unwrap_or_default().contains("still in use") {
+            tokio::task::yield_now().await;
+        }
+        kill(u32::try_from(busy).unwrap());
+        assert!(computing.await.unwrap().is_err());
+        starting.await.unwrap().unwrap().stop().await.unwrap();
     }
 
     #[tokio::test]

@@ -25,8 +25,9 @@ const END_TIMEOUT: Duration = Duration::from_secs(5);
 const STOP_TIMEOUT_SECONDS: u32 = 60;
 const POLL: Duration = Duration::from_millis(20);
 
-/// Attempts to start while processes of a killed server are still leaving.
-const STARTS_MAX: u32 = 20;
+/// How long processes of a server that was killed may take to notice it and leave. Most do at once; one that computes does when
+/// it is done.
+pub(super) const LEAVING_TIMEOUT: Duration = Duration::from_mins(1);
 const START_AGAIN: Duration = Duration::from_millis(250);
 
 /// Bytes of a program's output that go into an error.
@@ -63,22 +64,19 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Takes over the server that runs, or starts one.
-    pub(super) async fn start(place: Place, binaries: Binaries) -> Result<Self, ClusterError> {
+    /// Takes over the server that runs, or starts one. Processes of one that was killed may take `leaving` to leave.
+    pub(super) async fn start(place: Place, binaries: Binaries, leaving: Duration) -> Result<Self, ClusterError> {
         place.open_socket_dir()?;
         let mut server = Self { place, binaries, child: None };
         if server.place.major().is_none() {
             server.init().await?;
         }
-        let deadline = Instant::now() + START_TIMEOUT;
+        let began = Instant::now();
         let mut starts = 0;
         loop {
             if !server.is_running().await? {
-                if starts == STARTS_MAX || (starts > 0 && !server.said().contains("still in use")) {
-                    return Err(ClusterError::Program { program: "postgres", said: server.said() });
-                }
                 if starts > 0 {
-                    sleep(START_AGAIN).await;
+                    server.wait_for_leaving(starts, began.elapsed() > leaving).await?;
                 }
                 starts += 1;
                 server.spawn()?;
@@ -88,10 +86,28 @@ impl Server {
                     server.create_database(connection).await?;
                     return Ok(server);
                 }
-                Err(source) if Instant::now() > deadline => return Err(ClusterError::Silent { data: server.place.data(), source }),
+                Err(source) if began.elapsed() > START_TIMEOUT => {
+                    return Err(ClusterError::Silent { data: server.place.data(), source });
+                }
                 Err(_) => sleep(POLL).await,
             }
         }
+    }
+
+    /// After a start that failed: waits a little if that was because of processes of a server that was killed.
+    async fn wait_for_leaving(&self, starts: u32, is_too_long: bool) -> Result<(), ClusterError> {
+        let (data, said) = (self.place.data(), self.said());
+        if !said.contains("still in use") {
+            return Err(ClusterError::Program { program: "postgres", said });
+        }
+        if is_too_long {
+            return Err(ClusterError::Leaving { data, said });
+        }
+        if starts == 1 {
+            tracing::warn!(data = %data.display(), "the private Postgres was killed; waiting for its other processes to end");
+        }
+        sleep(START_AGAIN).await;
+        Ok(())
     }
 
     /// Stops the server and waits until it has.
