@@ -189,9 +189,8 @@ async fn look_again(connection: &mut PgConnection, order: DeliveryOrder<'_>, ids
 
 /// Lets what may have waited for this one be looked at: the next of its problem and of its stack, whichever the rules go by.
 ///
-/// To be called in the transaction in which it ends. Whether they wait is not asked: somebody may be writing that just now,
-/// and then this waits for that. Rows are locked in the order of deliveries, here and wherever waiting ends, so that no two
-/// wait for each other.
+/// To be called in the transaction in which it ends. Whether they wait is seen once they are locked: somebody may be writing
+/// that just now. Rows are locked in the order of deliveries, here and wherever waiting ends, so that no two wait for each other.
 pub(super) async fn let_next_go(connection: &mut PgConnection, id: &str) -> sqlx::Result<()> {
     sqlx::query(
         "with ended as (
@@ -217,9 +216,9 @@ pub(super) async fn let_next_go(connection: &mut PgConnection, id: &str) -> sqlx
                  limit 1
              ) as of_stack
          ), locked as (
-             select id from deliveries where id in (select id from next) order by created_at, change_id, id for update
+             select id, waits from deliveries where id in (select id from next) order by created_at, change_id, id for update
          )
-         update deliveries set waits = false from locked where deliveries.id = locked.id",
+         update deliveries set waits = false from locked where deliveries.id = locked.id and locked.waits",
     )
     .bind(without_nul(id))
     .execute(connection)
@@ -254,142 +253,4 @@ fn count(length: usize) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use domain::Millis;
-    use sqlx::{Connection, PgPool};
-
-    use super::*;
-    use crate::testing::{at, batch, delivery_to_make, settle, timeout};
-    use crate::{AttemptOutcome, Change};
-
-    /// Three incidents of one problem, told to one action.
-    async fn with_three(pool: PgPool) -> Store {
-        let store = Store::from_pool(pool);
-        for minute in 0..3 {
-            store.append(&[batch(minute, [timeout(&format!("r{minute}"), minute)])]).await.unwrap();
-            settle(&store, minute).await;
-        }
-        let new = |change: &Change| vec![delivery_to_make(&format!("d{}", change.id), at(3))];
-        store.route_changes(at(3), 10, new).await.unwrap();
-        store
-    }
-
-    async fn claim(store: &Store, minute: i64, order: DeliveryOrder<'_>) -> Vec<String> {
-        let claimed = store.claim_deliveries(at(minute), at(minute + 1), 10, order).await.unwrap();
-        claimed.into_iter().map(|delivery| delivery.id).collect()
-    }
-
-    async fn finish(store: &Store, id: &str, outcome: AttemptOutcome) {
-        store.finish_attempt(id, 1, at(3), Millis::from_ms(1), outcome).await.unwrap();
-    }
-
-    #[sqlx::test(migrator = "crate::MIGRATOR")]
-    async fn those_of_one_problem_go_one_after_the_other(pool: PgPool) {
-        let store = with_three(pool).await;
-        let order = DeliveryOrder::default();
-        assert_eq!(claim(&store, 3, order).await, ["d1"]);
-        assert_eq!(claim(&store, 3, order).await, Vec::<String>::new());
-        assert_eq!(store.next_delivery_at().await.unwrap(), Some(at(4)), "when its lease ends");
-        let retry = AttemptOutcome::Retry { detail: "503".to_owned(), due_at: at(9) };
-        finish(&store, "d1", retry).await;
-        assert_eq!(claim(&store, 5, order).await, Vec::<String>::new(), "nothing overtakes it");
-        assert_eq!(store.next_delivery_at().await.unwrap(), Some(at(9)));
-        assert_eq!(claim(&store, 9, order).await, ["d1"]);
-        store.finish_attempt("d1", 2, at(9), Millis::from_ms(1), AttemptOutcome::Refused { detail: "404".to_owned() }).await.unwrap();
-        assert_eq!(claim(&store, 9, order).await, ["d2"], "what was given up holds up nobody");
-    }
-
-    #[sqlx::test(migrator = "crate::MIGRATOR")]
-    async fn an_action_may_want_another_order_or_none_from_now_on(pool: PgPool) {
-        let store = with_three(pool.clone()).await;
-        let other = "update deliveries set incident = (incident::jsonb || '{\"problem\": \"other\"}')::json where id = 'd2'";
-        sqlx::query(other).execute(&pool).await.unwrap();
-        let pager = ["pager".to_owned()];
-        let by_stack = DeliveryOrder { by_stack: &pager, unordered: &[] };
-        assert_eq!(claim(&store, 3, by_stack).await, ["d1"]);
-        finish(&store, "d1", AttemptOutcome::Delivered { detail: "200".to_owned() }).await;
-        assert_eq!(claim(&store, 3, by_stack).await, ["d2"]);
-        let unordered = DeliveryOrder { by_stack: &[], unordered: &pager };
-        store.look_at_waiting_deliveries().await.unwrap();
-        assert_eq!(claim(&store, 3, unordered).await, ["d3"]);
-        assert_eq!(store.next_delivery_at().await.unwrap(), Some(at(4)));
-    }
-
-    #[sqlx::test(migrator = "crate::MIGRATOR")]
-    async fn what_ended_while_another_was_made_to_wait_for_it_holds_up_nobody(pool: PgPool) {
-        let store = with_three(pool.clone()).await;
-        let order = DeliveryOrder::default();
-        assert_eq!(claim(&store, 3, order).await, ["d1"]);
-        finish(&store, "d1", AttemptOutcome::Delivered { detail: "200".to_owned() }).await;
-        // As a claim leaves it that had begun before.
-        sqlx::query("update deliveries set waits = true where id in ('d2', 'd3')").execute(&pool).await.unwrap();
-        let mut connection = pool.acquire().await.unwrap();
-        look_again(&mut connection, order, &["d2".to_owned(), "d3".to_owned()]).await.unwrap();
-        assert_eq!(claim(&store, 3, order).await, ["d2"]);
-    }
-
-    /// So many pending deliveries and no others, of one problem or each of its own.
-    async fn with_many(pool: &PgPool, many: i32, problem: &str) {
-        for statement in [
-            "delete from deliveries where id <> (select min(id) from deliveries)",
-            "update deliveries set id = 'like this', state = 'pending', waits = false",
-        ] {
-            sqlx::query(statement).execute(pool).await.unwrap();
-        }
-        sqlx::query(
-            "insert into deliveries (id, change_id, incident_id, rule, action, incident, state, attempts, due_at, created_at)
-             select 'n' || number, number, incident_id, rule, action,
-                    (incident::jsonb || jsonb_build_object('problem', replace($2, '#', number::text)))::json,
-                    'pending', 0, due_at, created_at
-             from deliveries, generate_series(1, $1) as number",
-        )
-        .bind(many)
-        .bind(problem)
-        .execute(pool)
-        .await
-        .unwrap();
-        sqlx::query("delete from deliveries where id = 'like this'").execute(pool).await.unwrap();
-        sqlx::query("vacuum analyze deliveries").execute(pool).await.unwrap();
-    }
-
-    /// Rows of `deliveries` that this connection has had read; goes back to zero now and then between transactions.
-    async fn read_so_far(connection: &mut PgConnection) -> i64 {
-        let read = "select seq_tup_read + idx_tup_fetch from pg_stat_xact_user_tables where relname = 'deliveries'";
-        sqlx::query_scalar(read).fetch_one(connection).await.unwrap()
-    }
-
-    /// Rows that are read while all of them are claimed, eight at a time, and delivered.
-    async fn read_in_all(pool: &PgPool) -> i64 {
-        let turn = Turn { now: at(3), lease_until: at(4), order: DeliveryOrder::default() };
-        let (mut read, mut connection) = (0, pool.acquire().await.unwrap());
-        loop {
-            let mut transaction = connection.begin().await.unwrap();
-            let before = read_so_far(&mut transaction).await;
-            let claimed = super::claim(&mut transaction, turn, 8).await.unwrap();
-            next_at(&mut transaction).await.unwrap();
-            for delivery in &claimed {
-                let done = "update deliveries set state = 'delivered', leased_until = null where id = $1";
-                sqlx::query(done).bind(&delivery.id).execute(&mut *transaction).await.unwrap();
-                let_next_go(&mut transaction, &delivery.id).await.unwrap();
-            }
-            read += read_so_far(&mut transaction).await - before;
-            transaction.commit().await.unwrap();
-            if claimed.is_empty() {
-                return read;
-            }
-        }
-    }
-
-    #[sqlx::test(migrator = "crate::MIGRATOR")]
-    async fn the_work_grows_with_what_is_delivered_and_not_with_its_square(pool: PgPool) {
-        with_three(pool.clone()).await;
-        for problem in ["problem #", "one problem"] {
-            let mut read = Vec::new();
-            for many in [100, 400] {
-                with_many(&pool, many, problem).await;
-                read.push(read_in_all(&pool).await);
-            }
-            assert!(read[1] < 8 * read[0], "four times as many deliveries of {problem}: {read:?} rows read");
-        }
-    }
-}
+mod tests;
