@@ -54,8 +54,8 @@ pub struct AddArgs {
     /// Why
     #[arg(long, default_value = "")]
     comment: String,
-    /// Who
-    #[arg(long, env = "USER")]
+    /// Who [default: your user name]
+    #[arg(long, visible_alias = "author", env = "USER", hide_env = true)]
     by: Option<String>,
     #[command(flatten)]
     daemon: DaemonArgs,
@@ -89,7 +89,7 @@ pub async fn run(command: SilenceCommand) -> anyhow::Result<()> {
                 "ends_at": args.until,
                 "until_resolved": args.until_resolved,
                 "comment": args.comment,
-                "created_by": args.by,
+                "created_by": args.by.filter(|name| !name.trim().is_empty()).unwrap_or_else(user),
             });
             let request = args.daemon.request(Method::POST, "")?.header("content-type", "application/json").body(body.to_string());
             println!("{}", line(&serde_json::from_value(answer(request).await?)?));
@@ -114,6 +114,12 @@ pub async fn run(command: SilenceCommand) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Who runs this, where the environment does not say: in containers and timers.
+fn user() -> String {
+    let name = uzers::get_current_username().map(|name| name.to_string_lossy().into_owned());
+    name.unwrap_or_else(|| format!("user {}", uzers::get_current_uid()))
 }
 
 impl DaemonArgs {

@@ -30,7 +30,7 @@ pub(crate) struct Picture {
     pub height: u32,
     /// What it shows, one sentence per line, in order of time.
     pub words: Vec<String>,
-    /// When the axis begins, and what the shapes mean.
+    /// When the axis begins, what the shapes mean, and what had no room.
     pub caption: String,
 }
 
@@ -38,14 +38,15 @@ impl Picture {
     /// Draws `timeline`; `None` when there is nothing to draw on an axis.
     pub(crate) fn of(timeline: &Timeline) -> Option<Self> {
         let axis = Axis::of(timeline).filter(|_| !timeline.lanes.is_empty())?;
-        let (bounded, _) = timeline.bounded(BOUNDS);
+        let (bounded, left_out) = timeline.bounded(BOUNDS);
         let drawing = layout::lay_out(&bounded, axis);
+        let left_out = left_out.in_words().map(|rest| format!(" Not drawn: {rest}.")).unwrap_or_default();
         Some(Self {
             png: paint::png(&drawing)?,
             width: drawing.width / SCALE,
             height: drawing.height / SCALE,
             words: words::entries(timeline, axis),
-            caption: format!("0 s is {}; {}.", axis.start().strftime("%H:%M:%S%.3f UTC"), words::legend(&bounded)),
+            caption: format!("0 s is {}; {}.{left_out}", axis.start().strftime("%H:%M:%S%.3f UTC"), words::legend(&bounded)),
         })
     }
 

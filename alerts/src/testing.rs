@@ -4,9 +4,8 @@ pub(crate) mod mail_server;
 pub(crate) mod receiver;
 
 use domain::{
-    Advice, Cause, Citation, Claim, Confidence, Diagnosis, Evidence, Fired, Incident, IncidentId, IncidentState, Key, Kind, KnownFrom,
-    Lane, Layer, LimitLine, LimitMark, ManualClock, Mark, MarkKind, Millis, Outcome, ProblemId, Product, Reason, Segment, SegmentKind,
-    Timeline,
+    Advice, Cause, Citation, Claim, Confidence, Diagnosis, Evidence, Fired, Incident, IncidentState, Key, Kind, KnownFrom, Lane, Layer,
+    LimitLine, LimitMark, ManualClock, Mark, MarkKind, Millis, ProblemId, Product, Reason, Segment, SegmentKind, Timeline,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,37 +29,12 @@ pub(crate) fn at(text: &str) -> Timestamp {
 
 /// An incident of which nothing is known but that it may have happened.
 pub(crate) fn bare_incident() -> Incident {
-    let (stack, subject) = (domain::StackName::default(), Key::Worker { instance: None, pid: 9 });
-    Incident {
-        id: IncidentId::derive(&stack, &subject, 1),
-        subject: subject.to_string(),
-        problem: ProblemId::derive(&["bare"]),
-        request_id: None,
-        attempt: 1,
-        trace_id: None,
-        stack,
-        function: None,
-        version: None,
-        release: None,
-        platform: None,
-        instance: None,
-        pid: None,
-        outcome: Outcome::Timeout,
-        state: IncidentState::Suspected,
-        started_at: None,
-        ended_at: None,
-        elapsed_ms: None,
-        summary: "Something overran".to_owned(),
-        diagnosis: Diagnosis::default(),
-        timeline: Timeline::default(),
-        original_event: None,
-        stack_sample: None,
-    }
+    let subject = Key::Worker { instance: None, pid: 9 };
+    Incident { summary: "Something overran".to_owned(), ..Incident::suspected(domain::StackName::default(), &subject, 1) }
 }
 
 /// An incident of which everything is known.
 pub(crate) fn incident() -> Incident {
-    let stack = domain::StackName::default();
     let subject = Key::Request("6f747a63-ce41-11e7-8cfe-3d61dad3d219".into());
     let line = Citation {
         file: None,
@@ -71,20 +45,13 @@ pub(crate) fn incident() -> Incident {
         text: "[2026-11-20 22:23:32 +0000] [306] [CRITICAL] WORKER TIMEOUT (pid:322)".to_owned(),
     };
     Incident {
-        id: IncidentId::derive(&stack, &subject, 1),
-        subject: subject.to_string(),
         problem: ProblemId::derive(&["checkout", "app_server"]),
         request_id: Some("6f747a63-ce41-11e7-8cfe-3d61dad3d219".into()),
-        attempt: 1,
         trace_id: domain::TraceId::parse("6a3f1c209a8fbf0a9c13eafa397c5a3b"),
-        stack,
         function: Some("checkout".into()),
-        version: None,
-        release: None,
         platform: Some(Product::GUNICORN),
         instance: Some("web.1".into()),
         pid: Some(322),
-        outcome: Outcome::Timeout,
         state: IncidentState::Confirmed,
         started_at: Some(at("2026-11-20T22:23:02.990Z")),
         ended_at: Some(at("2026-11-20T22:23:32.998Z")),
@@ -120,9 +87,7 @@ pub(crate) fn incident() -> Incident {
             reasons: vec![Reason { text: "gunicorn says that it gave up on worker 322.".to_owned(), evidence: vec![line.clone()] }],
             evidence: vec![line],
         },
-        timeline: Timeline::default(),
-        original_event: None,
-        stack_sample: None,
+        ..Incident::suspected(domain::StackName::default(), &subject, 1)
     }
 }
 

@@ -1,6 +1,6 @@
 //! One harmless sample at a real action: whether it arrives, and what it looks like there.
 
-use domain::{Confidence, Diagnosis, Incident, IncidentId, IncidentState, Key, Outcome, ProblemId, StackName, Timeline};
+use domain::{Incident, IncidentState, Key, ProblemId, StackName};
 use jiff::Timestamp;
 use store::DeliveryContext;
 
@@ -48,32 +48,16 @@ pub async fn fire(rules: &Rules, rule: &str, action: &str, options: &AlertOption
 }
 
 fn sample(rules: &Rules, rule: &str, action: &str, options: &AlertOptions, now: Timestamp) -> Notification {
-    let (stack, subject) = (StackName::default(), Key::Request(format!("overrun-test-{now}").as_str().into()));
-    let id = IncidentId::derive(&stack, &subject, 1);
+    let subject = Key::Request(format!("overrun-test-{now}").as_str().into());
     let incident = Incident {
-        subject: subject.to_string(),
         problem: ProblemId::derive(&[FUNCTION]),
         request_id: Some("overrun-test".into()),
-        attempt: 1,
-        trace_id: None,
-        stack,
         function: Some(FUNCTION.into()),
-        version: None,
-        release: None,
-        platform: None,
-        instance: None,
-        pid: None,
-        outcome: Outcome::Timeout,
         state: IncidentState::Confirmed,
         started_at: Some(now),
         ended_at: Some(now),
-        elapsed_ms: None,
         summary: SUMMARY.to_owned(),
-        diagnosis: Diagnosis { confidence: Confidence::Unknown, ..Diagnosis::default() },
-        timeline: Timeline::default(),
-        original_event: None,
-        stack_sample: None,
-        id,
+        ..Incident::suspected(StackName::default(), &subject, 1)
     };
     let digest = blake3::hash(format!("overrun test {rule} {now}").as_bytes()).to_hex();
     Notification {

@@ -172,6 +172,36 @@ pub struct Folded {
 }
 
 impl Incident {
+    /// One of which nothing is known but what it is about: a timeout that may have happened, a problem of its own.
+    #[must_use]
+    pub fn suspected(stack: StackName, subject: &Key, attempt: u32) -> Self {
+        Self {
+            id: IncidentId::derive(&stack, subject, attempt),
+            subject: subject.to_string(),
+            problem: ProblemId::derive(&[&subject.to_string()]),
+            request_id: None,
+            attempt,
+            trace_id: None,
+            stack,
+            function: None,
+            version: None,
+            release: None,
+            platform: None,
+            instance: None,
+            pid: None,
+            outcome: Outcome::Timeout,
+            state: IncidentState::Suspected,
+            started_at: None,
+            ended_at: None,
+            elapsed_ms: None,
+            summary: String::new(),
+            diagnosis: Diagnosis::default(),
+            timeline: Timeline::default(),
+            original_event: None,
+            stack_sample: None,
+        }
+    }
+
     /// The moment to list it under: its end, else its start.
     #[must_use]
     pub fn at(&self) -> Option<Timestamp> {

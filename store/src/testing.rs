@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use domain::{
-    Cause, Claim, ClaimedOutcome, Diagnosis, Evidence, Fired, Folded, FunctionName, Incident, IncidentId, IncidentState, Kind, KnownFrom,
-    Layer, Millis, Outcome, ProblemId, RequestId, SourceName, StackName, Timeline,
+    Cause, Claim, ClaimedOutcome, Diagnosis, Evidence, Fired, Folded, FunctionName, Incident, IncidentState, Kind, KnownFrom, Layer,
+    Millis, ProblemId, RequestId, SourceName, StackName,
 };
 use jiff::Timestamp;
 use sqlx::PgPool;
@@ -70,29 +70,14 @@ pub(crate) fn incident(stack: &StackName, subject: &str, summary: &str) -> Incid
     let fired = Fired { setting: "Timeout".to_owned(), value_ms: Some(Millis::from_ms(3000)), known_from: KnownFrom::Claimed, place: None };
     let key = domain::Key::Instance(domain::Instance::from(subject));
     Incident {
-        id: IncidentId::derive(stack, &key, 1),
         subject: subject.to_owned(),
         problem: ProblemId::derive(&["checkout", "platform"]),
-        request_id: None,
-        attempt: 1,
-        trace_id: None,
-        stack: stack.clone(),
         function: Some(FunctionName::from("checkout")),
-        version: None,
-        release: None,
-        platform: None,
-        instance: None,
-        pid: None,
-        outcome: Outcome::Timeout,
         state: IncidentState::Confirmed,
-        started_at: None,
-        ended_at: None,
         elapsed_ms: Some(Millis::from_us(3_001_520)),
         summary: summary.to_owned(),
         diagnosis: Diagnosis { layer: Some(Layer::Platform), limit: Some(fired), cause: Cause::default(), ..Diagnosis::default() },
-        timeline: Timeline::default(),
-        original_event: None,
-        stack_sample: None,
+        ..Incident::suspected(stack.clone(), &key, 1)
     }
 }
 

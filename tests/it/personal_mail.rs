@@ -50,9 +50,11 @@ async fn the_person_whose_request_overran_is_written_to_and_nobody_else() {
     assert_eq!(told(&daemon, 310).await["state"], "delivered");
 
     // A silence holds for people as well.
-    let silence =
-        overrun(&["silence", "add", "function=checkout", "--for", "1h", "--comment", "deploy", "--to", &daemon.dashboard]).output();
-    assert!(silence.expect("it runs").status.success());
+    let silence = ["silence", "add", "function=checkout", "--for", "1h", "--comment", "deploy", "--to", &daemon.dashboard];
+    let silence = overrun(&silence).env_remove("USER").output().expect("it runs");
+    let me = std::process::Command::new("id").arg("-un").output().expect("it runs").stdout;
+    let (said, me) = (String::from_utf8_lossy(&silence.stdout), String::from_utf8_lossy(&me));
+    assert!(said.ends_with(&format!("  by {}: deploy\n", me.trim())), "the name of whoever asked: {said}");
     killed(&daemon, 311, "bob@customers.example").await;
     daemon.incident(&request_id(311), |incident| incident["state"] == "confirmed").await;
 

@@ -68,6 +68,14 @@ fn a_request_is_drawn_on_one_axis() {
 }
 
 #[test]
+fn what_has_no_room_is_said() {
+    let mut timeline = testing::timeline();
+    timeline.lanes = timeline.lanes.iter().cycle().take(9).cloned().collect();
+    let caption = Picture::of(&timeline).expect("there are times").caption;
+    assert!(caption.ends_with(". Not drawn: 1 more lanes."), "{caption}");
+}
+
+#[test]
 fn without_a_time_there_is_no_picture() {
     assert!(Picture::of(&Timeline::default()).is_none());
     let only_limits = Timeline { lanes: Vec::new(), ..testing::timeline() };

@@ -76,7 +76,7 @@ impl TimelineView {
     /// Lays out `timeline`.
     #[must_use]
     pub fn new(timeline: &Timeline) -> Self {
-        let (timeline, left_out) = bounded(timeline);
+        let (timeline, left_out) = timeline.bounded(BOUNDS);
         let axis = Axis::of(&timeline);
         let on_axis = |limit: &LimitLine| axis.zip(limit.at).is_some_and(|(axis, at)| axis.share(at).is_some());
         let unplaced = timeline.limits.iter().filter(|limit| !on_axis(limit)).map(|limit| say::unplaced(limit, axis)).collect();
@@ -89,19 +89,8 @@ impl TimelineView {
         });
         let entries = axis.map(|axis| say::entries(&timeline, axis)).unwrap_or_default();
         let clocks = timeline.clocks.into_iter().take(CLOCKS_MAX).map(|offset| offset.text).collect();
-        Self { drawn, unplaced, entries, left_out, clocks }
+        Self { drawn, unplaced, entries, left_out: left_out.in_words(), clocks }
     }
-}
-
-/// The same timeline with no more in it than can be drawn, and what was left out.
-fn bounded(timeline: &Timeline) -> (Timeline, Option<String>) {
-    let (kept, left_out) = timeline.bounded(BOUNDS);
-    let parts: Vec<_> = [(left_out.lanes, "lanes"), (left_out.items, "stretches and moments"), (left_out.limits, "limits")]
-        .into_iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, what)| format!("{count} more {what}"))
-        .collect();
-    (kept, (!parts.is_empty()).then(|| parts.join(", ")))
 }
 
 #[cfg(test)]

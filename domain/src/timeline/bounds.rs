@@ -24,6 +24,16 @@ pub struct LeftOut {
     pub limits: usize,
 }
 
+impl LeftOut {
+    /// `2 more lanes, 1 more limits`; `None` if it is all there.
+    #[must_use]
+    pub fn in_words(self) -> Option<String> {
+        let kinds = [(self.lanes, "lanes"), (self.items, "stretches and moments"), (self.limits, "limits")];
+        let parts: Vec<_> = kinds.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} more {what}")).collect();
+        (!parts.is_empty()).then(|| parts.join(", "))
+    }
+}
+
 impl Timeline {
     /// The same with no more in it than `bounds`, and what was left out. What is to be drawn last comes last in its lane.
     #[must_use]

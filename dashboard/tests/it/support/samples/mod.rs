@@ -7,8 +7,8 @@ mod lambda;
 mod no_times;
 
 use domain::{
-    Advice, Citation, Claim, Confidence, Diagnosis, Evidence, Frame, Incident, IncidentId, IncidentState, Key, Lane, Layer, LimitLine,
-    LimitMark, Mark, MarkKind, Millis, Outcome, ProblemId, Segment, SegmentKind, StackName, Timeline,
+    Advice, Citation, Claim, Confidence, Diagnosis, Evidence, Frame, Incident, IncidentState, Key, Lane, Layer, LimitLine, LimitMark, Mark,
+    MarkKind, Millis, Outcome, ProblemId, Segment, SegmentKind, StackName,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -45,34 +45,17 @@ fn cite(evidence: &Evidence) -> Citation {
 }
 
 fn incident(subject: &Key, outcome: Outcome, summary: &str) -> Incident {
-    let stack = StackName::default();
     Incident {
-        id: IncidentId::derive(&stack, subject, 1),
-        subject: subject.to_string(),
         problem: ProblemId::derive(&[summary]),
         request_id: match subject {
             Key::Request(id) => Some(id.clone()),
             _ => None,
         },
-        attempt: 1,
-        trace_id: None,
-        stack,
-        function: None,
-        version: None,
-        release: None,
-        platform: None,
-        instance: None,
-        pid: None,
         outcome,
         state: IncidentState::Confirmed,
-        started_at: None,
-        ended_at: None,
-        elapsed_ms: None,
         summary: summary.to_owned(),
         diagnosis: Diagnosis { confidence: Confidence::Certain, ..Diagnosis::default() },
-        timeline: Timeline::default(),
-        original_event: None,
-        stack_sample: None,
+        ..Incident::suspected(StackName::default(), subject, 1)
     }
 }
 
