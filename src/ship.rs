@@ -6,6 +6,7 @@
 
 mod hold;
 mod read;
+mod rotated;
 mod state;
 
 use std::io::IsTerminal as _;

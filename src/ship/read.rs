@@ -1,6 +1,6 @@
 //! Where lines come from: a pipe, which is passed on as it comes, or a file, which may be rotated while it is followed.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
 
 use super::hold::{Line, Sender};
+use super::rotated::Rotated;
 use super::state::{FINGERPRINT_BYTES_MAX, Mark, State};
 
 /// A line that is longer goes on in pieces. The collector takes none over 256 KiB, and says so.
@@ -53,7 +54,7 @@ pub fn file(path: &Path, follow: bool, state: Option<&State>, lines: &Sender, st
         None => Source::open(path)?,
     };
     // A file that was replaced is read to its end before it is left.
-    let mut left = false;
+    let (mut left, mut rotated) = (false, Rotated::default());
     while !lines.is_closed() {
         if source.read(state.is_some(), lines)? > 0 {
             continue;
@@ -72,8 +73,11 @@ pub fn file(path: &Path, follow: bool, state: Option<&State>, lines: &Sender, st
             Became::Another if !left => left = true,
             Became::Another => {
                 source.end(state.is_some(), lines);
-                source = Source::open(path)?;
-                left = false;
+                match rotated.next(path, &source.metadata()?) {
+                    Some(file) => (source, left) = (Source::new(path, file), false),
+                    // Its name is being given to another one.
+                    None => std::thread::sleep(LOOK_EVERY),
+                }
             }
             Became::Shorter => {
                 eprintln!("overrun: `{}` was cut; it is read from its beginning", path.display());
@@ -117,8 +121,13 @@ enum Became {
 
 impl Source {
     fn open(path: &Path) -> anyhow::Result<Self> {
-        let input = File::open(path).with_context(|| format!("`{}` cannot be read", path.display()))?;
-        Ok(Self { path: path.to_owned(), input: BufReader::new(input), cut: Cut::default(), beginning: Vec::new() })
+        let file = File::open(path).with_context(|| format!("`{}` cannot be read", path.display()))?;
+        Ok(Self::new(path, file))
+    }
+
+    /// A file that has that name, or had it.
+    fn new(path: &Path, file: File) -> Self {
+        Self { path: path.to_owned(), input: BufReader::new(file), cut: Cut::default(), beginning: Vec::new() }
     }
 
     /// Goes on where an earlier run was, in the file that had the name then.
@@ -127,7 +136,7 @@ impl Source {
             eprintln!("overrun: what was read of `{}` before is gone or was replaced; it is read from its beginning", path.display());
             return Self::open(path);
         };
-        let mut source = Self { path: path.to_owned(), input: BufReader::new(file), cut: Cut::default(), beginning: Vec::new() };
+        let mut source = Self::new(path, file);
         source.input.seek(SeekFrom::Start(mark.offset)).with_context(|| source.unreadable())?;
         source.cut.offset = mark.offset;
         Ok(source)
@@ -167,8 +176,12 @@ impl Source {
         if !marked {
             return Ok(None);
         }
-        let metadata = self.input.get_ref().metadata().with_context(|| self.unreadable())?;
+        let metadata = self.metadata()?;
         Ok(Some((metadata.dev(), metadata.ino())))
+    }
+
+    fn metadata(&self) -> anyhow::Result<Metadata> {
+        self.input.get_ref().metadata().with_context(|| self.unreadable())
     }
 
     /// Whether another file has its name by now.
@@ -178,7 +191,7 @@ impl Source {
 
     fn became(&mut self) -> anyhow::Result<Became> {
         let position = self.input.stream_position().with_context(|| self.unreadable())?;
-        let own = self.input.get_ref().metadata().with_context(|| self.unreadable())?;
+        let own = self.metadata()?;
         // While it is being replaced there may be none of that name.
         let Ok(named) = std::fs::metadata(&self.path) else { return Ok(Became::Longer) };
         let is_same = (own.dev(), own.ino()) == (named.dev(), named.ino());

@@ -197,6 +197,32 @@ async fn a_file_is_followed_through_its_rotations() {
     daemon.stop().await;
 }
 
+/// Whatever happens to the file's name while the shipper is away or has to wait, nothing of it is left out.
+#[tokio::test]
+async fn a_file_that_was_rotated_more_than_once_meanwhile_is_read_through_all_of_its_names() {
+    let database = Database::create().await;
+    let daemon = Daemon::start(&database).await;
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("app.log");
+    let state = dir.path().join("shipped");
+    let mut ship = overrun(&["ship", "--to", &daemon.ingest, "--state"]);
+    ship.args([&state, &path]);
+    std::fs::write(&path, report(&request_id(114))).expect("written");
+    assert_eq!(run(&mut ship, b"").code, 0);
+    for (number, rotated) in [(115, "app.log.3"), (116, "app.log.2"), (117, "app.log.1")] {
+        std::fs::rename(&path, dir.path().join(rotated)).expect("renamed");
+        std::fs::write(&path, report(&request_id(number))).expect("written");
+    }
+    std::fs::write(dir.path().join("app.log.err"), report(&request_id(118))).expect("written");
+    let finished = run(&mut ship, b"");
+    assert_eq!((finished.code, finished.stderr.as_str()), (0, ""));
+    for number in 114..=117 {
+        daemon.incident(&request_id(number), |_| true).await;
+    }
+    assert!(daemon.request(&request_id(118)).await.is_none(), "a log of another name");
+    daemon.stop().await;
+}
+
 /// `gunicorn … 2>&1 | overrun ship`, as the documentation says, with a worker that runs into its timeout.
 #[tokio::test]
 async fn a_real_gunicorn_is_explained_through_the_pipe() {

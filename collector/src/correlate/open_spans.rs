@@ -5,12 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Claim, Evidence, Kind, SpanId, StackName, TraceId, Value};
+use domain::{Claim, Evidence, Kind, SpanId, TraceId, Value};
 
 use crate::parse::otlp_logs;
 
 /// What one span is known by. Some tracers give both sides of a call one ID, so its kind belongs to it.
-type Identity<'a> = (&'a StackName, Option<&'a TraceId>, Option<&'a SpanId>, Option<&'a str>);
+type Identity<'a> = (Option<&'a TraceId>, Option<&'a SpanId>, Option<&'a str>);
 
 /// Whether a claim is of a span that has not ended.
 #[must_use]
@@ -23,7 +23,7 @@ fn is_on_the_way(claim: &Claim) -> bool {
     claim.kind == Kind::Span && (is_open(claim) || claim.format == otlp_logs::FORMAT)
 }
 
-/// Takes out what a later word makes void.
+/// Takes out of one stack's evidence what a later word makes void.
 pub fn keep_last_words(all: &mut Vec<&Evidence>) {
     if !all.iter().any(|one| is_on_the_way(&one.claim)) {
         return;
@@ -39,7 +39,7 @@ pub fn keep_last_words(all: &mut Vec<&Evidence>) {
 }
 
 fn identity(one: &Evidence) -> Identity<'_> {
-    (&one.stack, one.claim.trace_id.as_ref(), one.claim.span_id.as_ref(), one.claim.text("span_kind"))
+    (one.claim.trace_id.as_ref(), one.claim.span_id.as_ref(), one.claim.text("span_kind"))
 }
 
 /// How much is said: the end before a heartbeat, the span itself before the record of its stop, later before earlier.

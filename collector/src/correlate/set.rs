@@ -31,13 +31,20 @@ pub struct Set<'a> {
 impl<'a> Set<'a> {
     /// One set per stack, in the stacks' order.
     pub fn by_stack(evidence: &'a [Evidence]) -> Vec<Self> {
-        let mut all: Vec<&Evidence> = evidence.iter().collect();
+        let mut stacks: BTreeMap<&StackName, Vec<&Evidence>> = BTreeMap::new();
+        for one in evidence {
+            stacks.entry(&one.stack).or_default().push(one);
+        }
+        stacks.into_values().map(Self::of_stack).collect()
+    }
+
+    fn of_stack(mut all: Vec<&'a Evidence>) -> Self {
         // Of repeated claims one is kept, by where it stood and not by when it came: arrival changes nothing.
         // Their moment comes first only because it tells most of them apart at once.
-        all.sort_by_cached_key(|one| (&one.stack, one.claim.observed_at, &one.claim, &one.origin, &one.source, one.received_at));
-        all.dedup_by(|a, b| a.claim.observed_at == b.claim.observed_at && a.stack == b.stack && a.claim == b.claim);
+        all.sort_by_cached_key(|one| (one.claim.observed_at, &one.claim, &one.origin, &one.source, one.received_at));
+        all.dedup_by(|a, b| a.claim.observed_at == b.claim.observed_at && a.claim == b.claim);
         open_spans::keep_last_words(&mut all);
-        all.chunk_by(|a, b| a.stack == b.stack).map(Self::of).collect()
+        Self::of(&all)
     }
 
     fn of(evidence: &[&'a Evidence]) -> Self {

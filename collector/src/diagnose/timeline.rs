@@ -116,7 +116,7 @@ fn mark(one: &Evidence) -> Option<Mark> {
         Kind::Span => return None,
         Kind::WorkerTimeout | Kind::TimeoutNotice => (MarkKind::Fired, first_line(&one.claim.raw)),
         _ if !one.claim.stacks.is_empty() => (MarkKind::Stack, stack_label(one)),
-        kind if is_watchdog(kind) => (MarkKind::Line, format!("watchdog: {}", spoken(kind))),
+        kind if is_watchdog(kind) => (MarkKind::Line, spoken(kind).to_owned()),
         _ => (MarkKind::Line, first_line(&one.claim.raw)),
     };
     Some(Mark { at, kind, label })
@@ -124,18 +124,20 @@ fn mark(one: &Evidence) -> Option<Mark> {
 
 fn spoken(kind: Kind) -> &'static str {
     match kind {
-        Kind::WatchdogArmed => "armed",
-        Kind::WatchdogNearMiss => "near miss",
-        Kind::WatchdogFired => "fired",
-        Kind::WatchdogClosed => "closed",
-        _ => "tracepoint",
+        Kind::WatchdogArmed => "watchdog: armed",
+        Kind::WatchdogNearMiss => "watchdog: near miss",
+        Kind::WatchdogFired => "watchdog: fired",
+        Kind::WatchdogClosed => "watchdog: closed",
+        _ => "watchdog: tracepoint",
     }
 }
 
 /// The part of a line that a label has room for.
 fn first_line(raw: &str) -> String {
     const CHARS_MAX: usize = 120;
-    raw.lines().next().unwrap_or_default().chars().take(CHARS_MAX).collect()
+    let line = raw.lines().next().unwrap_or_default();
+    let end = line.char_indices().nth(CHARS_MAX).map_or(line.len(), |(end, _)| end);
+    line[..end].to_owned()
 }
 
 fn stack_label(one: &Evidence) -> String {

@@ -134,8 +134,7 @@ impl Sieve<'_, '_, '_> {
     /// Hands the next line to the reader.
     fn take(&mut self, marked: Marked) {
         let end = line_end(self.text.as_bytes(), self.at);
-        let line = &self.text[self.at..end];
-        self.reader.line(self.number + 1, line.strip_suffix('\r').unwrap_or(line), marked);
+        self.reader.line(self.number + 1, without_end(self.text, self.at, end), marked);
         self.reader.ready().for_each(|item| self.visitor.item(item));
         self.step(end);
         self.passed = Passed { begin: self.at, before: self.number, count: 0 };
@@ -204,6 +203,12 @@ fn line_end(text: &[u8], begin: usize) -> usize {
 /// Where the line begins in which `at` is, or its end; not before `least`.
 fn line_begin(text: &[u8], least: usize, at: usize) -> usize {
     memrchr(b'\n', &text[least..at]).map_or(least, |before| least + before + 1)
+}
+
+/// The line that stands there, as [`str::lines`] gives it: a carriage return is part of a line's end, not an end of its own.
+fn without_end(text: &str, begin: usize, end: usize) -> &str {
+    let line = &text[begin..end];
+    if end < text.len() { line.strip_suffix('\r').unwrap_or(line) } else { line }
 }
 
 fn is_blank(line: &str) -> bool {

@@ -53,8 +53,8 @@ fn at_entry(case: &Case<'_>) -> Option<Recognised> {
 /// Time in a queue that a line states beside the request's own.
 fn stated(case: &Case<'_>, firing: &Firing) -> Option<Recognised> {
     let limit = firing.limit.as_ref().and_then(|limit| limit.value_ms);
-    // Logs say it, spans do not.
-    let lines = case.own.iter().filter(|one| one.claim.kind != Kind::Span);
+    // Logs say it; spans and sections, of which there may be many, do not.
+    let lines = case.own.iter().filter(|one| !matches!(one.claim.kind, Kind::Span | Kind::WatchdogTracepoint));
     let queued = lines.filter_map(|one| Some((*one, one.claim.millis("queue_ms").or_else(|| one.claim.millis("wait_ms"))?)));
     let (told, waited) = queued.max_by_key(|(_, waited)| *waited)?;
     // OpenWhisk counts the wait apart from the action's own limit: who waited was the caller.
