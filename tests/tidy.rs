@@ -118,15 +118,6 @@ fn only_the_store_knows_sql() {
     none(&with_sql.map(|path| path.display().to_string()).collect::<Vec<_>>(), "SQL is in `store` only");
 }
 
-/// What a database remembers of a migration is the number in front of its name.
-#[test]
-fn migrations_have_different_numbers() {
-    let mut seen = BTreeSet::new();
-    let number = |path: &PathBuf| path.file_name().and_then(|name| name.to_str()?.split('_').next().map(str::to_owned));
-    let again = files("migrations", &[".sql"]).into_iter().filter(|path| !seen.insert(number(path)));
-    none(&again.map(|path| path.display().to_string()).collect::<Vec<_>>(), "two migrations of one number cannot both be applied");
-}
-
 #[test]
 fn pure_folders_are_pure() {
     let mut offenders = Vec::new();

@@ -16,7 +16,7 @@ mod address;
 mod pointer;
 mod text;
 
-use domain::Value;
+use domain::IncidentState;
 use jiff::SignedDuration;
 use lettre::Address;
 use lettre::message::Mailbox;
@@ -140,18 +140,22 @@ impl Personal {
         Ok(Ready { to: to.email.clone(), message })
     }
 
-    /// The input of the request, as the incident has it now.
+    /// The input of the request, as the incident has it now; nothing if the request has finished since.
     async fn event(&self, notification: &Notification, desk: &Desk) -> Result<Json, ActionError> {
+        let declined = |why| ActionError::Declined { action: KIND, why };
         let told = &notification.incident;
         let fresh = desk.store.incident(told.id.as_str()).await.map_err(away)?;
         let incident = fresh.as_ref().map_or(told, |stored| &stored.incident);
-        let event = original_event::known(incident).and_then(|event| to_json(event).ok_or(Lack::Unknown));
+        if incident.state == IncidentState::Survived && told.state != IncidentState::Survived {
+            return Err(declined("the request finished after all".to_owned()));
+        }
+        let event = original_event::known(incident).and_then(|event| serde_json::to_value(event).map_err(|_| Lack::Unknown));
         let wait_ends = notification.created_at.saturating_add(EVENT_WAIT).unwrap_or(notification.created_at);
         event.map_err(|lack| match lack {
             Lack::Unknown if desk.clock.now() < wait_ends => {
                 ActionError::Later { action: KIND, until: wait_ends, why: "its original event may still come".to_owned() }
             }
-            lack => ActionError::Declined { action: KIND, why: lack.to_string() },
+            lack => declined(lack.to_string()),
         })
     }
 
@@ -168,11 +172,6 @@ impl Personal {
             Some(_) => Err(format!("its original event has something other than a text at `{place}`")),
         }
     }
-}
-
-/// What the pointer and the templates read.
-fn to_json(event: &Value) -> Option<Json> {
-    serde_json::to_value(event).ok()
 }
 
 /// Nothing is sent that is not written down.

@@ -81,22 +81,27 @@ async fn caps_hold_and_are_said(pool: PgPool) {
 async fn an_input_that_comes_late_is_waited_for_and_one_that_never_comes_is_not(pool: PgPool) {
     let (stage, server) = set(pool, "", |_| "250 ok").await;
     let daemon = stage.daemon(options());
-    let (late, never) = (another(1), another(2));
-    for incident in [&late, &never] {
+    let (late, never, survivor) = (another(1), another(2), another(3));
+    for incident in [&late, &never, &survivor] {
         stage.change(incident).await;
     }
     let waits = async || {
         let waiting = stage.store.deliveries(10).await.expect("read");
-        (waiting.iter().filter(|delivery| delivery.last_error.is_some()).count() == 2).then_some(waiting)
+        (waiting.iter().filter(|delivery| delivery.last_error.is_some()).count() == 3).then_some(waiting)
     };
     let waiting = until_some(waits).await;
     assert_eq!((waiting[0].attempts, waiting[0].last_error.as_deref()), (0, Some("its original event may still come")));
     stage.change(&of(1, "ada@example.org")).await;
+    let survivor = Incident { state: IncidentState::Survived, ..of(3, "bob@example.org") };
+    stage.change(&survivor).await;
     stage.clock.advance(SignedDuration::from_secs(30));
     assert_eq!(stage.said(&late, 0).await, "delivered: accepted for 1");
     assert_eq!(stage.said(&never, 0).await, "declined: its original event is not known: a watchdog in the function would send it");
+    // A rule that asks for those that finished after all gets them, and no one is told first that theirs did not.
+    assert_eq!(stage.said(&survivor, 0).await, "declined: the request finished after all");
+    assert_eq!(stage.said(&survivor, 1).await, "delivered: accepted for 1");
     daemon.stop().await;
-    assert_eq!(server.mails().len(), 1);
+    assert_eq!(server.mails().len(), 2);
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
