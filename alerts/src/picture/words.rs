@@ -1,6 +1,6 @@
 //! What the picture shows, in words.
 
-use domain::{Axis, LimitLine, Mark, MarkKind, Millis, Segment, SegmentKind, Timeline};
+use domain::{Axis, Lane, LimitLine, Mark, MarkKind, Millis, Segment, SegmentKind, Timeline};
 use jiff::Timestamp;
 
 use crate::text::one_line;
@@ -11,13 +11,17 @@ const ENTRIES_MAX: usize = 12;
 /// Longest name, in characters.
 const NAME_CHARS_MAX: usize = 100;
 
-/// One sentence, with what decides whether there is room for it.
-struct Entry {
+/// Something that happened, with what decides whether there is room for it.
+struct Entry<'a> {
     at: Timestamp,
-    /// What fired, and what never answered, is never left out for the sake of others.
-    matters: bool,
     length: Millis,
-    text: String,
+    what: What<'a>,
+}
+
+enum What<'a> {
+    Stretch(&'a Lane, &'a Segment),
+    Moment(&'a Lane, &'a Mark),
+    Limit(&'a LimitLine),
 }
 
 /// A limit: `gunicorn --timeout 30 s, fired`.
@@ -41,44 +45,58 @@ pub(super) fn legend(timeline: &Timeline) -> String {
     shapes.into_iter().filter_map(|(occurs, text)| occurs.then_some(text)).collect::<Vec<_>>().join("; ")
 }
 
-/// What happened, in order of time: `+0 s gunicorn: work, 30 s`.
+/// What happened, in order of time: `+0 s gunicorn: worker 322, ended by a limit, 29.8 s`.
 pub(super) fn entries(timeline: &Timeline, axis: Axis) -> Vec<String> {
-    let mut found: Vec<Entry> = Vec::new();
+    let mut found: Vec<Entry<'_>> = Vec::new();
     for lane in &timeline.lanes {
-        let name = one_line(&lane.label, NAME_CHARS_MAX);
-        found.extend(lane.segments.iter().map(|one| segment(one, &name)));
-        found.extend(lane.marks.iter().filter(|mark| mark.kind != MarkKind::Line).map(|one| mark(one, &name)));
+        let stretch = |one: &'_ Segment| Millis::between(one.from, one.to);
+        found.extend(lane.segments.iter().map(|one| Entry { at: one.from, length: stretch(one), what: What::Stretch(lane, one) }));
+        let moments = lane.marks.iter().filter(|mark| mark.kind != MarkKind::Line);
+        found.extend(moments.map(|one| Entry { at: one.at, length: Millis::default(), what: What::Moment(lane, one) }));
     }
     found.extend(timeline.limits.iter().filter_map(|line| {
         let at = line.at.filter(|at| axis.share(*at).is_some())?;
-        Some(Entry { at, matters: true, length: Millis::default(), text: format!("limit {}", limit(line)) })
+        Some(Entry { at, length: Millis::default(), what: What::Limit(line) })
     }));
-    found.sort_by_key(|entry| (!entry.matters, std::cmp::Reverse(entry.length)));
+    found.sort_by_key(|entry| (!entry.matters(), std::cmp::Reverse(entry.length)));
     let left_out = found.len().saturating_sub(ENTRIES_MAX);
     found.truncate(ENTRIES_MAX);
     found.sort_by_key(|entry| entry.at);
-    let mut lines: Vec<_> = found.iter().map(|entry| format!("{} {}", offset(axis.offset(entry.at)), entry.text)).collect();
+    let mut lines: Vec<_> = found.iter().map(|entry| format!("{} {}", offset(axis.offset(entry.at)), entry.text())).collect();
     if left_out > 0 {
         lines.push(format!("and {left_out} more"));
     }
     lines
 }
 
+impl Entry<'_> {
+    /// What fired, and what never answered, is never left out for the sake of other stretches.
+    fn matters(&self) -> bool {
+        match self.what {
+            What::Stretch(_, segment) => matches!(segment.kind, SegmentKind::Unanswered | SegmentKind::Fired),
+            What::Moment(..) | What::Limit(_) => true,
+        }
+    }
+
+    fn text(&self) -> String {
+        let name = |lane: &Lane| one_line(&lane.label, NAME_CHARS_MAX);
+        match self.what {
+            What::Limit(line) => format!("limit {}", limit(line)),
+            What::Stretch(lane, segment) => {
+                let label = one_line(&segment.label, NAME_CHARS_MAX);
+                let label = if label.is_empty() { label } else { format!("{label}, ") };
+                format!("{}: {label}{}, {}", name(lane), segment.kind.in_words(), self.length)
+            }
+            What::Moment(lane, mark) => {
+                let label = one_line(&mark.label, NAME_CHARS_MAX);
+                let label = if label.is_empty() { label } else { format!(": {label}") };
+                format!("{}: {}{label}", name(lane), mark.kind.in_words())
+            }
+        }
+    }
+}
+
 /// `+29.1 s`.
 fn offset(offset: Millis) -> String {
     if offset == Millis::default() { "+0 s".to_owned() } else { format!("+{offset}") }
-}
-
-fn segment(segment: &Segment, lane: &str) -> Entry {
-    let length = Millis::between(segment.from, segment.to);
-    let label = one_line(&segment.label, NAME_CHARS_MAX);
-    let label = if label.is_empty() { label } else { format!("{label}, ") };
-    let matters = matches!(segment.kind, SegmentKind::Unanswered | SegmentKind::Fired);
-    Entry { at: segment.from, matters, length, text: format!("{lane}: {label}{}, {length}", segment.kind.in_words()) }
-}
-
-fn mark(mark: &Mark, lane: &str) -> Entry {
-    let label = one_line(&mark.label, NAME_CHARS_MAX);
-    let label = if label.is_empty() { label } else { format!(": {label}") };
-    Entry { at: mark.at, matters: true, length: Millis::default(), text: format!("{lane}: {}{label}", mark.kind.in_words()) }
 }

@@ -1,6 +1,6 @@
 //! As much of a timeline as can be drawn: requests may have thousands of log lines.
 
-use super::{LimitMark, MarkKind, Timeline};
+use super::{Lane, LimitMark, MarkKind, Timeline};
 
 /// How much a drawing has room for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,25 +38,37 @@ impl Timeline {
     /// The same with no more in it than `bounds`, and what was left out. What is to be drawn last comes last in its lane.
     #[must_use]
     pub fn bounded(&self, bounds: Bounds) -> (Self, LeftOut) {
-        let mut kept = self.clone();
-        let mut left_out = LeftOut {
-            lanes: kept.lanes.len().saturating_sub(bounds.lanes_max),
-            limits: kept.limits.len().saturating_sub(bounds.limits_max),
-            items: 0,
+        let beyond = |count: usize, max: usize| count.saturating_sub(max);
+        let left_out = LeftOut {
+            lanes: beyond(self.lanes.len(), bounds.lanes_max),
+            items: self.lanes.iter().flat_map(|lane| [lane.segments.len(), lane.marks.len()]).map(|n| beyond(n, bounds.per_lane_max)).sum(),
+            limits: beyond(self.limits.len(), bounds.limits_max),
         };
-        for lane in &mut kept.lanes {
-            let beyond = |count: usize| count.saturating_sub(bounds.per_lane_max);
-            left_out.items += beyond(lane.segments.len()) + beyond(lane.marks.len());
-            lane.segments.truncate(bounds.per_lane_max);
-            // Log lines are the many; what fired and the stacks are never left out for their sake.
-            lane.marks.sort_by_key(|mark| (mark.kind == MarkKind::Line, mark.at));
-            lane.marks.truncate(bounds.per_lane_max);
-            // What is drawn last lies on top.
-            lane.marks.sort_by_key(|mark| (mark.kind == MarkKind::Fired, mark.kind == MarkKind::Stack, mark.at));
-        }
-        kept.lanes.truncate(bounds.lanes_max);
-        kept.limits.sort_by_key(|limit| limit.mark != LimitMark::Fired);
-        kept.limits.truncate(bounds.limits_max);
+        let mut limits: Vec<_> = self.limits.iter().collect();
+        limits.sort_by_key(|limit| limit.mark != LimitMark::Fired);
+        let kept = Self {
+            lanes: self.lanes.iter().take(bounds.lanes_max).map(|lane| lane.bounded(bounds.per_lane_max)).collect(),
+            limits: limits.into_iter().take(bounds.limits_max).cloned().collect(),
+            clocks: self.clocks.clone(),
+            ..*self
+        };
         (kept, left_out)
+    }
+}
+
+impl Lane {
+    fn bounded(&self, per_lane_max: usize) -> Self {
+        let mut marks: Vec<_> = self.marks.iter().collect();
+        // Log lines are the many; what fired and the stacks are never left out for their sake.
+        marks.sort_by_key(|mark| (mark.kind == MarkKind::Line, mark.at));
+        marks.truncate(per_lane_max);
+        // What is drawn last lies on top.
+        marks.sort_by_key(|mark| (mark.kind == MarkKind::Fired, mark.kind == MarkKind::Stack, mark.at));
+        Self {
+            layer: self.layer,
+            label: self.label.clone(),
+            segments: self.segments.iter().take(per_lane_max).cloned().collect(),
+            marks: marks.into_iter().cloned().collect(),
+        }
     }
 }
