@@ -125,6 +125,7 @@ impl Product {
             "classic_watchdog" => "classic watchdog",
             "openfaas_gateway" => "OpenFaaS gateway",
             "uwsgi" => "uWSGI",
+            "puma" => "Puma",
             "php_fpm" => "php-fpm",
             "haproxy" => "HAProxy",
             "apache" => "Apache",

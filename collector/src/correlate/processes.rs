@@ -27,6 +27,7 @@ pub enum Family {
     RackTimeout,
     Celery,
     PhpFpm,
+    Puma,
     Knative,
 }
 
@@ -43,6 +44,7 @@ pub fn family(claim: &Claim) -> Option<Family> {
         "celery" => Family::Celery,
         // A worker's end is found by its process ID; this is what does not end one.
         "php_fpm" if claim.kind == Kind::TimeoutNotice => Family::PhpFpm,
+        "puma" if claim.kind == Kind::TimeoutNotice => Family::Puma,
         "knative" if claim.kind == Kind::TimeoutNotice => Family::Knative,
         _ => return None,
     };

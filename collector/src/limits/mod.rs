@@ -21,6 +21,7 @@ mod php_fpm_conf;
 mod platforms;
 mod procfile;
 mod programs;
+mod puma_rb;
 mod serverless_yml;
 mod tree;
 mod unicorn_rb;
@@ -73,7 +74,7 @@ impl Unreadable {
 }
 
 /// What is read, for people who give something else.
-const KINDS: &str = "a Procfile, a Caddyfile, a Dockerfile, a Compose file, the configuration of gunicorn (`*.py`), unicorn (`*.rb`), \
+const KINDS: &str = "a Procfile, a Caddyfile, a Dockerfile, a Compose file, the configuration of gunicorn (`*.py`), unicorn and Puma (`*.rb`), \
      uWSGI (`*.ini`), HAProxy (`*.cfg`), Varnish (`*.vcl`), nginx, Apache or php-fpm (`*.conf`), a CloudFormation or SAM template, \
      serverless.yml, OpenFaaS' stack.yml, a Kubernetes manifest, fly.toml, vercel.json, host.json or OpenWhisk's manifest";
 
@@ -105,6 +106,7 @@ pub fn parts(name: &str, text: &str) -> Result<Vec<Part>, Unreadable> {
             Ok(dockerfile::read(name, text))
         }
         _ if has_extension(base, "py") => Ok(gunicorn_conf::read(name, text)),
+        _ if has_extension(base, "rb") && puma_rb::is_one(base, text) => Ok(puma_rb::read(name, text)),
         _ if has_extension(base, "rb") => Ok(unicorn_rb::read(name, text)),
         _ if has_extension(base, "vcl") => Ok(vcl::read(name, text)),
         _ if has_extension(base, "yaml") || has_extension(base, "yml") || has_extension(base, "template") => of_yaml(name, text),
@@ -132,7 +134,7 @@ pub fn may_be_read(path: &str) -> bool {
     let lower = base.to_ascii_lowercase();
     let is_template = has_extension(base, "json") && TEMPLATES.iter().any(|word| lower.contains(word));
     let is_script = (has_extension(base, "py") && lower.contains("gunicorn") && !lower.starts_with("test"))
-        || (has_extension(base, "rb") && lower.contains("unicorn"));
+        || (has_extension(base, "rb") && (lower.contains("unicorn") || lower.contains("puma")));
     let begins = BEGINNINGS.iter().any(|name| base.starts_with(name)) && !has_extension(base, "md");
     NAMES.contains(&base) || begins || is_template || is_script || EXTENSIONS.iter().any(|extension| has_extension(base, extension))
 }

@@ -8,8 +8,6 @@
 //! `pid=<N>` shows that gunicorn wrote it, a bare number: `%(D)s` (microseconds) or `%(L)s` (seconds). A line that names neither a
 //! request nor a process ties to nothing and is ignored.
 
-use std::net::IpAddr;
-
 use domain::{Claim, Kind, Millis, Product, RequestId};
 
 use super::{Fate, RAW_BYTES_MAX, access_line, cut, gunicorn::FORMAT, times};
@@ -26,11 +24,16 @@ pub fn find_head(line: &str) -> Option<usize> {
     let mut words = line[..before].rsplitn(4, ' ');
     let (last, before_last, third) = (words.next()?, words.next()?, words.next());
     let head = match third {
-        _ if last == "-" && before_last.parse::<IpAddr>().is_ok() => [before_last, last].iter().map(|word| word.len()).sum::<usize>() + 1,
+        _ if last == "-" && is_address(before_last) => [before_last, last].iter().map(|word| word.len()).sum::<usize>() + 1,
         Some(peer) => peer.len() + before_last.len() + last.len() + 2,
         None => return None,
     };
     Some(before - head)
+}
+
+/// Whether a word can be nothing but an address, of version 4 or 6.
+fn is_address(word: &str) -> bool {
+    word.contains(['.', ':']) && word.bytes().all(|b| b.is_ascii_hexdigit() || matches!(b, b'.' | b':'))
 }
 
 /// More brackets than any transport's prefix has.

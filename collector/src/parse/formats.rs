@@ -12,7 +12,7 @@ use super::{alb, api_gateway_access, api_gateway_execution, cloudfront, lambda_a
 use super::{apache, caddy, haproxy, nginx, varnish};
 use super::{aws_logs, cri, docker, journald, json_lines, logplex, loki, netlify, syslog};
 use super::{azure_eventhub, azure_functions, cloudflare, fly, gcp, gcp_pubsub, heroku, vercel};
-use super::{celery, classic_watchdog, hypercorn, of_watchdog, openfaas_gateway, php_fpm, rack_timeout, unicorn, uvicorn, uwsgi};
+use super::{celery, classic_watchdog, hypercorn, of_watchdog, openfaas_gateway, php_fpm, puma, rack_timeout, unicorn, uvicorn, uwsgi};
 use super::{
     cloudwatch, firehose, gunicorn, lambda_app_json, lambda_invoke_error, lambda_json, lambda_telemetry, lambda_text, otlp_logs,
     otlp_traces, trace_header, watchdog,
@@ -38,6 +38,8 @@ pub enum Format {
     RackTimeout,
     /// unicorn's master log.
     Unicorn,
+    /// Puma's own lines.
+    Puma,
     /// uvicorn's default log.
     Uvicorn,
     /// hypercorn's log.
@@ -142,6 +144,7 @@ const REGISTRY: &[(Format, &str, marks::Declared, Readers)] = &[
     (Format::Celery, celery::FORMAT, celery::MARKS, Readers::lines(celery::LINES)),
     (Format::RackTimeout, rack_timeout::FORMAT, rack_timeout::MARKS, Readers::lines(rack_timeout::LINES)),
     (Format::Unicorn, unicorn::FORMAT, unicorn::MARKS, Readers::lines(unicorn::LINES)),
+    (Format::Puma, puma::FORMAT, puma::MARKS, Readers::lines(puma::LINES)),
     (Format::Uvicorn, uvicorn::FORMAT, uvicorn::MARKS, Readers::lines(uvicorn::LINES)),
     (Format::Hypercorn, hypercorn::FORMAT, hypercorn::MARKS, Readers::lines(hypercorn::LINES)),
     (Format::PhpFpm, php_fpm::FORMAT, php_fpm::MARKS, Readers::lines(php_fpm::LINES)),

@@ -62,6 +62,7 @@ pub mod otlp_logs;
 pub mod otlp_traces;
 pub mod php_fpm;
 mod pieces;
+pub mod puma;
 mod python;
 pub mod rack_timeout;
 pub mod redact;

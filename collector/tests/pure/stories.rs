@@ -205,3 +205,18 @@ fn retries_of_the_platform_are_attempts_of_one_request() {
     assert_eq!(incidents[0].problem, incidents[1].problem);
     assert_ne!(incidents[0].id, incidents[1].id);
 }
+
+#[test]
+fn pumas_own_ends_are_told_with_their_limits() {
+    let told = |name: &str, limits: &str| {
+        let knowledge = Knowledge { limits: collector::limits::read("puma.rb", limits).expect("Puma's"), ..Knowledge::default() };
+        only(explained(name, &fixture(name), &knowledge).incidents)
+    };
+    let starved = told("puma/5.6.5-worker-timeout.log", "");
+    assert_eq!(verdict(&starved), "timeout confirmed certain app_server puma worker_timeout 6000");
+    assert_eq!((starved.pid, starved.diagnosis.cause.id.as_str()), (Some(3989), "worker_starved"));
+    let cut_off = told("puma/5.6.5-force-shutdown.log", "force_shutdown_after 1\n");
+    assert_eq!(verdict(&cut_off), "dropped_at_shutdown confirmed certain app_server puma force_shutdown_after 1000");
+    let boot = only(explained_text("[1] ! Terminating timed out worker (Worker 0 failed to boot within 60 seconds): 9"));
+    assert_eq!(verdict(&boot), "init_timeout confirmed certain app_server puma worker_boot_timeout 60000");
+}

@@ -1,4 +1,4 @@
-//! uvicorn, and lines of rack-timeout, Celery and PHP that name no request.
+//! uvicorn, and lines of rack-timeout, Celery, PHP and Puma that name no request.
 
 use std::collections::BTreeSet;
 
@@ -25,7 +25,7 @@ pub fn events<'a>(places: &Processes<'a>, requests: &[Case<'a>]) -> Vec<Event<'a
                 events.extend(alone(Kind::RequestError).chain(alone(Kind::TimeoutNotice)));
             }
             Family::Celery => events.extend(alone(Kind::Fault)),
-            Family::PhpFpm => events.extend(alone(Kind::TimeoutNotice)),
+            Family::PhpFpm | Family::Puma => events.extend(alone(Kind::TimeoutNotice)),
             Family::RackTimeout | Family::Watchdog | Family::Gateway | Family::Knative => {}
         }
     }

@@ -62,11 +62,19 @@ fn began_at(claim: &Claim) -> Option<Timestamp> {
 
 /// Threads do not stop the heartbeat of a gthread worker, however slow: only one that holds the interpreter does.
 fn interpreter_held(case: &Case<'_>) -> Option<Recognised> {
-    let end = case.worker.as_ref().filter(|end| end.ending == Ending::TimedOut && end.worker_class == Some("gthread"))?;
-    let text = "this worker's heartbeat (`gthread`) runs beside its requests: a slow request never stops it, only a thread that holds the interpreter in native code";
+    let end = case.worker.as_ref().filter(|end| end.ending == Ending::TimedOut)?;
+    // That of a Puma process also stops with the process, as on a machine that swaps.
+    let (server, confidence) = match end.worker_class {
+        Some("gthread") => ("gthread", Confidence::Likely),
+        _ if end.evidence.first().is_some_and(|one| one.claim.format == "puma") => ("Puma", Confidence::Possible),
+        _ => return None,
+    };
+    let text = format!(
+        "this worker's heartbeat (`{server}`) runs beside its requests: a slow request never stops it, only a thread that holds the interpreter in native code"
+    );
     let advice = "Find native code that holds the interpreter (a C extension, a large regular expression or serialisation), and run it in a process of its own. `faulthandler` or py-spy on a stuck worker shows it.";
     let evidence = end.evidence.first().map(|one| cite(one)).into_iter().collect();
-    let found = Recognised::new(Confidence::Likely).because(text, evidence).change(plain("free_worker", advice));
+    let found = Recognised::new(confidence).because(text, evidence).change(plain("free_worker", advice));
     Some(found.says("a thread held the interpreter"))
 }
 

@@ -22,6 +22,7 @@ mod openfaas;
 mod openwhisk;
 mod prefork;
 mod proxy;
+mod puma;
 mod rack_timeout;
 mod uvicorn;
 mod varnish;
@@ -99,6 +100,7 @@ const PROGRAMS: &[(&str, Fired)] = &[
     ("knative", knative::fired),
     ("openwhisk", openwhisk::fired),
     ("celery", celery::fired),
+    ("puma", puma::fired),
     ("rack_timeout", rack_timeout::fired),
     ("uvicorn", uvicorn::fired),
     ("nginx", nginx::fired),

@@ -1,4 +1,4 @@
-//! uWSGI, unicorn and php-fpm: servers that end a worker whose request takes too long. Their own word about it is conclusive:
+//! uWSGI, unicorn, Puma and php-fpm: servers that end a worker whose request takes too long. Their own word about it is conclusive:
 //! no limit of a proxy or platform makes them do that. PHP's own limit ends a script and not its process.
 
 use domain::{ClaimedOutcome, Confidence, Evidence, IncidentState, Kind, Layer, Limit, Millis, Note, Outcome, Product, Reason};
@@ -16,7 +16,7 @@ struct Server {
     clock: &'static str,
 }
 
-const SERVERS: [Server; 3] = [
+const SERVERS: [Server; 4] = [
     Server {
         product: "uwsgi",
         early: Millis::from_ms(2000),
@@ -26,6 +26,11 @@ const SERVERS: [Server; 3] = [
         product: "unicorn",
         early: Millis::from_ms(1000),
         clock: "the master looks about once a second, and counts from the worker's last sign of life",
+    },
+    Server {
+        product: "puma",
+        early: Millis::from_ms(5000),
+        clock: "workers check in every 5 s, beside their requests; the limit counts from the last time",
     },
     Server { product: "php_fpm", early: Millis::from_ms(1000), clock: "the master looks about once a second" },
 ];
@@ -50,7 +55,8 @@ fn timed_out(case: &Case<'_>, end: &WorkerEnd<'_>, server: &Server) -> Firing {
     let decisive = end.evidence[0];
     let named = decisive.claim.limit.clone();
     let limit: Option<Limit> = named.map(|named| known::limit(case, named));
-    let mut firing = Firing::new(Outcome::Timeout, IncidentState::Confirmed, Confidence::Certain);
+    let outcome = if decisive.claim.outcome == Some(ClaimedOutcome::BootTimeout) { Outcome::InitTimeout } else { Outcome::Timeout };
+    let mut firing = Firing::new(outcome, IncidentState::Confirmed, Confidence::Certain);
     let serving = decisive.claim.text("path").map_or(String::new(), |path| format!("; it was serving `{path}`"));
     let text = format!("the server says so: it ended the worker itself, which no proxy's or platform's limit makes it do{serving}");
     firing.reasons.push(Reason { text, evidence: vec![cite(decisive)] });
