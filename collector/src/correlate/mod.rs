@@ -127,6 +127,7 @@ fn is_python_file(limit: &Limit) -> bool {
 pub fn cases<'a>(evidence: &'a [Evidence], knowledge: &'a Knowledge, as_of: Timestamp) -> Vec<Case<'a>> {
     let mut cases = Vec::new();
     for set in Set::by_stack(evidence) {
+        let first = cases.len();
         let mut requests = set.requests.clone();
         traces::join(&set, &mut requests);
         let in_front = gateways::join(&set, &mut requests);
@@ -154,6 +155,7 @@ pub fn cases<'a>(evidence: &'a [Evidence], knowledge: &'a Knowledge, as_of: Time
         cases.extend(orphans.into_iter().map(|(instance, own)| Case::new(set.stack, Key::Instance(instance), own, knowledge, as_of)));
         cases.extend(gateways::cases(in_front, set.stack, knowledge, as_of));
         cases.extend(set.loose.iter().chain(&unnamed).map(|one| Case::new(set.stack, one.claim.key(), vec![one], knowledge, as_of)));
+        processes::stand_beside(&set.processes, &mut cases[first..]);
     }
     cases
 }

@@ -6,8 +6,10 @@
 mod knative;
 mod openfaas;
 mod others;
+mod pools;
 
 pub use openfaas::{learned, ran_at_least};
+pub use pools::stand_beside;
 
 use std::collections::BTreeMap;
 
@@ -43,7 +45,7 @@ pub fn family(claim: &Claim) -> Option<Family> {
         "rack_timeout" => Family::RackTimeout,
         "celery" => Family::Celery,
         // A worker's end is found by its process ID; this is what does not end one.
-        "php_fpm" if claim.kind == Kind::TimeoutNotice => Family::PhpFpm,
+        "php_fpm" if claim.kind == Kind::TimeoutNotice || pools::is_full(claim) => Family::PhpFpm,
         "puma" if claim.kind == Kind::TimeoutNotice => Family::Puma,
         "knative" if claim.kind == Kind::TimeoutNotice => Family::Knative,
         _ => return None,

@@ -20,13 +20,13 @@ const REQUEST_ID_KEYS: [&str; 5] = ["rid", "request_id", "req_id", "x_request_id
 pub fn find_head(line: &str) -> Option<usize> {
     let stamp = |at: &usize| line[at + 2..].split_once("] \"").is_some_and(|(stamp, _)| times::common_log(stamp).is_some());
     let before = line.match_indices(" [").map(|(at, _)| at).take(BRACKETS_MAX).find(stamp)?;
-    // The peer, the identity and the user; some leave the user out.
+    // The peer, the identity, which nobody asks for and so is a dash, and the user, whom some leave out.
     let mut words = line[..before].rsplitn(4, ' ');
     let (last, before_last, third) = (words.next()?, words.next()?, words.next());
     let head = match third {
-        _ if last == "-" && is_address(before_last) => [before_last, last].iter().map(|word| word.len()).sum::<usize>() + 1,
-        Some(peer) => peer.len() + before_last.len() + last.len() + 2,
-        None => return None,
+        _ if last == "-" && is_address(before_last) => before_last.len() + " -".len(),
+        Some(peer) if before_last == "-" && !peer.is_empty() => peer.len() + " - ".len() + last.len(),
+        _ => return None,
     };
     Some(before - head)
 }

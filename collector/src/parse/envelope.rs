@@ -6,6 +6,8 @@
 //! 2026-02-11T14:15:30.680000+00:00 app[web.1]: [2026-02-11 14:15:30 +0000] [4] [INFO] Booting worker with pid: 4
 //! 2026/02/11/[$LATEST]1bd7… 2026-02-11T14:15:30.680000 REPORT RequestId: …
 //! 2026-02-11T14:15:30.680000000Z stderr F [2026-02-11 14:15:30 +0000] [4] [INFO] …
+//! Nov 27 15:30:00 web1 caddy[77]: {"level":"error",…}
+//! [pod/shop-7d9f/web] INFO:     Started server process [7]
 //! ```
 //!
 //! Shapes: `docs/formats/envelopes.md`. Only these are taken off; anything else in front of a line is the line. Containers'
@@ -119,7 +121,7 @@ pub fn strip_prefix(line: &str) -> Option<(Envelope, &str)> {
     if let Some(at) = times::rfc3339(first) {
         return Some(after_time(at, rest));
     }
-    if let Some((instance, rest)) = compose_prefix(line) {
+    if let Some((instance, rest)) = compose_prefix(line).or_else(|| syslog_file_prefix(line)).or_else(|| kubectl_prefix(line)) {
         return Some((Envelope { instance: Some(Instance::from(instance)), ..Envelope::default() }, rest));
     }
     // `sam logs`: the stream, then the time.
@@ -146,8 +148,9 @@ fn plain(word: &str) -> &str {
     word.split_once('[').filter(|(_, number)| number.bytes().all(|b| b.is_ascii_digit())).map_or(word, |(name, _)| name)
 }
 
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
 fn is_time_or_level(word: &str) -> bool {
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     const OTHERS: [&str; 24] = [
         "AM", "PM", "UTC", "F", "P", "stdout", "stderr", "out", "err", "inf", "info", "notice", "warn", "warning", "error", "debug",
         "trace", "critical", "crit", "fatal", "default", "-", ">", "emerg",
@@ -182,6 +185,10 @@ fn after_time(at: Timestamp, rest: &str) -> (Envelope, &str) {
         let envelope = Envelope { instance: Some(Instance::from(machine)), facts, ..bare };
         return (envelope, text.strip_prefix(' ').unwrap_or(text));
     }
+    // `journalctl -o short-iso`, rsyslog's own file format: `host program[77]: text`.
+    if let Some((_, text)) = next_word(after).filter(|(tag, _)| is_tag(tag)) {
+        return (Envelope { instance: Some(Instance::from(word)), ..bare }, text);
+    }
     // `aws logs tail`: the time, then the stream.
     if word.contains("/[") {
         return (aws_logs::of_stream(at, word), after);
@@ -195,6 +202,31 @@ fn compose_prefix(line: &str) -> Option<(&str, &str)> {
     let name = name.trim_end();
     let fits = !name.is_empty() && name.len() <= 64 && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
     fits.then(|| (name, rest.strip_prefix(' ').unwrap_or(rest)))
+}
+
+/// syslog's files and `journalctl`: `Nov 27 15:30:00 host program[77]: text`. The moment has neither year nor zone, so it is none.
+fn syslog_file_prefix(line: &str) -> Option<(&str, &str)> {
+    const MOMENT_BYTES: usize = "Nov 27 15:30:00 ".len();
+    let (moment, rest) = line.split_at_checked(MOMENT_BYTES)?;
+    let (month, clock) = (moment.get(..3)?, moment.get(7..15)?);
+    let is_moment = MONTHS.contains(&month)
+        && moment.ends_with(' ')
+        && clock.bytes().enumerate().all(|(at, b)| if at % 3 == 2 { b == b':' } else { b.is_ascii_digit() });
+    let (host, rest) = next_word(rest).filter(|_| is_moment)?;
+    let (_, text) = next_word(rest).filter(|(tag, _)| is_tag(tag))?;
+    Some((host, text))
+}
+
+/// `program[77]:`.
+fn is_tag(word: &str) -> bool {
+    let process = word.strip_suffix("]:").and_then(|word| word.split_once('['));
+    process.is_some_and(|(program, number)| !program.is_empty() && !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// `kubectl logs --prefix`: `[pod/shop-7d9f/web] text`.
+fn kubectl_prefix(line: &str) -> Option<(&str, &str)> {
+    let (name, rest) = line.strip_prefix('[')?.split_once("] ")?;
+    (name.starts_with("pod/") && name.split('/').count() == 3 && !name.contains(' ')).then_some((name, rest))
 }
 
 /// The first word and what follows the one blank after it.
@@ -224,6 +256,10 @@ mod tests {
         check("2026/02/11/[$LATEST]1bd7 2026-02-11T14:15:30.680000 REPORT x", Some("2026/02/11/[$LATEST]1bd7"), "REPORT x");
         check("2026-02-11T14:15:30+00:00 2026/02/11/[$LATEST]1bd7 REPORT x", Some("2026/02/11/[$LATEST]1bd7"), "REPORT x");
         check("web-1  | hello", Some("web-1"), "hello");
+        check("Nov 27 15:30:00 web1 caddy[77]: {\"level\":1}", Some("web1"), "{\"level\":1}");
+        check("Nov  7 15:30:00 web1 uwsgi[77]: hello", Some("web1"), "hello");
+        check("2026-11-27T15:30:00+0000 web1 caddy[77]: hello", Some("web1"), "hello");
+        check("[pod/shop-7d9f/web] INFO:     hello", Some("pod/shop-7d9f/web"), "INFO:     hello");
         check("2026-02-11T14:15:30Z hello", None, "hello");
     }
 
@@ -231,5 +267,8 @@ mod tests {
     fn other_beginnings_are_part_of_the_line() {
         assert_eq!(strip_prefix("INFO worker: Task timed out after 5 seconds"), None);
         assert_eq!(strip_prefix("a b c | d"), None);
+        for line in ["Nov 27 was a Friday, as said", "Nov 27 15:30:00 web1 said: hello", "[pod/web] hello", "[12] hello", "November 27"] {
+            assert_eq!(strip_prefix(line), None, "{line}");
+        }
     }
 }

@@ -70,10 +70,13 @@ pub fn read(text: &str) -> Option<Fate> {
     }
     let message =
         ["NOTICE: ", "WARNING: ", "ERROR: ", "ALERT: ", "DEBUG: "].iter().find_map(|level| message.strip_prefix(level)).unwrap_or(message);
-    let found = child(&claim, message).or_else(|| php_limit(claim(Kind::TimeoutNotice), message)).or_else(|| {
-        let pid = message.strip_prefix("fpm is running, pid ")?.trim_end().parse().ok()?;
-        Some(Claim { pid: Some(pid), ..claim(Kind::ServerStart) })
-    });
+    let found = child(&claim, message)
+        .or_else(|| pool_full(claim(Kind::Other), message))
+        .or_else(|| php_limit(claim(Kind::TimeoutNotice), message))
+        .or_else(|| {
+            let pid = message.strip_prefix("fpm is running, pid ")?.trim_end().parse().ok()?;
+            Some(Claim { pid: Some(pid), ..claim(Kind::ServerStart) })
+        });
     Some(match found {
         Some(found) => Fate::Evidence(Box::new(found)),
         None => Fate::Ignored(Box::new(claim(Kind::AppLog).with("message", message))),
@@ -117,6 +120,13 @@ fn child(claim: &impl Fn(Kind) -> Claim, message: &str) -> Option<Claim> {
     };
     let started_at = claim.observed_at.map(|at| elapsed.before(at));
     Some(Claim { elapsed_ms: Some(elapsed), started_at, outcome, limit, ..claim })
+}
+
+/// `[pool www] server reached pm.max_children setting (2), consider raising it`: whoever comes now waits for a child.
+fn pool_full(claim: Claim, message: &str) -> Option<Claim> {
+    let (pool, rest) = message.strip_prefix("[pool ")?.split_once("] server reached pm.max_children setting (")?;
+    let children: u32 = rest.split(')').next()?.parse().ok()?;
+    Some(claim.with("pool", pool).with("max_children", children))
 }
 
 fn limit(layer: Layer, product: &'static str, setting: &str, value_ms: Option<Millis>) -> Limit {

@@ -22,7 +22,7 @@ pub fn recognise(case: &Case<'_>, firing: &Firing, _: &Calls<'_>) -> Option<Reco
     if !matches!(firing.outcome, Outcome::Timeout | Outcome::CallerLeft | Outcome::NearMiss) {
         return None;
     }
-    let found = limit_on_queue(case, firing).or_else(|| at_entry(case)).or_else(|| stated(case, firing))?;
+    let found = limit_on_queue(case, firing).or_else(|| at_entry(case)).or_else(|| stated(case, firing)).or_else(|| pool_full(case))?;
     let text = "Add workers, servers or concurrency behind the queue, or shorten what occupies them. A longer limit only makes callers wait longer.";
     Some(Recognised { hidden_by_more_time: Some("the queue"), ..found }.change(plain("add_capacity", text)))
 }
@@ -63,6 +63,19 @@ fn stated(case: &Case<'_>, firing: &Firing) -> Option<Recognised> {
     let whole = limit.or_else(|| case.elapsed())?;
     let text = format!("{waited} went by in the queue before a worker took the request");
     (counts && is_most(waited, whole)).then(|| before_handler(waited, text, told))
+}
+
+/// php-fpm had no child to spare while a proxy waited for it, and no line of its tells that one took the request.
+fn pool_full(case: &Case<'_>) -> Option<Recognised> {
+    let full = case.server.iter().copied().find(|one| one.claim.attributes.contains_key("max_children"))?;
+    if case.own.iter().any(|one| one.claim.format == "php_fpm") {
+        return None;
+    }
+    let children = full.claim.number("max_children").unwrap_or_default();
+    let text = format!(
+        "php-fpm says that all {children} processes of its pool (`pm.max_children`) were busy meanwhile, and no line of its tells that one took the request up"
+    );
+    Some(Recognised::new(Confidence::Possible).because(text, vec![cite(full)]).says("it may have waited for a free process of php-fpm"))
 }
 
 fn is_most(part: Millis, whole: Millis) -> bool {

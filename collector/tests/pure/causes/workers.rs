@@ -128,3 +128,22 @@ fn a_stop_that_did_not_wait_long_enough_is_told_with_what_ends_it() {
         assert_eq!(named(&incident).0, "unknown", "a longer grace period would not have helped");
     }
 }
+
+/// php-fpm 8.2 with `pm.max_children = 2` and three requests at once, nginx 1.22.1 in front (November 2026).
+#[test]
+fn a_pool_that_was_full_meanwhile_may_be_what_a_request_waited_for() {
+    let told = |full_at: &str, taken: &str| {
+        let log = format!(
+            "[27-Nov-2026 15:26:{full_at}] WARNING: [pool www] server reached pm.max_children setting (2), consider raising it\n\
+             {taken}127.0.0.1 - - [27/Nov/2026:15:26:35 +0000] \"GET /r.php HTTP/1.1\" 504 167 \"-\" \"-\" rid=548b9151 rt=3.004 uct=0.000 uht=- urt=3.004 us=504\n\
+             2026/11/27 15:26:35 [error] 17426#17426: *7 upstream timed out (110: Connection timed out) while reading response header from upstream, client: 127.0.0.1, server: , request: \"GET /r.php HTTP/1.1\", upstream: \"fastcgi://127.0.0.1:9000\", host: \"h\"\n"
+        );
+        let incident = only(explained_text(&log));
+        (incident.diagnosis.cause.id.clone(), incident.diagnosis.confidence)
+    };
+    assert_eq!(told("34", "").0, "queue_wait");
+    assert_eq!(told("34", "").1, Confidence::Certain, "of the limit nothing is in doubt");
+    assert_eq!(told("20", "").0, "unknown", "long before");
+    let taken = "127.0.0.1 -  27/Nov/2026:15:26:32 +0000 \"GET /r.php\" 200 /srv/r.php 5000.000 19108 rid=548b9151\n";
+    assert_eq!(told("34", taken).0, "unknown", "it had been taken up at once");
+}
