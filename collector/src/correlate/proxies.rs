@@ -158,12 +158,16 @@ fn served_within(lines: &[&Evidence], served: &Claim) -> bool {
     let text = |name| lines.iter().find_map(|one| one.claim.text(name));
     let begin = lines.iter().filter_map(|one| one.claim.started_at).min();
     let end = lines.iter().filter_map(|one| one.claim.observed_at).max();
-    let (Some(path), Some((begin, end))) = (text("path"), begin.zip(end)) else { return false };
+    let (Some(path), Some(end)) = (text("path"), end) else { return false };
     let same = served.text("path") == Some(path) && served.text("method").is_none_or(|method| text("method") == Some(method));
-    same && served.kind == Kind::Request
-        && served.started_at.is_some_and(|start| {
-            Millis::between(begin, start).plus(STAMP) >= Millis::ZERO && Millis::between(start, end).plus(STAMP) >= Millis::ZERO
-        })
+    let in_order = |first, then| Millis::between(first, then).plus(STAMP) >= Millis::ZERO;
+    // An error line alone does not say when the wait began: then the application has to have been at it when it ended.
+    let began_meanwhile = |start| match (begin, served.observed_at) {
+        (Some(begin), _) => in_order(begin, start) && in_order(start, end),
+        (None, Some(served_until)) => in_order(start, end) && in_order(end, served_until),
+        (None, None) => false,
+    };
+    same && served.kind == Kind::Request && served.started_at.is_some_and(began_meanwhile)
 }
 
 fn without_query(path: &str) -> &str {

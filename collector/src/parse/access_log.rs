@@ -9,6 +9,7 @@
 //! request nor a process ties to nothing and is ignored.
 
 use domain::{Claim, Kind, Millis, Product, RequestId};
+use serde_json::{Map, Value};
 
 use super::{Fate, RAW_BYTES_MAX, access_line, cut, gunicorn::FORMAT, times};
 
@@ -69,6 +70,36 @@ pub fn parse_event(text: &str) -> Option<Fate> {
     claim = read_trailer(claim, trailer);
     let tied = claim.request_id.is_some() || claim.pid.is_some();
     Some(if tied { Fate::Evidence(Box::new(claim)) } else { Fate::Ignored(Box::new(claim)) })
+}
+
+/// Reads an access line that is written as JSON (`--access-logformat '{"request": "%(r)s", "pid": "%(p)s", …}'`); `None` without
+/// the process ID in angle brackets, which nobody else writes, or without the request line.
+pub(super) fn parse_record(object: &Map<String, Value>, raw: &str) -> Option<Fate> {
+    let text = |names: &[&str]| names.iter().find_map(|name| object.get(*name)?.as_str());
+    let number = |names: &[&str]| names.iter().find_map(|name| number_of(object.get(*name)?));
+    let pid = text(&["pid", "process", "process_id"])?.strip_prefix('<')?.strip_suffix('>')?.parse().ok()?;
+    let (method, target) = text(&["request", "request_line", "r"])?.split_once(' ')?;
+    let mut claim = Claim::new(Kind::Request, FORMAT, cut(raw.trim_end(), RAW_BYTES_MAX));
+    claim.platform = Some(Product::GUNICORN);
+    claim.pid = Some(pid);
+    claim.observed_at = text(&["time", "timestamp", "date", "t"])
+        .and_then(|stamp| times::common_log(stamp.trim_matches(['[', ']'])).or_else(|| times::rfc3339(stamp)));
+    claim.request_id = text(&access_line::REQUEST_ID_KEYS).filter(|id| !matches!(*id, "" | "-")).map(RequestId::from);
+    // The unit stands in the name, or shows in the places of seconds.
+    claim.elapsed_ms = number(&["duration_us", "time_us"])
+        .map(|us| Millis::from_ms_f64(us / 1000.0))
+        .or_else(|| number(&["duration_ms", "time_ms"]).map(Millis::from_ms_f64))
+        .or_else(|| number(&["duration", "request_time"]).filter(|value| value.fract() != 0.0).map(|s| Millis::from_ms_f64(s * 1000.0)));
+    claim.started_at = claim.observed_at.zip(claim.elapsed_ms).map(|(end, elapsed)| elapsed.before(end));
+    claim = claim.with("method", method).with("path", target.rsplit_once(' ').map_or(target, |(path, _)| path));
+    if let Some(status) = number(&["status", "s"]) {
+        claim = claim.with("status", status);
+    }
+    Some(Fate::Evidence(Box::new(claim)))
+}
+
+fn number_of(value: &Value) -> Option<f64> {
+    value.as_f64().or_else(|| value.as_str()?.parse().ok())
 }
 
 fn read_trailer(mut claim: Claim, trailer: &str) -> Claim {

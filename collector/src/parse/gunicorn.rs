@@ -48,7 +48,7 @@ pub(super) const LINES: Lines = Lines {
 
 /// Reads a record of a JSON log configuration.
 pub(super) fn read_record(object: &Map<String, Value>, raw: &str) -> Option<Vec<Fate>> {
-    Some(vec![parse_json(object, raw)?])
+    Some(vec![parse_json(object, raw).or_else(|| access_log::parse_record(object, raw))?])
 }
 
 /// Reads one event; `None` when it is not gunicorn's.

@@ -138,7 +138,7 @@ impl<'a> Group<'a> {
             fired(claim, "between_bytes_timeout", ClaimedOutcome::GatewayTimeout)
         } else if has("Connection timed out") || has("connect timeout") {
             fired(claim, "connect_timeout", ClaimedOutcome::ConnectTimeout)
-        } else if has("EOF") || has("Connection reset by peer") {
+        } else if has("EOF") || has("HTC eof") || has("Connection reset by peer") {
             return outcome(claim, ClaimedOutcome::Error).with("upstream_closed", true);
         } else {
             return match self.status {

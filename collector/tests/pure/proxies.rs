@@ -197,3 +197,16 @@ fn a_limit_on_one_reading_is_not_read_off_the_whole_time() {
     let line = r#"{"level":"error","ts":1795793476.5938656,"logger":"http.log.error","msg":"read tcp 127.0.0.1:56516->127.0.0.1:20121: i/o timeout","request":{"remote_ip":"127.0.0.1","remote_port":"38754","method":"GET","host":"h","uri":"/r","headers":{}},"duration":1.983407926,"status":504}"#;
     assert_eq!(verdict(&only(explained_text(line))), "timeout confirmed certain router caddy read_timeout -");
 }
+
+/// nginx 1.22.1 with its default log format (November 2026): only its error line tells, and not of when the wait began.
+#[test]
+fn a_request_that_the_application_was_at_when_the_proxy_gave_up_is_the_one_where_it_is_the_only_one() {
+    let error = r#"2026/11/27 15:22:20 [error] 9#9: *2 upstream timed out (110: Connection timed out) while reading response header from upstream, client: 10.0.0.9, server: , request: "GET /r HTTP/1.1", upstream: "http://127.0.0.1:8000/r", host: "h""#;
+    let served = |id: &str, end: &str| {
+        format!(r#"10.0.0.1 - - [27/Nov/2026:15:22:{end} +0000] "GET /r HTTP/1.1" 200 11 "-" "-" 4001438 rid={id} pid=<7>"#)
+    };
+    let incident = only(explained_text(&format!("{error}\n{}\n{}\n", served("r-1", "23"), served("r-0", "09"))));
+    assert_eq!(incident.request_id.as_ref().map(domain::RequestId::as_str), Some("r-1"));
+    let incident = only(explained_text(&format!("{error}\n{}\n{}\n", served("r-1", "23"), served("r-2", "22"))));
+    assert_eq!(incident.request_id, None, "either may be it");
+}

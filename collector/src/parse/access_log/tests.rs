@@ -54,3 +54,19 @@ fn what_is_no_access_line_is_nobodys() {
         assert!(read_one(Format::Auto, line).starts_with("ignored app_log"), "{line}");
     }
 }
+
+/// gunicorn 23.0.0 (November 2026); nginx's and others' JSON has no process ID in angle brackets.
+#[test]
+fn json_is_told_by_gunicorns_process_id() {
+    let line = |pid: &str| {
+        format!(
+            r#"{{"time":"[27/Nov/2026:15:19:59 +0000]","remote_ip":"127.0.0.1","request":"GET /r?s=5 HTTP/1.1","status":"500","duration":0.002105,"request_id":"r-9","pid":"{pid}"}}"#
+        )
+    };
+    check(
+        &line("<6862>"),
+        "evidence request elapsed_ms=2.105 method=GET observed_at=2026-11-27T15:19:59Z path=/r?s=5 pid=6862 request_id=r-9 \
+         started_at=2026-11-27T15:19:58.997895Z status=500",
+    );
+    assert!(read_one(Format::Auto, &line("6862")).starts_with("ignored"));
+}
