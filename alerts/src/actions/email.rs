@@ -80,7 +80,7 @@ impl Email {
             (Some(to), Some(_)) => {
                 return Err(Fault::of(to, "expected either `to` or `recipient_from_event`, found both: a person gets a mail of their own"));
             }
-            (None, None) => return Err(Fault::of(kind, "expected `to`, which is missing")),
+            (None, None) => return Err(Fault::of(kind, "expected `to` or `recipient_from_event`, found neither")),
         };
         let from = table.from.as_ref().map_or_else(|| Ok(smtp.from.clone()), mailbox)?;
         Ok(Self { to, from, server: smtp.to_string() })

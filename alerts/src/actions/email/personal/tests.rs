@@ -165,6 +165,8 @@ fn what_is_wrong_is_named_with_line_and_key() {
     insta::assert_snapshot!(with("subject", "per_recipient_max = 101\nsubject"), @"rules.toml:7: `per_recipient_max`: expected 1 to 100, found 101");
     insta::assert_snapshot!(with("subject", "test_to = 'ops'\nsubject"), @"rules.toml:7: `test_to`: expected a mail address, found `ops`");
     insta::assert_snapshot!(with("[action.recip", "to = ['ops@example.com']\n[action.recip"), @"rules.toml:4: `to`: expected either `to` or `recipient_from_event`, found both: a person gets a mail of their own");
+    let neither = "[[action]]\nname = 'sorry'\nkind = 'email'\n";
+    insta::assert_snapshot!(refused(neither), @"rules.toml:3: `kind`: expected `to` or `recipient_from_event`, found neither");
     let rule = |lines: &str| refused(&format!("[[rule]]\nname = 'r'\nactions = ['sorry']\n{lines}\n{ACTION}"));
     insta::assert_snapshot!(rule("group_by = ['problem']"), @"rules.toml:3: `actions`: expected no `group_by` beside `sorry`, which writes to the person whose request it was: that tells each of their own request, not one for many");
     insta::assert_snapshot!(rule("on = ['incident', 'resolved']"), @"rules.toml:3: `actions`: expected no `on` beside `sorry`, which writes to the person whose request it was: that tells each of their own request, not one for many");
