@@ -210,3 +210,17 @@ fn a_request_that_the_application_was_at_when_the_proxy_gave_up_is_the_one_where
     let incident = only(explained_text(&format!("{error}\n{}\n{}\n", served("r-1", "23"), served("r-2", "22"))));
     assert_eq!(incident.request_id, None, "either may be it");
 }
+
+/// HAProxy 2.6.12 with `option http-buffer-request` and only `timeout client 1s` (November 2026).
+#[test]
+fn which_of_two_timers_ended_a_request_that_never_came_whole_only_the_configuration_tells() {
+    let line = r#"127.0.0.1:50960 [27/Nov/2026:15:25:44.298] fe fe/<NOSRV> -1/-1/-1/-1/1001 408 0 - - cR-- 1/1/0/0/0 0/0 "<BADREQ>""#;
+    let told = |configuration: &str| {
+        let limits = collector::limits::read("haproxy.cfg", configuration).expect("HAProxy's");
+        let knowledge = Knowledge { limits, ..Knowledge::default() };
+        verdict(&only(explained("haproxy.log", line.as_bytes(), &knowledge).incidents))
+    };
+    assert!(told("").starts_with("timeout confirmed possible router haproxy"), "{}", told(""));
+    let client = told("defaults\n  timeout client 1s\n  timeout server 9s\n");
+    assert!(client.ends_with("router haproxy timeout client 1000"), "{client}");
+}
