@@ -106,7 +106,7 @@ pub fn has_served(end: &WorkerEnd<'_>, served: &Served<'_>, cases: &[Case<'_>]) 
             && one.claim.observed_at.is_some_and(|at| end.booted_at.is_none_or(|booted| at >= booted) && end.at.is_none_or(|end| at <= end))
     };
     let known = served.get(&(end.instance, end.pid)).into_iter().flatten();
-    end.has_served || known.flat_map(|index| &cases[*index].own).any(|one| in_its_life(&one))
+    end.has_served || known.flat_map(|index| &cases[*index].own).any(in_its_life)
 }
 
 /// The class of workers that the server's banner names.

@@ -46,14 +46,8 @@ pub fn split(text: &str) -> Option<AccessLine<'_>> {
     let text = text.trim_end();
     let (before, rest) = text.split_once(" [")?;
     let words: Vec<&str> = before.split(' ').collect();
-    let client = match words[..] {
-        [client, _, _] => client,
-        // `vhost_combined` puts the server's name in front.
-        [_, client, _, _] => client,
-        // The user left out, as in many a `log_format`.
-        [client, "-"] => client,
-        _ => return None,
-    };
+    // `vhost_combined` puts the server's name in front; many a `log_format` leaves the user out.
+    let ([client, _, _] | [_, client, _, _] | [client, "-"]) = words[..] else { return None };
     let (at, rest) = rest.split_once("] \"")?;
     let (request, rest) = rest.split_once("\" ")?;
     let mut parts = rest.splitn(3, ' ');
