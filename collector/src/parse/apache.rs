@@ -19,7 +19,8 @@ use super::{Fate, Lines, RAW_BYTES_MAX, cut, marks};
 pub const FORMAT: &str = "apache";
 
 /// What every line with something to say holds one of: see [`super::marks`].
-pub(super) const MARKS: marks::Declared = &[&marks::COMMON_LOG, &["] [pid ", "] [client "]];
+pub(super) const MARKS: marks::Declared =
+    &[&marks::COMMON_LOG, &[":emerg] ", ":alert] ", ":crit] ", ":error] ", ":warn] ", ":notice] ", ":info] ", ":debug] ", ":trace"]];
 
 /// The error log and access lines.
 pub(super) const LINES: Lines = Lines {

@@ -347,6 +347,13 @@ impl Format {
         }
     }
 
+    /// Whether a line may be somebody's, by the words in it. If not, [`Format::visit`] passes over it, unless it goes on from one that
+    /// may.
+    #[must_use]
+    pub fn is_marked(line: &str) -> bool {
+        Self::marks().search(line.as_bytes()).next(0).is_some()
+    }
+
     /// The marks of every format: a function's log may hold any of them, whatever it was sent as.
     pub(super) fn marks() -> &'static Marks {
         static MARKS: LazyLock<Marks> = LazyLock::new(|| {

@@ -24,16 +24,7 @@ pub const FORMAT: &str = "lambda_text";
 /// Of the platform's lines, and of those that code running there prints.
 pub(super) const MARKS: marks::Declared = &[
     &lambda_app::MARKS,
-    &[
-        "RequestId: ",
-        "INIT_START",
-        "INIT_REPORT",
-        "RESTORE_START",
-        "RESTORE_REPORT",
-        "EXTENSION",
-        "Task timed out after ",
-        "XRAY TraceId: ",
-    ],
+    &["RequestId:", "INIT_START", "INIT_REPORT", "RESTORE_START", "RESTORE_REPORT", "EXTENSION", "Task timed out after ", "XRAY TraceId:"],
 ];
 
 /// Names of the two fixed limits, as the limits table has them.

@@ -21,7 +21,10 @@ use super::{Fate, Lines, RAW_BYTES_MAX, cut, marks, times};
 pub const FORMAT: &str = "varnish";
 
 /// What every line with something to say holds one of: see [`super::marks`].
-pub(super) const MARKS: marks::Declared = &[&marks::COMMON_LOG, &["<< Request", "<< BeReq", "<< Session"]];
+pub(super) const MARKS: marks::Declared = &[&marks::COMMON_LOG, &GROUPS];
+
+/// What groups are of, as their first lines name it.
+const GROUPS: [&str; 3] = ["<< Request", "<< BeReq", "<< Session"];
 
 /// Groups and access lines.
 pub(super) const LINES: Lines = Lines {
@@ -33,7 +36,7 @@ pub(super) const LINES: Lines = Lines {
 fn is_group(text: &str) -> bool {
     text.starts_with('*')
         && !text.starts_with("**")
-        && text.lines().next().is_some_and(|first| first.contains("<< ") && first.contains(" >> "))
+        && text.lines().next().is_some_and(|first| GROUPS.iter().any(|group| first.contains(group)) && first.contains(" >> "))
 }
 
 /// Whether a line belongs to the group that began with `first`.

@@ -9,6 +9,12 @@ use crate::parse::{Fate, RAW_BYTES_MAX, cut, times};
 /// `(70007)The timeout specified has expired`, `(110)Connection timed out`: of APR and of Linux.
 const TIMED_OUT: [u32; 2] = [70007, 110];
 
+/// `LogLevel`, as far as it names what a line is logged at.
+const LEVELS: [&str; 16] = [
+    "emerg", "alert", "crit", "error", "warn", "notice", "info", "debug", "trace1", "trace2", "trace3", "trace4", "trace5", "trace6",
+    "trace7", "trace8",
+];
+
 /// What stands before the message.
 struct Head<'a> {
     at: Timestamp,
@@ -33,7 +39,7 @@ fn split(text: &str) -> Option<Head<'_>> {
     let at = moment(stamp)?;
     let (source, after) = rest.split_once("] ")?;
     let (module, level) = source.split_once(':')?;
-    if level.is_empty() || module.contains(' ') {
+    if !LEVELS.contains(&level) || module.contains(' ') {
         return None;
     }
     rest = after;

@@ -1,7 +1,8 @@
 //! Apache's and mod_wsgi's lines: the number in front decides, not the status.
 
-use crate::parse::Format;
+use super::{FORMAT, error_log};
 use crate::parse::tests::read_one;
+use crate::parse::{Context, Fate, Format, Item};
 
 fn error(module: &str, rest: &str) -> String {
     read_one(Format::Auto, &format!("[Sun Nov 22 12:30:24.079720 2026] [{module}:error] [pid 2685:tid 2689] {rest}"))
@@ -30,6 +31,15 @@ fn the_daemons_of_mod_wsgi_have_limits_of_their_own() {
     assert!(line("Timeout when reading response headers from daemon process").contains("outcome=timeout"));
     let gone = line("Truncated or oversized response headers received from daemon process");
     assert!(gone.contains("outcome=timeout outcome_confidence=possible"), "{gone}");
+}
+
+#[test]
+fn a_log_format_without_process_and_client_is_told_all_the_same_and_what_only_resembles_it_is_not() {
+    let told = "[Sun Nov 22 15:05:24.079720 2026] [proxy_http:error] (70007)The timeout specified has expired: AH01102: error reading status line from remote server 10.1.0.2:8000";
+    let mut items: Vec<Item> = Vec::new();
+    Format::Auto.visit(told.as_bytes(), &Context::default(), &mut items);
+    assert!(matches!(&items[0].fate, Fate::Evidence(claim) if claim.format == FORMAT && claim.outcome.is_some()), "{items:?}");
+    assert!(error_log::read(&told.replace(":error]", ":error [pid 85:tid 89]")).is_none());
 }
 
 #[test]
