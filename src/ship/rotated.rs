@@ -109,7 +109,7 @@ mod tests {
         let mut rotated = Rotated::default();
         let mut left = std::fs::metadata(named(".4")).expect("there");
         let mut order = Vec::new();
-        while order.last().is_none_or(|last| last != "") {
+        while order.last().is_none_or(|last: &String| !last.is_empty()) {
             let mut file = rotated.next(&path, &left).expect("there");
             let mut text = String::new();
             file.read_to_string(&mut text).expect("readable");

@@ -152,7 +152,9 @@ fn spoilt() -> impl Strategy<Value = Vec<u8>> {
 #[test]
 fn a_carriage_return_alone_ends_no_line() {
     for input in ["{\r", "{\r\n", "a\r\nb\r"] {
-        formats().into_iter().for_each(|format| check(format, input.as_bytes()));
+        for format in formats() {
+            check(format, input.as_bytes());
+        }
     }
 }
 
