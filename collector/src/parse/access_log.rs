@@ -11,7 +11,7 @@
 use domain::{Claim, Kind, Millis, Product, RequestId};
 use serde_json::{Map, Value};
 
-use super::{Fate, RAW_BYTES_MAX, access_line, cut, gunicorn::FORMAT, times};
+use super::{Fate, RAW_BYTES_MAX, access_line, cut, gunicorn::FORMAT, haproxy, times};
 
 /// Keys under which access lines carry the request's ID.
 const REQUEST_ID_KEYS: [&str; 5] = ["rid", "request_id", "req_id", "x_request_id", "id"];
@@ -44,7 +44,7 @@ const BRACKETS_MAX: usize = 8;
 #[must_use]
 pub fn parse_event(text: &str) -> Option<Fate> {
     let text = text.trim_end();
-    if access_line::is_of_a_proxy(text) {
+    if access_line::is_of_a_proxy(text) || haproxy::is_common_log(text) {
         return None;
     }
     let (peer, rest) = text.split_once(" [")?;

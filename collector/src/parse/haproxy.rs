@@ -5,9 +5,11 @@
 //! 10.0.0.9:37705 [22/Nov/2026:12:19:05.431] db pg/s1 0/0/5002 212 sD 1/1/0/0/0 0/0
 //! ```
 //!
-//! Read off HAProxy 2.6.12 in November 2026, and chapter 8 of its configuration manual. The stamp is the beginning, in the
-//! machine's own zone. `%ID` is HAProxy's; captured headers stand in braces without their names, so that a UUID there is the
+//! Read off HAProxy 2.6.12 in November 2026, and chapter 8 of its configuration manual; `option httplog clf` has the same in
+//! another order, see [`clf`]. The stamp is the beginning, in the machine's own zone. `%ID` is HAProxy's; captured headers stand in braces without their names, so that a UUID there is the
 //! request's ID only where another source says so.
+
+mod clf;
 
 use domain::{Claim, ClaimedOutcome, Kind, KnownFrom, Layer, Limit, Millis, Product, RequestId};
 use jiff::Timestamp;
@@ -21,7 +23,13 @@ pub const FORMAT: &str = "haproxy";
 pub(super) const MARKS: marks::Declared = &[&marks::COMMON_LOG];
 
 /// One line per session or request.
-pub(super) const LINES: Lines = Lines { begins: find, read };
+pub(super) const LINES: Lines = Lines { begins: |line| find(line).or_else(|| clf::find(line)), read };
+
+/// Whether an access line is HAProxy's, for the readers of others' that look the same at their beginning.
+#[must_use]
+pub fn is_common_log(text: &str) -> bool {
+    clf::split(text).is_some()
+}
 
 /// More brackets than any transport's prefix has.
 const BRACKETS_MAX: usize = 8;
@@ -50,12 +58,28 @@ struct Timers {
     is_http: bool,
 }
 
+/// One session or request, whatever the order of its fields.
+struct Session<'a> {
+    client: String,
+    started_at: Timestamp,
+    frontend: &'a str,
+    /// Backend and server.
+    server: String,
+    timers: Timers,
+    status: Option<&'a str>,
+    bytes: &'a str,
+    state: &'a str,
+    retries: &'a str,
+    /// Method, target and version, or `<BADREQ>`.
+    request: &'a str,
+    /// Where captured headers stand.
+    captured: &'a str,
+    /// What a `log-format` has behind everything else.
+    behind: &'a str,
+}
+
 fn timers(text: &str) -> Option<Timers> {
-    let one = |part: &str| {
-        let number: i64 = part.trim_start_matches('+').parse().ok()?;
-        Some((number >= 0).then(|| Millis::from_ms(number)))
-    };
-    let read: Vec<Option<Millis>> = text.split('/').map(one).collect::<Option<_>>()?;
+    let read: Vec<Option<Millis>> = text.split('/').map(timer).collect::<Option<_>>()?;
     match read[..] {
         [request, queue, connect, _, total] => Some(Timers { request, queue, connect, total, is_http: true }),
         [queue, connect, total] => Some(Timers { request: None, queue, connect, total, is_http: false }),
@@ -63,8 +87,13 @@ fn timers(text: &str) -> Option<Timers> {
     }
 }
 
-fn read(text: &str) -> Option<Fate> {
-    let text = text.trim_end();
+/// A plus says that the session went on when it was logged.
+fn timer(word: &str) -> Option<Option<Millis>> {
+    let number: i64 = word.trim_start_matches('+').parse().ok()?;
+    Some((number >= 0).then(|| Millis::from_ms(number)))
+}
+
+fn split(text: &str) -> Option<Session<'_>> {
     let (client, rest) = text.split_once(" [")?;
     let (stamp, rest) = rest.split_once("] ")?;
     let started_at = moment(stamp)?;
@@ -83,43 +112,53 @@ fn read(text: &str) -> Option<Fate> {
     if !state.is_ascii() || state.len() != if timers.is_http { 4 } else { 2 } || load.split('/').count() != 5 {
         return None;
     }
+    let retries = load.rsplit('/').next().unwrap_or_default();
+    let (captured, after) = rest.split_once(" \"").unwrap_or((rest, ""));
+    let (request, behind) = after.split_once('"').unwrap_or((after, ""));
+    let (client, server) = (client.to_owned(), server.to_owned());
+    Some(Session { client, started_at, frontend, server, timers, status, bytes, state, retries, request, captured, behind })
+}
+
+fn read(text: &str) -> Option<Fate> {
+    let text = text.trim_end();
+    let session = split(text).or_else(|| clf::split(text))?;
+    let timers = &session.timers;
     let mut claim = Claim::new(Kind::GatewayRequest, FORMAT, cut(text, RAW_BYTES_MAX));
     claim.platform = Some(Product::HAPROXY);
-    claim.started_at = Some(started_at);
+    claim.started_at = Some(session.started_at);
     claim.elapsed_ms = timers.total;
-    claim.observed_at = Some(timers.total.unwrap_or(Millis::ZERO).after(started_at));
-    claim =
-        claim.with("client", client).with("frontend", frontend.trim_end_matches('~')).with("upstream", server).with("termination", state);
-    if let Some(status) = status.and_then(|status| status.parse::<u32>().ok()) {
+    claim.observed_at = Some(timers.total.unwrap_or(Millis::ZERO).after(session.started_at));
+    claim = claim
+        .with("client", session.client.as_str())
+        .with("frontend", session.frontend.trim_end_matches('~'))
+        .with("upstream", session.server.as_str())
+        .with("termination", session.state);
+    if let Some(status) = session.status.and_then(|status| status.parse::<u32>().ok()) {
         claim = claim.with("status", status);
     }
-    if let Ok(bytes) = bytes.trim_start_matches('+').parse::<u32>() {
+    if let Ok(bytes) = session.bytes.trim_start_matches('+').parse::<u32>() {
         claim = claim.with("response_bytes", bytes);
     }
-    if let Some(retries) = load.rsplit('/').next().and_then(|word| word.trim_start_matches('+').parse::<u32>().ok()) {
+    if let Ok(retries) = session.retries.trim_start_matches('+').parse::<u32>() {
         claim = claim.with("retries", retries);
     }
-    claim = with_request(claim, rest);
-    let told = tell(claim, state, &timers);
+    let told = tell(with_request(claim, &session), session.state, timers);
     let says = told.request_id.is_some() || told.outcome.is_some_and(|outcome| outcome != ClaimedOutcome::Success);
     Some(if says { Fate::Evidence(Box::new(told)) } else { Fate::Ignored(Box::new(told)) })
 }
 
-/// Queues, captured headers, the request line, and what a `log-format` has behind them.
-fn with_request(mut claim: Claim, rest: &str) -> Claim {
-    let (before, after) = rest.split_once(" \"").unwrap_or((rest, ""));
-    let (request, behind) = after.split_once('"').unwrap_or((after, ""));
-    let mut parts = request.splitn(3, ' ');
+/// The request line, captured headers, and what a `log-format` has behind them.
+fn with_request(mut claim: Claim, session: &Session<'_>) -> Claim {
+    let mut parts = session.request.splitn(3, ' ');
     if let (Some(method), Some(path)) = (parts.next().filter(|method| !method.starts_with('<')), parts.next()) {
         claim = claim.with("method", method).with("path", path);
-    } else if request.starts_with('<') {
+    } else if session.request.starts_with('<') {
         claim = claim.with("bad_request", true);
     }
-    let mut named = behind.split_whitespace().filter_map(|word| word.split_once('='));
+    let mut named = session.behind.split_whitespace().filter_map(|word| word.split_once('='));
     let named = named.find(|(key, _)| access_line::REQUEST_ID_KEYS.contains(key)).map(|(_, id)| id.trim_matches('"'));
     claim.request_id = named.filter(|id| !matches!(*id, "" | "-")).map(RequestId::from);
-    let captured = before.split(['{', '}', '|', ' ']).filter(|word| access_line::is_uuid(word));
-    let captured: Vec<&str> = captured.collect();
+    let captured: Vec<&str> = session.captured.split(['{', '}', '|', '"', ' ']).filter(|word| access_line::is_uuid(word)).collect();
     if let ([id], None) = (&captured[..], &claim.request_id) {
         claim = claim.with("unnamed_id", *id);
     }
@@ -183,58 +222,4 @@ fn limit(setting: &str) -> Limit {
 }
 
 #[cfg(test)]
-mod tests {
-    use crate::parse::Format;
-    use crate::parse::tests::read_one;
-
-    fn read(line: &str) -> String {
-        read_one(Format::Auto, line)
-    }
-
-    #[test]
-    fn the_termination_state_decides_and_not_the_status() {
-        let line = |state: &str, times: &str, status: &str| {
-            read(&format!(
-                r#"10.0.0.9:37704 [22/Nov/2026:12:19:05.431] web~ app/s1 {times} {status} 198 - - {state} 1/1/0/0/0 0/0 "GET /r?x=1 HTTP/1.1""#
-            ))
-        };
-        let told = |read: String| {
-            let word = |name: &str| read.split(' ').find_map(|word| word.strip_prefix(name)).unwrap_or("-").to_owned();
-            (read.split(' ').next().expect("a fate").to_owned(), word("outcome="), word("waited_ms="))
-        };
-        let check = |state, times, status, expected: (&str, &str, &str)| {
-            let (fate, outcome, waited) = told(line(state, times, status));
-            assert_eq!((fate.as_str(), outcome.as_str(), waited.as_str()), expected, "{state}");
-        };
-        check("sH--", "0/0/3/-1/1004", "504", ("evidence", "gateway_timeout", "1001"));
-        check("sQ--", "0/1002/-1/-1/1002", "503", ("evidence", "gateway_timeout", "1002"));
-        check("sC--", "0/0/-1/-1/1001", "503", ("evidence", "connect_timeout", "1001"));
-        check("sD--", "0/0/0/5/3005", "200", ("evidence", "gateway_timeout", "-"));
-        check("CH--", "0/0/0/-1/1000", "400", ("evidence", "client_closed", "-"));
-        check("cD--", "0/0/0/4/9000", "200", ("evidence", "client_idle_timeout", "-"));
-        check("SC--", "0/0/-1/-1/0", "503", ("evidence", "error", "-"));
-        check("SH--", "0/0/0/-1/2833", "502", ("evidence", "error", "-"));
-        check("----", "0/0/0/1008/1008", "200", ("ignored", "success", "-"));
-        check("----", "0/0/0/1008/1008", "504", ("evidence", "error", "-"));
-        check("sD--", "0/0/0/4/9000", "101", ("evidence", "idle_timeout", "-"));
-    }
-
-    #[test]
-    fn a_prefix_of_syslog_is_taken_off_and_a_captured_uuid_stays_unnamed() {
-        let line = r#"Nov 22 12:19:06 gw1 haproxy[412]: 10.0.0.9:37704 [22/Nov/2026:12:19:05.431] web app/s1 0/0/0/-1/1001 504 198 - - sH-- 1/1/0/0/0 0/0 {1a2e60bc-0460-4288-accd-8b07b9114cef|x} "GET /r HTTP/1.1""#;
-        assert_eq!(
-            read(line),
-            "evidence gateway_request client=10.0.0.9:37704 elapsed_ms=1001 frontend=web instance=gw1 limit_ms=null method=GET observed_at=2026-11-22T12:19:06.432Z outcome=gateway_timeout path=/r response_bytes=198 retries=0 started_at=2026-11-22T12:19:05.431Z status=504 termination=sH-- unnamed_id=1a2e60bc-0460-4288-accd-8b07b9114cef upstream=app/s1 waited_ms=1001"
-        );
-    }
-
-    #[test]
-    fn tcp_sessions_are_read_and_a_probe_is_not_evidence() {
-        let idle = read("10.0.0.9:37705 [22/Nov/2026:12:19:05.431] db pg/s1 0/0/5002 212 sD 1/1/0/0/0 0/0");
-        assert!(idle.starts_with("evidence gateway_request") && idle.contains("outcome=idle_timeout"), "{idle}");
-        let queued = read("10.0.0.9:37705 [22/Nov/2026:12:19:05.431] db pg/<NOSRV> 5000/-1/5000 0 sQ 1/1/0/0/0 0/0");
-        assert!(queued.contains("outcome=gateway_timeout"), "{queued}");
-        let probe = read(r#"10.0.0.9:5 [22/Nov/2026:12:19:04.830] web web/<NOSRV> -1/-1/-1/-1/0 400 0 - - CR-- 1/1/0/0/0 0/0 "<BADREQ>""#);
-        assert!(probe.starts_with("ignored"), "{probe}");
-    }
-}
+mod tests;

@@ -120,6 +120,20 @@ fn the_termination_state_of_haproxy_decides() {
 }
 
 #[test]
+fn haproxys_common_log_format_gives_the_same_verdicts() {
+    assert_eq!(
+        verdicts(&told("haproxy/common-log.log")),
+        [
+            "timeout confirmed certain router haproxy timeout server 1000",
+            "timeout confirmed certain router haproxy timeout server -",
+            "timeout confirmed possible router haproxy timeout http-request 1000",
+            "timeout confirmed certain router haproxy timeout queue 1000",
+            "timeout confirmed certain router haproxy timeout client 3000",
+        ]
+    );
+}
+
+#[test]
 fn a_captured_uuid_is_the_requests_id_where_the_application_says_so() {
     let incident = only(told("haproxy/server-timeout.log"));
     assert_eq!(
