@@ -100,7 +100,8 @@ pub(super) fn parse_bare(input: &[u8], context: &Context) -> Option<Parsed> {
     input.trim_ascii_start().starts_with(BASE64_OF_GZIP).then_some(())?;
     let lines = input.split(|byte| *byte == b'\n');
     let members: Vec<Vec<u8>> = lines.map(|line| STANDARD.decode(line.trim_ascii())).collect::<Result<_, _>>().ok()?;
-    let fates = read_delivered(&members.concat(), context);
+    let rejected = |reason: String| vec![Fate::Rejected(Reject::new(reason, "a compressed record"))];
+    let fates = plain(members.concat()).map_or_else(rejected, |text| read_delivered(&text, context));
     Some(Parsed { lines: fates.len() as u64, items: (1..).zip(fates).map(|(line, fate)| Item { line, fate }).collect() })
 }
 
@@ -173,16 +174,11 @@ fn gunzip(data: &[u8]) -> Result<Vec<u8>, String> {
     Ok(text)
 }
 
-/// Reads one record of a delivery stream: a message, or plain lines that somebody put there.
-pub(super) fn read_delivered(data: &[u8], context: &Context) -> Vec<Fate> {
-    let text = if data.starts_with(GZIP) { gunzip(data) } else { Ok(data.to_vec()) };
-    let text = match text {
-        Ok(text) => text,
-        Err(reason) => return vec![Fate::Rejected(Reject::new(reason, "a compressed record"))],
-    };
-    match messages_of_json(&text) {
+/// Reads one record of a delivery stream, decompressed: a message, or plain lines that somebody put there.
+pub(super) fn read_delivered(text: &[u8], context: &Context) -> Vec<Fate> {
+    match messages_of_json(text) {
         Ok(messages) if text.trim_ascii().starts_with(b"{") => messages.into_iter().flat_map(|message| read(&message, context)).collect(),
-        _ => events::parse(Format::Auto, &text, context).items.into_iter().map(|item| item.fate).collect(),
+        _ => events::parse(Format::Auto, text, context).items.into_iter().map(|item| item.fate).collect(),
     }
 }
 

@@ -46,8 +46,9 @@ pub async fn post(State(receiver): State<Receiver>, request: Request) -> Respons
             }
             let delivery = Delivery::read(&bytes).map_err(Refusal::Malformed)?;
             let _ = named_in_body.set(delivery.request_id.clone());
-            let items: Items = Box::new(delivery.parse(&context).items.into_iter());
-            Ok(Taken { items, identity: Some(delivery.identity()) })
+            let identity = Some(delivery.identity());
+            let items: Items = Box::new(delivery.items(context));
+            Ok(Taken { items, identity })
         };
         receiver.take(TRANSPORT, sender, FORMAT, (&parts.headers, body), parse).await
     };
