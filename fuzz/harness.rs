@@ -29,7 +29,7 @@ pub fn check(format: Format, input: &[u8]) -> Parsed {
 }
 
 /// Passing over lines without marks adds nothing, and loses nothing that has something to say: neither evidence nor rejected items.
-/// Where a mark itself is spoilt, a parser may still make something of what no program wrote, and a line without any may be taken for
+/// Where a mark itself is spoilt, a parser may still make something of what no program wrote, or say that it cannot, and a line without any may be taken for
 /// the rest of the one before it, which shows in its text alone.
 fn check_sieve(format: Format, input: &[u8], parsed: &Parsed) {
     let mut sifted: Vec<Item> = Vec::new();
@@ -41,7 +41,8 @@ fn check_sieve(format: Format, input: &[u8], parsed: &Parsed) {
     };
     let is_marked = |item: &&Item| match &item.fate {
         Fate::Evidence(claim) => claim.raw.lines().any(Format::is_marked),
-        _ => true,
+        Fate::Rejected(reject) => reject.text.lines().any(Format::is_marked),
+        Fate::Ignored(_) | Fate::Passed(_) => false,
     };
     let (all, sifted): (Vec<_>, Vec<_>) = (parsed.items.iter().filter_map(told).collect(), sifted.iter().filter_map(told).collect());
     let added = sifted.iter().find(|item| !all.contains(item));
