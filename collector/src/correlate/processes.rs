@@ -41,7 +41,8 @@ pub fn family(claim: &Claim) -> Option<Family> {
     let family = match claim.format.as_str() {
         "of_watchdog" | "classic_watchdog" => Family::Watchdog,
         "openfaas_gateway" => Family::Gateway,
-        "uvicorn" => Family::Uvicorn,
+        // Its workers are named by their process IDs, as other servers' are.
+        "uvicorn" if claim.pid.is_none() => Family::Uvicorn,
         "rack_timeout" => Family::RackTimeout,
         "celery" => Family::Celery,
         // A worker's end is found by its process ID; this is what does not end one.

@@ -77,6 +77,10 @@ fn ending<'a>(lines: &[&'a Evidence], servers: &[&Server<'_>], grace: Option<Mil
         return (!asked && !stopped).then_some((Ending::Killed, killed));
     }
     let exit = lines.iter().copied().find(|one| one.claim.kind == Kind::ProcessExit && one.claim.number("exit_status") != Some(0.0))?;
+    // uvicorn says the same of a worker that took its leave: `Finished server process` stands before it.
+    if exit.claim.number("exit_status").is_none() && first(Kind::WorkerExit).is_some() {
+        return None;
+    }
     let ending = if is_boot_failure(exit) { Ending::FailedToStart } else { Ending::Exited };
     let stopping = exit.claim.observed_at.is_some_and(|at| servers.iter().any(|server| server.is_stopping_at(at)));
     (!stopping).then_some((ending, exit))

@@ -1,7 +1,8 @@
-//! uvicorn's default log, version 0.54. It has no limit on requests; a stop may cut them off.
+//! uvicorn's default log, versions 0.30 and 0.54. It has no limit on requests; a stop may cut them off, a worker may end.
 //!
 //! ```text
 //! INFO:     Started server process [19559]
+//! INFO:     Child process [19559] died
 //! ERROR:    Cancel 1 running task(s), timeout graceful shutdown exceeded
 //! ERROR:    Exception in ASGI application
 //! Traceback (most recent call last):
@@ -20,13 +21,19 @@ pub const FORMAT: &str = "uvicorn";
 
 /// What every line with something to say holds one of: see [`super::marks`].
 pub(super) const MARKS: marks::Declared =
-    &[&["server process [", "Shutting down", " running task(s), timeout graceful", "Exception in ASGI application"]];
+    &[&["server process [", "Child process [", "Shutting down", " running task(s), timeout graceful", "Exception in ASGI application"]];
 
 pub(super) const LINES: Lines = Lines { begins: |line| split(line).is_some_and(is_known).then_some(0), read };
 
 fn is_known(message: &str) -> bool {
-    const WORDS: [&str; 5] =
-        ["Started server process [", "Finished server process [", "Shutting down", "Cancel ", "Exception in ASGI application"];
+    const WORDS: [&str; 6] = [
+        "Started server process [",
+        "Finished server process [",
+        "Child process [",
+        "Shutting down",
+        "Cancel ",
+        "Exception in ASGI application",
+    ];
     WORDS.iter().any(|words| message.starts_with(words))
 }
 
@@ -41,11 +48,15 @@ fn split(line: &str) -> Option<&str> {
 pub fn read(text: &str) -> Option<Fate> {
     let message = split(text.lines().next()?)?;
     let base = |kind| Claim { platform: Some(Product::from(FORMAT)), ..Claim::new(kind, FORMAT, cut(text.trim_end(), RAW_BYTES_MAX)) };
-    let of_process = |words: &str| message.strip_prefix(words)?.strip_suffix(']')?.parse::<u32>().ok();
-    let claim = if let Some(pid) = of_process("Started server process [") {
-        Claim { pid: Some(pid), ..base(Kind::ServerStart) }
-    } else if let Some(pid) = of_process("Finished server process [") {
-        Claim { pid: Some(pid), ..base(Kind::ServerStopped) }
+    let of_process = |words: &str, end: &str| message.strip_prefix(words)?.strip_suffix(end)?.parse::<u32>().ok();
+    let claim = if let Some(pid) = of_process("Started server process [", "]") {
+        Claim { pid: Some(pid), ..base(Kind::WorkerBoot) }
+    } else if let Some(pid) = of_process("Finished server process [", "]") {
+        Claim { pid: Some(pid), ..base(Kind::WorkerExit) }
+    } else if let Some(pid) = of_process("Child process [", "] died") {
+        Claim { pid: Some(pid), ..base(Kind::ProcessExit) }
+    } else if let Some(pid) = of_process("Child process [", "] failed to start, stopping the parent process.") {
+        Claim { pid: Some(pid), outcome: Some(ClaimedOutcome::InitCrash), ..base(Kind::Fault) }
     } else if message == "Shutting down" {
         base(Kind::ServerStopping)
     } else if let Some(count) = message.strip_prefix("Cancel ").and_then(|rest| rest.strip_suffix(CANCELLED)) {
@@ -104,6 +115,20 @@ mod tests {
         assert!(cut_off.attributes.contains_key("told_to_quit"));
         assert_eq!(cut_off.stacks[0].frames[0].function, "pay");
         assert!(!claim("ERROR:    Exception in ASGI application\nKeyError: 1").attributes.contains_key("told_to_quit"));
+    }
+
+    #[test]
+    fn workers_come_and_go() {
+        for (message, kind) in [
+            ("INFO:     Started server process [7]", Kind::WorkerBoot),
+            ("INFO:     Finished server process [7]", Kind::WorkerExit),
+            ("INFO:     Child process [7] died", Kind::ProcessExit),
+            ("ERROR:    Child process [7] failed to start, stopping the parent process.", Kind::Fault),
+        ] {
+            let claim = claim(message);
+            assert_eq!((claim.kind, claim.pid), (kind, Some(7)), "{message}");
+        }
+        assert!(read("INFO:     Child process [7] died of boredom").is_none());
     }
 
     #[test]

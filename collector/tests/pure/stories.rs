@@ -220,3 +220,24 @@ fn pumas_own_ends_are_told_with_their_limits() {
     let boot = only(explained_text("[1] ! Terminating timed out worker (Worker 0 failed to boot within 60 seconds): 9"));
     assert_eq!(verdict(&boot), "init_timeout confirmed certain app_server puma worker_boot_timeout 60000");
 }
+
+#[test]
+fn a_uvicorn_worker_that_died_is_told_from_one_that_took_its_leave() {
+    let name = "uvicorn/0.54.0-workers.log";
+    let incidents = explained(name, &fixture(name), &Knowledge::default()).incidents;
+    let told: Vec<_> = incidents.iter().map(|incident| (incident.pid, verdict(incident), cited(incident))).collect();
+    let crash = "crash confirmed possible app_server uvicorn - -";
+    assert_eq!(told, [(Some(8292), crash.to_owned(), vec![10]), (Some(8398), crash.to_owned(), vec![15])]);
+    assert!(incidents[0].diagnosis.reasons.iter().any(|reason| reason.text.contains("--timeout-worker-healthcheck")));
+}
+
+#[test]
+fn a_request_that_a_uvicorn_worker_had_in_flight_ended_with_it() {
+    let armed = r#"{"kind":"armed","request_id":"r-1","pid":7,"observed_at":"2026-11-22T12:00:05Z","elapsed_ms":5000,"function":"pay"}"#;
+    let died = r#"{"log":"INFO:     Child process [7] died\n","stream":"stderr","time":"2026-11-22T12:00:09.5Z"}"#;
+    let incident = only(explained_text(&format!("{armed}\n{died}")));
+    assert_eq!(
+        (incident.request_id.as_ref().map(domain::RequestId::as_str), verdict(&incident).as_str()),
+        (Some("r-1"), "crash confirmed possible app_server uvicorn - -")
+    );
+}
