@@ -10,6 +10,7 @@ mod gateways;
 mod inits;
 mod notices;
 mod open_spans;
+mod php;
 mod processes;
 mod proxies;
 mod servers;
@@ -21,6 +22,7 @@ mod workers;
 
 pub use case::{Blame, Case, Ending, WorkerEnd, is_watchdog};
 pub use open_spans::is_open;
+pub use php::is_limit as is_php_limit;
 pub use processes::{learned, ran_at_least};
 pub use proxies::is_proxys;
 
@@ -126,12 +128,13 @@ fn is_python_file(limit: &Limit) -> bool {
 #[must_use]
 pub fn cases<'a>(evidence: &'a [Evidence], knowledge: &'a Knowledge, as_of: Timestamp) -> Vec<Case<'a>> {
     let mut cases = Vec::new();
-    for set in Set::by_stack(evidence) {
+    for mut set in Set::by_stack(evidence) {
         let first = cases.len();
         let mut requests = set.requests.clone();
         traces::join(&set, &mut requests);
         let in_front = gateways::join(&set, &mut requests);
         let mut proxied = proxies::join(&set, &mut requests);
+        php::join(&mut set.processes, &mut requests, &mut proxied);
         let mut attempts: Vec<Case<'a>> =
             requests.iter().flat_map(|(id, evidence)| attempts::split(set.stack, id, evidence, knowledge, as_of)).collect();
         soft_limits::split(&mut attempts);

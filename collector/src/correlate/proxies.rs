@@ -9,7 +9,7 @@ use domain::{Claim, ClaimedOutcome, Evidence, Kind, Millis, Product, RequestId};
 use jiff::Timestamp;
 
 use super::set::{Set, in_order};
-use super::{Case, Ending, Knowledge, WorkerEnd};
+use super::{Case, Ending, Knowledge, WorkerEnd, php};
 
 /// What whole seconds in one of two lines may hide.
 const STAMP: Millis = Millis::from_ms(1000);
@@ -45,8 +45,10 @@ pub fn join<'a>(set: &Set<'a>, requests: &mut BTreeMap<&'a RequestId, Lines<'a>>
         match telling(&fitting)[..] {
             [(_, Home::Request(id))] => joined.extend(errors.iter().map(|one| (*id, *one))),
             [(_, Home::Alone(index))] => alone[*index].extend(errors),
-            // One of several that each tell of their own end: it would say it twice.
-            [_, _, ..] if fitting.iter().all(|(line, _)| line.claim.outcome.is_some_and(ClaimedOutcome::is_anomalous)) => {}
+            // One of several that each tell of their own end: it would say it twice. A 500 does not say that PHP's limit ended it.
+            [_, _, ..]
+                if fitting.iter().all(|(line, _)| line.claim.outcome.is_some_and(ClaimedOutcome::is_anomalous))
+                    && !errors.iter().any(|one| php::is_limit(&one.claim)) => {}
             _ => unmatched.push(errors),
         }
     }

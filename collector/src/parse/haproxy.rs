@@ -11,6 +11,8 @@
 
 mod clf;
 
+use std::num::ParseIntError;
+
 use domain::{Claim, ClaimedOutcome, Kind, KnownFrom, Layer, Limit, Millis, Product, RequestId};
 use jiff::Timestamp;
 
@@ -79,7 +81,7 @@ struct Session<'a> {
 }
 
 fn timers(text: &str) -> Option<Timers> {
-    let read: Vec<Option<Millis>> = text.split('/').map(timer).collect::<Option<_>>()?;
+    let read: Vec<Option<Millis>> = text.split('/').map(timer).collect::<Result<_, _>>().ok()?;
     match read[..] {
         [request, queue, connect, _, total] => Some(Timers { request, queue, connect, total, is_http: true }),
         [queue, connect, total] => Some(Timers { request: None, queue, connect, total, is_http: false }),
@@ -88,9 +90,9 @@ fn timers(text: &str) -> Option<Timers> {
 }
 
 /// A plus says that the session went on when it was logged.
-fn timer(word: &str) -> Option<Option<Millis>> {
-    let number: i64 = word.trim_start_matches('+').parse().ok()?;
-    Some((number >= 0).then(|| Millis::from_ms(number)))
+fn timer(word: &str) -> Result<Option<Millis>, ParseIntError> {
+    let number: i64 = word.trim_start_matches('+').parse()?;
+    Ok((number >= 0).then(|| Millis::from_ms(number)))
 }
 
 fn split(text: &str) -> Option<Session<'_>> {

@@ -72,7 +72,7 @@ pub fn read(text: &str) -> Option<Fate> {
         ["NOTICE: ", "WARNING: ", "ERROR: ", "ALERT: ", "DEBUG: "].iter().find_map(|level| message.strip_prefix(level)).unwrap_or(message);
     let found = child(&claim, message)
         .or_else(|| pool_full(claim(Kind::Other), message))
-        .or_else(|| php_limit(claim(Kind::TimeoutNotice), message))
+        .or_else(|| ended_by_php(claim(Kind::TimeoutNotice), message))
         .or_else(|| {
             let pid = message.strip_prefix("fpm is running, pid ")?.trim_end().parse().ok()?;
             Some(Claim { pid: Some(pid), ..claim(Kind::ServerStart) })
@@ -102,7 +102,7 @@ fn child(claim: &impl Fn(Kind) -> Claim, message: &str) -> Option<Claim> {
         return Some(claim(kind)?.with("exit_status", code));
     }
     if what.starts_with(" said into ") {
-        return php_limit(claim(Kind::TimeoutNotice)?, what);
+        return ended_by_php(claim(Kind::TimeoutNotice)?, what);
     }
     let (target, after) = what.split_once("(request: \"")?.1.split_once("\") ")?;
     let seconds = |words: &str| Millis::parse_seconds(after.strip_prefix(words)?.split(' ').next()?);
@@ -133,18 +133,20 @@ fn limit(layer: Layer, product: &'static str, setting: &str, value_ms: Option<Mi
     Limit { layer, product: Product::from(product), setting: setting.to_owned(), value_ms, known_from: KnownFrom::Claimed, place: None }
 }
 
-/// `PHP Fatal error:  Maximum execution time of 30 seconds exceeded in /srv/spin.php on line 3`.
-fn php_limit(claim: Claim, message: &str) -> Option<Claim> {
+/// `PHP Fatal error:  Maximum execution time of 30 seconds exceeded in /srv/spin.php on line 3`, whoever writes it down; `message` is
+/// where in the script it was.
+pub(super) fn ended_by_php(claim: Claim, message: &str) -> Option<Claim> {
     let (before, rest) = message.split_once(PHP_LIMIT)?;
     let (seconds, rest) = rest.split_once(" second")?;
     let place = rest.trim_start_matches('s').strip_prefix(" exceeded in ")?;
     before.contains("PHP Fatal error:").then_some(())?;
     let value = Millis::parse_seconds(seconds)?;
-    Some(Claim {
-        outcome: Some(ClaimedOutcome::Timeout),
-        limit: Some(limit(Layer::Application, "php", "max_execution_time", Some(value))),
-        ..claim.with("message", place.trim_end_matches('"'))
-    })
+    let place = match place.split_once(" on line ") {
+        Some((file, line)) => format!("{file} on line {}", line.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default()),
+        None => place.trim_end_matches('"').to_owned(),
+    };
+    let limit = limit(Layer::Application, "php", "max_execution_time", Some(value));
+    Some(Claim { outcome: Some(ClaimedOutcome::Timeout), limit: Some(limit), ..claim.with("message", place) })
 }
 
 /// An access line: `IP - user time "GET /path" status`, then what `access.format` adds. Only what says its own meaning is read.

@@ -238,3 +238,53 @@ fn which_of_two_timers_ended_a_request_that_never_came_whole_only_the_configurat
     let client = told("defaults\n  timeout client 1s\n  timeout server 9s\n");
     assert!(client.ends_with("router haproxy timeout client 1000"), "{client}");
 }
+
+const PHP: &str = "timeout confirmed certain application php max_execution_time 1000";
+
+#[test]
+fn phps_own_limit_is_told_of_the_request_that_it_ended() {
+    for (name, id) in [("nginx", "b75e0f8e"), ("apache", "-")] {
+        let text = String::from_utf8(fixture(&format!("php_fpm/max-execution-time-{name}.log"))).expect("text");
+        let incident = only(explained_text(&text));
+        assert_eq!((named(&incident).as_str(), verdict(&incident).as_str()), (id, PHP), "{name}");
+        let said: Vec<bool> =
+            incident.diagnosis.evidence.iter().map(|one| one.text.contains("Maximum execution time of 1 second")).collect();
+        assert_eq!(said.iter().filter(|says| **says).count(), 2, "{name}: the proxy and php-fpm");
+        // Without the proxy's error log the moment and the status are left, without its access log its path.
+        let without = |words: &str| text.lines().filter(|line| !line.contains(words)).collect::<Vec<_>>().join("\n");
+        let errors = if name == "nginx" { "FastCGI sent" } else { "AH01071" };
+        let incident = only(explained_text(&without(errors)));
+        assert_eq!((named(&incident).as_str(), verdict(&incident).as_str()), (id, PHP), "{name}");
+        let incident = only(explained_text(&without("HTTP/1.1\" ")));
+        assert_eq!((named(&incident).as_str(), verdict(&incident).as_str()), ("-", PHP), "{name}");
+        let incident = only(explained_text(&without("child ")));
+        assert_eq!((named(&incident).as_str(), verdict(&incident).as_str()), (id, PHP), "{name}");
+    }
+}
+
+#[test]
+fn two_scripts_that_php_ended_at_one_moment_stay_apart() {
+    let text = String::from_utf8(fixture("php_fpm/max-execution-time-two.log")).expect("text");
+    assert_eq!(verdicts(&explained_text(&text)), [PHP, PHP]);
+    let without_nginxs = text.lines().filter(|line| !line.contains("FastCGI")).collect::<Vec<_>>().join("\n");
+    let incidents = explained_text(&without_nginxs);
+    let told: Vec<_> = incidents.iter().map(|incident| (incident.pid, named(incident), verdict(incident))).collect();
+    assert_eq!(told, [10221, 10222].map(|pid| (Some(pid), "-".to_owned(), PHP.to_owned())));
+}
+
+#[test]
+fn a_500_of_another_moment_or_too_short_for_the_limit_is_not_phps() {
+    let said = r#"[22-Nov-2026 12:00:09] WARNING: [pool www] child 7 said into stderr: "NOTICE: PHP message: PHP Fatal error:  Maximum execution time of 5 seconds exceeded in /srv/a.php on line 3""#;
+    let access = |at: &str, status: u32, rt: &str| {
+        format!(r#"10.1.0.9 - - [22/Nov/2026:12:00:{at} +0000] "GET /a.php HTTP/1.1" {status} 5 "-" "-" rid=request-1 rt={rt} urt={rt}"#)
+    };
+    for (line, id) in [
+        (access("09", 500, "5.100"), "request-"),
+        (access("12", 500, "5.100"), "-"),
+        (access("09", 500, "0.020"), "-"),
+        (access("09", 200, "5.100"), "-"),
+    ] {
+        let incident = only(explained_text(&format!("{line}\n{said}\n")));
+        assert_eq!(named(&incident), id, "{line}");
+    }
+}

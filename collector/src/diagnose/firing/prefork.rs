@@ -4,8 +4,8 @@
 use domain::{ClaimedOutcome, Confidence, Evidence, IncidentState, Kind, Layer, Limit, Millis, Note, Outcome, Product, Reason};
 
 use super::{Firing, known};
-use crate::correlate::{Case, Ending, WorkerEnd};
-use crate::diagnose::cite;
+use crate::correlate::{Case, Ending, WorkerEnd, is_php_limit};
+use crate::diagnose::{cite, cite_all};
 
 /// What is particular to one server.
 struct Server {
@@ -130,9 +130,10 @@ fn for_memory(end: &WorkerEnd<'_>) -> Option<Firing> {
     Some(firing)
 }
 
-/// PHP's own `max_execution_time`: the line is its word, with the value.
+/// PHP's own `max_execution_time`: the line is its word, with the value, and php-fpm and the proxy may both pass it on.
 fn php(case: &Case<'_>) -> Option<Firing> {
-    let decisive = case.own.iter().copied().find(|one| one.claim.format == "php_fpm" && one.claim.kind == Kind::TimeoutNotice)?;
+    let told: Vec<&Evidence> = case.own.iter().copied().filter(|one| is_php_limit(&one.claim)).collect();
+    let decisive = *told.first()?;
     let mut firing = Firing::new(Outcome::Timeout, IncidentState::Confirmed, Confidence::Certain);
     firing.at = decisive.claim.observed_at;
     firing.layer = Some(Layer::Application);
@@ -140,7 +141,7 @@ fn php(case: &Case<'_>) -> Option<Firing> {
     firing.limit = decisive.claim.limit.clone().map(|named| known::limit(case, named));
     let place = decisive.claim.text("message").map_or(String::new(), |place| format!(" in {place}"));
     let text = format!("PHP says so{place}; its limit counts processor time, so the script computed and did not wait");
-    firing.reasons.push(Reason { text, evidence: vec![cite(decisive)] });
+    firing.reasons.push(Reason { text, evidence: cite_all(told) });
     firing.refuted_by = "an answer of this script other than 500".into();
     Some(firing)
 }

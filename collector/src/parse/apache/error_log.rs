@@ -4,7 +4,7 @@ use domain::{Claim, ClaimedOutcome, Confidence, Kind, Product};
 use jiff::Timestamp;
 
 use super::{FORMAT, limit};
-use crate::parse::{Fate, RAW_BYTES_MAX, cut, times};
+use crate::parse::{Fate, RAW_BYTES_MAX, cut, php_fpm, times};
 
 /// `(70007)The timeout specified has expired`, `(110)Connection timed out`: of APR and of Linux.
 const TIMED_OUT: [u32; 2] = [70007, 110];
@@ -107,6 +107,10 @@ pub fn read(text: &str) -> Option<Fate> {
 }
 
 fn tell_proxy(head: &Head<'_>, claim: Claim) -> Claim {
+    // mod_proxy_fcgi passes on what PHP wrote to its standard error, mod_php writes it itself.
+    if head.module == "proxy_fcgi" && head.message.contains("Got error '") || head.module.starts_with("php") {
+        return php_fpm::ended_by_php(claim.clone(), head.message).unwrap_or(claim);
+    }
     let fired =
         |claim: Claim, setting: &str, outcome| Claim { outcome: Some(outcome), limit: Some(limit(Product::APACHE, setting)), ..claim };
     if head.module == "reqtimeout" && head.message.contains("read timeout") {

@@ -28,7 +28,7 @@ pub fn split(text: &str) -> Option<Session<'_>> {
     let (status, bytes) = result.split_once(' ')?;
     let words: Vec<&str> = access_line::words(rest).take(FIELDS).collect();
     let [port, millis, frontend, backend, server, spent @ .., state, _, _, _, _, retries, _, _] = &words[..] else { return None };
-    let [request_time, queue, connect, _, total] = spent.iter().map(|word| timer(word)).collect::<Option<Vec<_>>>()?[..] else {
+    let [request_time, queue, connect, _, total] = spent.iter().map(|word| timer(word)).collect::<Result<Vec<_>, _>>().ok()?[..] else {
         return None;
     };
     let is_number = |word: &str| word.bytes().all(|b| b.is_ascii_digit());

@@ -4,7 +4,7 @@ use domain::{Claim, ClaimedOutcome, Kind, Product};
 use jiff::Timestamp;
 
 use super::{FORMAT, limit};
-use crate::parse::{Fate, RAW_BYTES_MAX, cut, times};
+use crate::parse::{Fate, RAW_BYTES_MAX, cut, php_fpm, times};
 
 const STAMP_BYTES: usize = "2026/11/22 12:17:08".len();
 const LEVELS: [&str; 8] = ["debug", "info", "notice", "warn", "error", "crit", "alert", "emerg"];
@@ -77,6 +77,10 @@ pub fn read(text: &str) -> Option<Fate> {
 
 /// What the words say happened.
 fn tell(words: &str, scheme: &str, claim: Claim) -> Claim {
+    // What PHP wrote to its standard error comes with the request that it was about.
+    if words.starts_with("FastCGI sent in stderr: ") {
+        return php_fpm::ended_by_php(claim.clone(), words).unwrap_or(claim);
+    }
     let (what, phase) = words.split_once(" while ").unwrap_or((words, ""));
     // nginx says so while it already looks for another.
     if what.starts_with("upstream server temporarily disabled") {
