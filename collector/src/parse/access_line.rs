@@ -193,7 +193,13 @@ pub fn seconds(text: &str) -> Option<Millis> {
 /// The words that tell whose line it is, for lines that gunicorn's own reader would take for gunicorn's otherwise.
 #[must_use]
 pub fn is_of_a_proxy(text: &str) -> bool {
-    split(text).is_some_and(|line| is_of_nginx(&line) || is_of_apache(&line) || is_of_varnish(&line))
+    split(text).is_some_and(|line| is_of_nginx(&line) || is_of_apache(&line) || is_of_varnish(&line) || has_nginxs_status(&line))
+}
+
+/// Whether a line with nothing of a site's own behind it has a status that nginx made up, and logs without ever sending it: 499, its
+/// client was gone.
+fn has_nginxs_status(line: &AccessLine<'_>) -> bool {
+    line.status == 499 && line.trailer.pairs.is_empty() && line.trailer.bare.is_empty()
 }
 
 /// Keys of what only nginx's log variables give.
@@ -281,6 +287,11 @@ mod tests {
         ] {
             assert!(!is_of_a_proxy(ordinary), "{ordinary}");
         }
+        assert!(is_of_a_proxy(r#"10.0.0.9 - - [22/Nov/2026:12:17:32 +0000] "GET / HTTP/1.1" 499 0 "-" "curl" "10.1.1.1""#));
+        // Traefik logs 499 as well.
+        assert!(!is_of_a_proxy(
+            r#"10.0.0.9 - - [22/Nov/2026:12:17:32 +0000] "GET / HTTP/1.1" 499 21 "-" "-" 7 "shop@docker" "http://10.0.0.3:80" 1200ms"#
+        ));
         assert!(is_of_a_proxy(
             r#"10.0.0.9 - - [22/Nov/2026:12:17:32 +0000] "GET / HTTP/1.1" 502 5 "-" "-" 1001047 7b6b0411-7269-4008-8b13-e799c739ab35 aX9gX6d1w2fsFgXVf_hZrQAAAAE"#
         ));

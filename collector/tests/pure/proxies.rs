@@ -288,3 +288,13 @@ fn a_500_of_another_moment_or_too_short_for_the_limit_is_not_phps() {
         assert_eq!(named(&incident), id, "{line}");
     }
 }
+
+#[test]
+fn a_client_that_left_after_nobody_knows_how_long_is_only_suspected() {
+    let incident = only(explained_text(r#"10.0.0.9 - - [22/Nov/2026:12:17:10 +0000] "GET /r HTTP/1.1" 499 0 "-" "curl/8""#));
+    assert_eq!(verdict(&incident), "caller_left suspected possible client - - -");
+    assert!(incident.diagnosis.reasons.iter().any(|reason| reason.text.contains("no line says how long")));
+    assert!(incident.diagnosis.refuted_by.contains("$request_time"));
+    let briefly = r#"10.0.0.9 - - [22/Nov/2026:12:17:10 +0000] "GET /r HTTP/1.1" 499 0 "-" "curl/8" rt=0.100 urt=-"#;
+    assert!(explained_text(briefly).is_empty());
+}

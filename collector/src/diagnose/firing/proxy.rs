@@ -224,31 +224,46 @@ fn went_on(case: &Case<'_>, firing: &mut Firing) {
 /// The client closed the connection before it was answered.
 fn client_left(case: &Case<'_>, proxy: &Proxy, own: &[&Evidence], told: &[&Evidence]) -> Option<Firing> {
     let decisive = told.first()?;
-    let waited = own.iter().find_map(|one| one.claim.elapsed_ms)?;
-    if waited < WAITED_MIN || given_up_in_front(case, proxy, own, waited).is_some() {
+    let waited = own.iter().find_map(|one| one.claim.elapsed_ms);
+    if waited.is_some_and(|waited| waited < WAITED_MIN) || given_up_in_front(case, proxy, own, waited).is_some() {
         return None;
     }
     let at = own.iter().filter(|one| one.claim.kind == Kind::GatewayRequest).find_map(|one| one.claim.observed_at);
-    let mut firing = Firing::new(Outcome::CallerLeft, IncidentState::Confirmed, Confidence::Likely);
+    let title = proxy.product.title();
+    let (state, confidence, how_long, refuted_by) = match waited {
+        Some(waited) => (
+            IncidentState::Confirmed,
+            Confidence::Likely,
+            format!("{waited} after the beginning"),
+            format!("a limit of {title} of {waited} on the client's side of the connection"),
+        ),
+        None => (
+            IncidentState::Suspected,
+            Confidence::Possible,
+            "and no line says how long it had waited: it may have been a moment".to_owned(),
+            format!("a time of the request (`$request_time` in nginx's `log_format`) below {WAITED_MIN}"),
+        ),
+    };
+    let mut firing = Firing::new(Outcome::CallerLeft, state, confidence);
     firing.at = at.or(decisive.claim.observed_at);
     firing.layer = Some(Layer::Client);
-    let text = format!("{} says that the client closed the connection, {waited} after the beginning", proxy.product.title());
+    let text = format!("{title} says that the client closed the connection, {how_long}");
     firing.reasons.push(Reason { text, evidence: cite_all(told.iter().copied()) });
     went_on(case, &mut firing);
-    firing.refuted_by = format!("a limit of {} of {waited} on the client's side of the connection", proxy.product.title()).into();
+    firing.refuted_by = refuted_by.into();
     Some(firing)
 }
 
 /// The line of another proxy or gateway whose own timer ran out at that moment: it was the client that left this proxy.
-fn given_up_in_front<'a>(case: &Case<'a>, proxy: &Proxy, own: &[&Evidence], waited: Millis) -> Option<&'a Evidence> {
+fn given_up_in_front<'a>(case: &Case<'a>, proxy: &Proxy, own: &[&Evidence], waited: Option<Millis>) -> Option<&'a Evidence> {
     let ended = own.iter().filter(|one| one.claim.kind == Kind::GatewayRequest).find_map(|one| one.claim.observed_at);
     let near = |a: Millis, b: Millis, apart: Millis| a <= b.plus(apart) && b <= a.plus(apart);
     case.own.iter().copied().find(|one| {
         let claim = &one.claim;
         let of_another = claim.limit.as_ref().is_some_and(|limit| limit.product != proxy.product && limit.layer <= Layer::Router);
         let gave_up = matches!(claim.outcome, Some(ClaimedOutcome::GatewayTimeout | ClaimedOutcome::Timeout));
-        let same_moment = match (claim.millis("waited_ms").or(claim.elapsed_ms), claim.observed_at.zip(ended)) {
-            (Some(theirs), _) => near(theirs, waited, SLACK),
+        let same_moment = match (claim.millis("waited_ms").or(claim.elapsed_ms).zip(waited), claim.observed_at.zip(ended)) {
+            (Some((theirs, waited)), _) => near(theirs, waited, SLACK),
             (None, Some((theirs, ended))) => {
                 Millis::between(theirs, ended).plus(STAMP) >= Millis::ZERO && Millis::between(ended, theirs) <= STAMP
             }

@@ -123,8 +123,9 @@ fn common_variations_of_the_format_are_read() {
 }
 
 #[test]
-fn the_default_format_is_read_when_asked_for() {
-    let line = r#"10.0.0.9 - - [22/Nov/2026:12:17:10 +0000] "GET /r HTTP/1.1" 499 0 "-" "curl/8""#;
-    assert!(read_one(Format::Nginx, line).contains("outcome=client_closed"));
-    assert!(read_one(Format::Auto, line).starts_with("ignored"), "its writer is not known");
+fn the_default_format_is_read_when_asked_for_and_where_its_status_is_nginxs_own() {
+    let line = |status: u32| format!(r#"10.0.0.9 - - [22/Nov/2026:12:17:10 +0000] "GET /r HTTP/1.1" {status} 0 "-" "curl/8""#);
+    assert!(read_one(Format::Nginx, &line(504)).starts_with("evidence"));
+    assert!(read_one(Format::Auto, &line(504)).starts_with("ignored"), "its writer is not known");
+    assert!(read_one(Format::Auto, &line(499)).contains("outcome=client_closed"));
 }
