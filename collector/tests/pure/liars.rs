@@ -1,8 +1,9 @@
 //! Lines that are not true, or not what they seem, and what becomes of each.
 
+use collector::correlate::Knowledge;
 use domain::{Confidence, Outcome};
 
-use crate::support::{cited, explained_text, only, verdict, verdicts};
+use crate::support::{cited, explained, explained_text, only, verdict, verdicts};
 
 const ID: &str = "11111111-2222-4333-8444-555555555555";
 
@@ -119,4 +120,32 @@ fn uwsgis_end_for_memory_is_no_kill_from_outside() {
     let incident = only(explained_text(log));
     assert_eq!(verdict(&incident), "out_of_memory confirmed certain app_server uwsgi - -");
     assert_eq!(cited(&incident), [1], "what followed from it is no proof");
+}
+
+#[test]
+fn an_init_that_the_function_timeout_ended_is_no_crash_although_every_line_says_runtime_unknown() {
+    let lines = |duration: &str, error: &str| {
+        format!(
+            "INIT_REPORT Init Duration: 30005.69 ms\tPhase: invoke\tStatus: error\tError Type: Runtime.Unknown\n\
+             START RequestId: 6f747a63-ce41-11e7-8cfe-3d61dad3d219 Version: 1\n\
+             END RequestId: 6f747a63-ce41-11e7-8cfe-3d61dad3d219\n\
+             REPORT RequestId: 6f747a63-ce41-11e7-8cfe-3d61dad3d219\tDuration: {duration} ms\tBilled Duration: 30412 ms\tMemory Size: 128 MB\tMax Memory Used: 20 MB\tStatus: error\tError Type: {error}\n"
+        )
+    };
+    let told = |text: &str, timeout: Option<u32>| {
+        let configured = timeout
+            .map(|seconds| format!("Resources:\n  F:\n    Type: AWS::Serverless::Function\n    Properties:\n      Timeout: {seconds}\n"));
+        let mut knowledge = Knowledge::default();
+        if let Some(yaml) = configured {
+            knowledge.learn(collector::limits::parts("template.yml", &yaml).expect("read"));
+        }
+        verdict(&only(explained("app.log", text.as_bytes(), &knowledge).incidents))
+    };
+    let whole = lines("30000.00", "Runtime.Unknown");
+    assert_eq!(told(&whole, None), "init_timeout confirmed likely platform aws_lambda Timeout 30000");
+    assert_eq!(told(&whole, Some(30)), "init_timeout confirmed certain platform aws_lambda Timeout 30000");
+    let crash = "crash confirmed certain platform aws_lambda - -";
+    assert_eq!(told(&whole, Some(60)), crash, "half of the limit was left");
+    assert_eq!(told(&lines("30411.20", "Runtime.Unknown"), None), crash, "no limit is 30.4 s");
+    assert_eq!(told(&lines("30000.00", "Runtime.ExitError"), None), crash, "the process ended itself");
 }

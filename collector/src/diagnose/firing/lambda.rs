@@ -12,7 +12,7 @@ use crate::diagnose::{cite, cite_all};
 /// What Lambda did.
 pub fn fired(case: &Case<'_>) -> Option<Firing> {
     let own: Vec<&Evidence> = case.own.iter().copied().filter(|one| is_platforms(one)).collect();
-    timed_out(case, &own).or_else(|| died(case, &own)).or_else(|| ran_into_limit(case, &own))
+    disguised(case, &own).or_else(|| timed_out(case, &own)).or_else(|| died(case, &own)).or_else(|| ran_into_limit(case, &own))
 }
 
 /// The platform's own words; an application's `Uncaught Exception` tells of a crash as well.
@@ -72,6 +72,38 @@ fn timed_out(case: &Case<'_>, own: &[&Evidence]) -> Option<Firing> {
         firing.reasons.push(Reason { text: text.to_owned(), evidence: vec![cite(init)] });
     }
     firing.limit = Some(limit);
+    Some(firing)
+}
+
+/// An init that was run again inside the invocation and that the function timeout ended: all lines about it say `Runtime.Unknown`, and no
+/// line that time ran out. The clock tells: it took the whole invocation, and that a known limit, or whole seconds as limits are.
+fn disguised(case: &Case<'_>, own: &[&Evidence]) -> Option<Firing> {
+    const UNKNOWN: &str = "Runtime.Unknown";
+    let is_unknown = |one: &&Evidence| one.claim.text("error_type") == Some(UNKNOWN);
+    let names_another = |one: &&Evidence| one.claim.text("error_type").is_some_and(|error| error != UNKNOWN);
+    let init = own.iter().copied().find(|one| one.claim.kind == Kind::InitReport && one.claim.text("phase") == Some("invoke"));
+    let init = init.filter(is_unknown)?;
+    let (report, elapsed) = elapsed_by_report(own)?;
+    let told = [ClaimedOutcome::Timeout, ClaimedOutcome::OutOfMemory].iter().any(|outcome| !claims(own, *outcome).is_empty());
+    if told || own.iter().any(names_another) || report.claim.is_good_report() || !took_all(init, Some(elapsed)) {
+        return None;
+    }
+    let known = case.stated_limit(&Product::AWS_LAMBDA, "Timeout").filter(|limit| limit.value_ms.is_some());
+    let whole = [Some(elapsed), report.claim.millis("billed_duration_ms").filter(|billed| *billed < elapsed)];
+    let whole = whole.into_iter().flatten().find(|value| *value == value.floor_seconds() && *value > Millis::ZERO);
+    let (limit, confidence) = match (known, whole) {
+        (Some(known), _) => (known.value_ms.is_some_and(|value| elapsed.plus(SLACK) >= value).then(|| known.clone())?, Confidence::Certain),
+        (None, whole) => (Limit { value_ms: Some(whole?), known_from: KnownFrom::Learned, ..timeout() }, Confidence::Likely),
+    };
+    let mut firing = Firing::new(Outcome::InitTimeout, IncidentState::Confirmed, confidence);
+    firing.at = case.ended_at().or_else(|| case.deadline());
+    firing.product = Some(Product::AWS_LAMBDA);
+    let text = format!(
+        "initialisation was run again inside the invocation and took all of its {elapsed}; `{UNKNOWN}` here is the function timeout"
+    );
+    firing.reasons.push(Reason { text, evidence: cite_all([init, report]) });
+    firing.limit = Some(limit);
+    firing.refuted_by = "a longer `Timeout` of the function than this invocation took".into();
     Some(firing)
 }
 
