@@ -53,7 +53,8 @@ fn is_boundary(kind: Kind) -> bool {
     )
 }
 
-/// Cuts the lines of one environment, in order: a second START, END or REPORT begins the next attempt.
+/// Cuts the lines of one environment, in order: a second START, END or REPORT begins the next attempt, and so does a notice of time run
+/// out that leaves room for all the time it names after the one before (of a log, often nothing but the notices is kept).
 fn cut<'a>(lines: &[&'a Evidence]) -> Vec<Vec<&'a Evidence>> {
     let mut attempts: Vec<Vec<&'a Evidence>> = Vec::new();
     for one in lines.iter().copied() {
@@ -63,6 +64,7 @@ fn cut<'a>(lines: &[&'a Evidence]) -> Vec<Vec<&'a Evidence>> {
             let seen = |wanted| current.iter().any(|earlier| earlier.claim.kind == wanted);
             once && seen(kind)
                 || matches!(kind, Kind::Accepted | Kind::InvocationStart) && (seen(Kind::InvocationEnd) || seen(Kind::InvocationReport))
+                || kind == Kind::TimeoutNotice && current.iter().any(|earlier| ended_before(earlier, one))
         });
         if begins {
             attempts.push(Vec::new());
@@ -70,6 +72,12 @@ fn cut<'a>(lines: &[&'a Evidence]) -> Vec<Vec<&'a Evidence>> {
         attempts.last_mut().expect("one was begun").push(one);
     }
     attempts
+}
+
+/// Whether all of what a notice tells of came after another notice.
+fn ended_before(earlier: &Evidence, one: &Evidence) -> bool {
+    let begun = one.claim.observed_at.zip(one.claim.elapsed_ms).map(|(at, elapsed)| elapsed.before(at));
+    earlier.claim.kind == Kind::TimeoutNotice && earlier.claim.observed_at.zip(begun).is_some_and(|(ended, begun)| ended <= begun)
 }
 
 /// Lines that do not say where they were written (an invoke's error payload) are no attempt of their own beside lines that do.

@@ -241,3 +241,11 @@ fn a_request_that_a_uvicorn_worker_had_in_flight_ended_with_it() {
         (Some("r-1"), "crash confirmed possible app_server uvicorn - -")
     );
 }
+
+#[test]
+fn of_notices_alone_each_retry_is_an_attempt() {
+    let notice = |at: &str| format!("2026-11-22T{at}Z 6f747a63-ce41-11e7-8cfe-3d61dad3d219 Task timed out after 3.00 seconds\n");
+    let three = explained_text(&[notice("12:00:03.000"), notice("12:01:04.120"), notice("12:03:05.700")].concat());
+    assert_eq!(three.iter().map(|incident| incident.attempt).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(explained_text(&[notice("12:00:03.000"), notice("12:00:03.004")].concat()).len(), 1, "said twice");
+}
