@@ -7,7 +7,7 @@
 //     RIC=/path/to/aws-lambda-ric npm run ric     one that is installed already
 
 const { execFileSync } = require('node:child_process');
-const { existsSync } = require('node:fs');
+const { existsSync, mkdirSync, writeFileSync } = require('node:fs');
 const { tmpdir } = require('node:os');
 const path = require('node:path');
 const { run } = require('./catch.js');
@@ -23,9 +23,10 @@ function installed() {
   const folder = path.join(tmpdir(), `overrun-ric-${VERSION}`);
   const ric = path.join(folder, 'node_modules', 'aws-lambda-ric');
   if (!existsSync(path.join(ric, 'dist', 'rapid-client.node'))) {
-    // npm 11 and newer run the installation scripts of those packages only that are named.
-    const args = ['install', '--prefix', folder, '--no-audit', '--no-fund', '--allow-scripts=aws-lambda-ric', `aws-lambda-ric@${VERSION}`];
-    execFileSync('npm', args, { stdio: 'inherit' });
+    // npm 11 and newer run the installation scripts of those packages only that the project names.
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(path.join(folder, 'package.json'), JSON.stringify({ private: true, allowScripts: { 'aws-lambda-ric': true } }));
+    execFileSync('npm', ['install', '--no-audit', '--no-fund', `aws-lambda-ric@${VERSION}`], { cwd: folder, stdio: 'inherit' });
   }
   return ric;
 }
