@@ -56,6 +56,9 @@ const ALIKE: [&[&str]; 5] = [
     &["lambda_text", "vercel"],
 ];
 
+/// `option httplog clf` begins as the lines of the others do, and who is asked for one of them reads that much. `auto` has to tell.
+const COMMON_LOG: [&str; 4] = ["haproxy", "nginx", "apache", "varnish"];
+
 fn are_alike(one: &str, other: &str) -> bool {
     ALIKE.iter().any(|group| group.contains(&one) && group.contains(&other))
 }
@@ -83,7 +86,9 @@ fn no_format_takes_anothers_lines_for_its_own() {
     let mut table: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for (own, _, input) in fixtures() {
         let known: BTreeSet<(u64, String)> = told(own, &input).into_iter().map(|(line, by, _)| (line, by)).collect();
+        let begins_alike = |format: &Format| COMMON_LOG.contains(&own.name()) && COMMON_LOG.contains(&format.name());
         let others = Format::ALL.into_iter().filter(|format| *format != Format::Auto && !are_alike(own.name(), format.name()));
+        let others = others.filter(|format| !begins_alike(format));
         for format in others {
             // What only carries lines says of each whose it is, and is no authority on those that it cannot tell.
             let is_taken = |(line, by, _): &Told| {

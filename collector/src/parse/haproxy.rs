@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Read off HAProxy 2.6.12 in November 2026, and chapter 8 of its configuration manual; `option httplog clf` has the same in
-//! another order, see [`clf`]. The stamp is the beginning, in the machine's own zone. `%ID` is HAProxy's; captured headers stand in braces without their names, so that a UUID there is the
-//! request's ID only where another source says so.
+//! another order, see `clf.rs`. The stamp is the beginning, in the machine's own zone. `%ID` is HAProxy's; captured headers stand
+//! in braces without their names, so that a UUID there is the request's ID only where another source says so.
 
 mod clf;
 
