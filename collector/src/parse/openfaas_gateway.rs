@@ -117,12 +117,10 @@ fn of_path(claim: Claim, path: &str) -> Claim {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::parse::tests::evidence;
 
     fn claim(text: &str) -> Claim {
-        match read(text) {
-            Some(Fate::Evidence(claim)) => *claim,
-            other => panic!("expected evidence in {text:?}, found {other:?}"),
-        }
+        evidence(text, read)
     }
 
     const ERROR_LINE: &str =

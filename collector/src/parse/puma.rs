@@ -101,12 +101,10 @@ fn limit(setting: &str, value_ms: Option<Millis>) -> Limit {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::parse::tests::evidence;
 
     fn claim(text: &str) -> Claim {
-        match read(text) {
-            Some(Fate::Evidence(claim)) => *claim,
-            other => panic!("expected evidence in {text:?}, found {other:?}"),
-        }
+        evidence(text, read)
     }
 
     #[test]

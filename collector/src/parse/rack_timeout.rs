@@ -96,12 +96,10 @@ fn state(claim: Claim, fields: &str) -> Option<Fate> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::parse::tests::evidence;
 
     fn claim(text: &str) -> Claim {
-        match read(text) {
-            Some(Fate::Evidence(claim)) => *claim,
-            other => panic!("expected evidence in {text:?}, found {other:?}"),
-        }
+        evidence(text, read)
     }
 
     #[test]

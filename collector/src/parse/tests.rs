@@ -1,11 +1,21 @@
 //! From bytes to items: what every line format shares.
 
+use domain::Claim;
+
 use super::{Context, Fate, Format, LINE_BYTES_MAX, facts};
 
 /// What was read, one line per item: its fate, its kind, and every fact but those that repeat the input.
 pub fn read(format: Format, input: &str) -> Vec<String> {
     let parsed = format.parse(input.as_bytes(), &Context::default());
     parsed.items.iter().map(|item| told(facts::of(item))).collect()
+}
+
+/// What a format's own reader says of a text that is evidence.
+pub fn evidence(text: &str, read: impl FnOnce(&str) -> Option<Fate>) -> Claim {
+    match read(text) {
+        Some(Fate::Evidence(claim)) => *claim,
+        other => panic!("expected evidence in {text:?}, found {other:?}"),
+    }
 }
 
 /// The one item of an input.

@@ -93,12 +93,10 @@ fn exception(claim: Claim, text: &str) -> Claim {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::parse::tests::evidence;
 
     fn claim(text: &str) -> Claim {
-        match read(text) {
-            Some(Fate::Evidence(claim)) => *claim,
-            other => panic!("expected evidence in {text:?}, found {other:?}"),
-        }
+        evidence(text, read)
     }
 
     #[test]

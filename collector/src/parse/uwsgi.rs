@@ -196,6 +196,7 @@ fn request(base: &Claim, line: &str) -> Option<Claim> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::parse::tests::evidence;
 
     /// uWSGI 2.0.31 (November 2026).
     #[test]
@@ -209,10 +210,7 @@ mod tests {
     }
 
     fn claim(text: &str) -> Claim {
-        match read(text) {
-            Some(Fate::Evidence(claim)) => *claim,
-            other => panic!("expected evidence in {text:?}, found {other:?}"),
-        }
+        evidence(text, read)
     }
 
     const BLOCK: &str = "Sun Nov  2 09:00:05 2026 - *** HARAKIRI ON WORKER 3 (pid: 77, try: 1, graceful: yes) ***

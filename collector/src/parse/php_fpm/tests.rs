@@ -1,10 +1,8 @@
 use super::*;
+use crate::parse::tests::evidence;
 
 fn claim(text: &str) -> Claim {
-    match read(text) {
-        Some(Fate::Evidence(claim)) => *claim,
-        other => panic!("expected evidence in {text:?}, found {other:?}"),
-    }
+    evidence(text, read)
 }
 
 #[test]
