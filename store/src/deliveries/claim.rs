@@ -23,27 +23,45 @@ const PASSED_OVER_MAX: u32 = 2_000;
 /// Deliveries looked at together once some that wait are among them.
 const LOOKED_AT_MAX: u32 = 250;
 
-/// Whether another pending delivery has to go before `this`: the first of its problem or stack is not it. Asked for as the first
-/// by an index, so that no plan reads them all. `$1`: actions by stack, `$2`: actions without order.
-macro_rules! is_behind_sql {
+/// The first pending delivery of those to the same action with the same `$column` as `this`, `$beyond` some point if need be. Asked
+/// for as the first by an index, so that no plan reads them all.
+macro_rules! first_of_sql {
+    ($column:literal, $beyond:literal) => {
+        concat!(
+            "(
+                 select first.id
+                 from deliveries as first
+                 where first.state = 'pending' and first.action = this.action and first.",
+            $column,
+            " = this.",
+            $column,
+            $beyond,
+            "
+                 order by first.created_at, first.change_id, first.id
+                 limit 1
+             )"
+        )
+    };
+}
+
+/// The pending delivery that goes first of those that go one after the other with `this`: itself if it waits for none.
+/// `$1`: actions by stack, `$2`: actions without order.
+macro_rules! first_sql {
     () => {
-        "case
-             when this.action = any ($2) then false
-             when this.action = any ($1) then this.id <> (
-                 select first.id
-                 from deliveries as first
-                 where first.state = 'pending' and first.action = this.action and first.stack = this.stack
-                 order by first.created_at, first.change_id, first.id
-                 limit 1
-             )
-             else this.id <> (
-                 select first.id
-                 from deliveries as first
-                 where first.state = 'pending' and first.action = this.action and first.problem = this.problem
-                 order by first.created_at, first.change_id, first.id
-                 limit 1
-             )
-         end"
+        concat!(
+            "case when this.action = any ($2) then this.id when this.action = any ($1) then ",
+            first_of_sql!("stack", ""),
+            " else ",
+            first_of_sql!("problem", ""),
+            " end"
+        )
+    };
+}
+
+/// The pending delivery that comes next after `this`.
+macro_rules! next_sql {
+    ($column:literal) => {
+        first_of_sql!($column, " and (first.created_at, first.change_id, first.id) > (this.created_at, this.change_id, this.id)")
     };
 }
 
@@ -116,8 +134,19 @@ async fn claim(connection: &mut PgConnection, turn: Turn<'_>, limit: u32) -> Res
     Ok(claimed)
 }
 
-/// Looks at so many that are due; answers those taken, `limit` at most, and the IDs of those that now wait.
-async fn take(connection: &mut PgConnection, turn: Turn<'_>, look_at: u32, limit: u32) -> Result<(Vec<Delivery>, Vec<String>), StoreError> {
+/// A delivery that was made to wait, and the one that it is behind.
+struct Waiting {
+    id: String,
+    first: String,
+}
+
+/// Looks at so many that are due; answers those taken, `limit` at most, and those that now wait.
+async fn take(
+    connection: &mut PgConnection,
+    turn: Turn<'_>,
+    look_at: u32,
+    limit: u32,
+) -> Result<(Vec<Delivery>, Vec<Waiting>), StoreError> {
     let rows = sqlx::query(concat!(
         "with due as (
              select id, action, problem, stack, due_at, created_at, change_id
@@ -128,11 +157,11 @@ async fn take(connection: &mut PgConnection, turn: Turn<'_>, look_at: u32, limit
              for update skip locked
          ), judged as (
              select id, due_at, ",
-        is_behind_sql!(),
-        " as is_behind
+        first_sql!(),
+        " as first
              from due as this
          ), ranked as (
-             select id, is_behind, row_number() over (partition by is_behind order by due_at, id) as place
+             select id, first, first <> id as is_behind, row_number() over (partition by first <> id order by due_at, id) as place
              from judged
          )
          update deliveries
@@ -141,7 +170,7 @@ async fn take(connection: &mut PgConnection, turn: Turn<'_>, look_at: u32, limit
              waits = is_behind
          from ranked
          where deliveries.id = ranked.id and (is_behind or place <= $6)
-         returning deliveries.*, deliveries.incident::text as incident_text, deliveries.context::text as context_text"
+         returning deliveries.*, deliveries.incident::text as incident_text, deliveries.context::text as context_text, ranked.first"
     ))
     .bind(turn.order.by_stack)
     .bind(turn.order.unordered)
@@ -154,7 +183,7 @@ async fn take(connection: &mut PgConnection, turn: Turn<'_>, look_at: u32, limit
     let (mut taken, mut waiting) = (Vec::new(), Vec::new());
     for row in &rows {
         if row.try_get("waits")? {
-            waiting.push(row.try_get("id")?);
+            waiting.push(Waiting { id: row.try_get("id")?, first: row.try_get("first")? });
         } else {
             taken.push(delivery(row)?);
         }
@@ -162,12 +191,19 @@ async fn take(connection: &mut PgConnection, turn: Turn<'_>, look_at: u32, limit
     Ok((taken, waiting))
 }
 
-/// Looks once more whether these have to wait: what they were behind may have ended after the statement that made them wait
-/// had begun, and then nobody else would let them go.
-async fn look_again(connection: &mut PgConnection, order: DeliveryOrder<'_>, ids: &[String]) -> sqlx::Result<()> {
-    if ids.is_empty() {
+/// Looks once more whether these have to wait: what they are behind may have ended before anybody could see that they wait, and
+/// then nobody else would let them go.
+///
+/// Whoever ends it holds its row from then until the commit. So once that row was ours for a moment, its end either is seen here, or
+/// comes later and sees them.
+async fn look_again(connection: &mut PgConnection, order: DeliveryOrder<'_>, waiting: &[Waiting]) -> sqlx::Result<()> {
+    if waiting.is_empty() {
         return Ok(());
     }
+    sqlx::query("select from deliveries where id = any ($1) order by created_at, change_id, id for share")
+        .bind(waiting.iter().map(|one| one.first.as_str()).collect::<Vec<_>>())
+        .execute(&mut *connection)
+        .await?;
     sqlx::query(concat!(
         "with this as (
              select id, action, problem, stack, created_at, change_id
@@ -176,12 +212,12 @@ async fn look_again(connection: &mut PgConnection, order: DeliveryOrder<'_>, ids
              order by created_at, change_id, id
              for update
          )
-         update deliveries set waits = false from this where deliveries.id = this.id and not ",
-        is_behind_sql!()
+         update deliveries set waits = false from this where deliveries.id = this.id and this.id = ",
+        first_sql!()
     ))
     .bind(order.by_stack)
     .bind(order.unordered)
-    .bind(ids)
+    .bind(waiting.iter().map(|one| one.id.as_str()).collect::<Vec<_>>())
     .execute(connection)
     .await?;
     Ok(())
@@ -192,34 +228,22 @@ async fn look_again(connection: &mut PgConnection, order: DeliveryOrder<'_>, ids
 /// To be called in the transaction in which it ends. Whether they wait is seen once they are locked: somebody may be writing
 /// that just now. Rows are locked in the order of deliveries, here and wherever waiting ends, so that no two wait for each other.
 pub(super) async fn let_next_go(connection: &mut PgConnection, id: &str) -> sqlx::Result<()> {
-    sqlx::query(
-        "with ended as (
+    sqlx::query(concat!(
+        "with this as (
              select action, problem, stack, created_at, change_id, id from deliveries where id = $1
-         ), next as (
-             select of_problem.id
-             from ended, lateral (
-                 select id
-                 from deliveries as other
-                 where other.state = 'pending' and other.action = ended.action and other.problem = ended.problem
-                   and (other.created_at, other.change_id, other.id) > (ended.created_at, ended.change_id, ended.id)
-                 order by other.created_at, other.change_id, other.id
-                 limit 1
-             ) as of_problem
-             union
-             select of_stack.id
-             from ended, lateral (
-                 select id
-                 from deliveries as other
-                 where other.state = 'pending' and other.action = ended.action and other.stack = ended.stack
-                   and (other.created_at, other.change_id, other.id) > (ended.created_at, ended.change_id, ended.id)
-                 order by other.created_at, other.change_id, other.id
-                 limit 1
-             ) as of_stack
          ), locked as (
-             select id, waits from deliveries where id in (select id from next) order by created_at, change_id, id for update
+             select id, waits
+             from deliveries
+             where id in (select ",
+        next_sql!("problem"),
+        " from this union all select ",
+        next_sql!("stack"),
+        " from this)
+             order by created_at, change_id, id
+             for update
          )
-         update deliveries set waits = false from locked where deliveries.id = locked.id and locked.waits",
-    )
+         update deliveries set waits = false from locked where deliveries.id = locked.id and locked.waits"
+    ))
     .bind(without_nul(id))
     .execute(connection)
     .await?;

@@ -71,7 +71,8 @@ async fn what_ended_while_another_was_made_to_wait_for_it_holds_up_nobody(pool: 
     // As a claim leaves it that had begun before.
     sqlx::query("update deliveries set waits = true where id in ('d2', 'd3')").execute(&pool).await.unwrap();
     let mut connection = pool.acquire().await.unwrap();
-    look_again(&mut connection, order, &["d2".to_owned(), "d3".to_owned()]).await.unwrap();
+    let behind_first = |id: &str| Waiting { id: id.to_owned(), first: "d1".to_owned() };
+    look_again(&mut connection, order, &[behind_first("d2"), behind_first("d3")]).await.unwrap();
     assert_eq!(claim(&store, 3, order).await, ["d2"]);
 }
 
@@ -89,6 +90,28 @@ async fn what_is_made_to_wait_while_the_other_ends_is_let_go(pool: PgPool) {
         while number(&pool, blocked).await == 0 {}
         claiming.commit().await.unwrap();
     });
+    assert_eq!(claim(&store, 3, order).await, ["d2"]);
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn what_comes_while_the_one_before_it_ends_is_let_go(pool: PgPool) {
+    let store = with_three(pool.clone()).await;
+    let order = DeliveryOrder::default();
+    // Not there yet when the end of the first looks for whom to let go.
+    sqlx::query("update deliveries set state = 'declined' where id in ('d2', 'd3')").execute(&pool).await.unwrap();
+    assert_eq!(claim(&store, 3, order).await, ["d1"]);
+    let mut ending = pool.begin().await.unwrap();
+    sqlx::query("update deliveries set state = 'delivered', leased_until = null where id = 'd1'").execute(&mut *ending).await.unwrap();
+    let_next_go(&mut ending, "d1").await.unwrap();
+    sqlx::query("update deliveries set state = 'pending' where id = 'd2'").execute(&pool).await.unwrap();
+    let claiming = tokio::spawn({
+        let store = store.clone();
+        async move { claim(&store, 3, DeliveryOrder::default()).await }
+    });
+    let blocked = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+    while !claiming.is_finished() && number(&pool, blocked).await == 0 {}
+    ending.commit().await.unwrap();
+    assert_eq!(claiming.await.unwrap(), Vec::<String>::new());
     assert_eq!(claim(&store, 3, order).await, ["d2"]);
 }
 
