@@ -18,7 +18,7 @@ use crate::documented::default_of;
 pub const FORMAT: &str = "alb";
 
 /// The end of a moment, and the balancer's name.
-pub(super) const MARKS: marks::Declared = &[&["Z app/"]];
+pub(super) const MARKS: marks::Declared = &[&[r"\dZ app/"]];
 
 pub(super) const LINES: Lines = Lines { begins, read };
 

@@ -20,7 +20,7 @@ pub const FORMAT: &str = "apache";
 
 /// What every line with something to say holds one of: see [`super::marks`].
 pub(super) const MARKS: marks::Declared =
-    &[&marks::COMMON_LOG, &[":emerg] ", ":alert] ", ":crit] ", ":error] ", ":warn] ", ":notice] ", ":info] ", ":debug] ", ":trace"]];
+    &[&marks::COMMON_LOG, &[":emerg] ", ":alert] ", ":crit] ", ":error] ", ":warn] ", ":notice] ", ":info] ", ":debug] ", r":trace\d] "]];
 
 /// The error log and access lines.
 pub(super) const LINES: Lines = Lines {

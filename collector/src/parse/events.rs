@@ -132,6 +132,8 @@ pub(super) struct Reader<'t, 'c> {
     is_unordered: bool,
     /// What stood in front of the last line that began behind something: its continuation lines have the same there.
     prefix: Option<&'t str>,
+    /// Where something of a format's begins in the line that was asked about last.
+    begun: Option<(&'t str, Option<usize>)>,
     items: Vec<Item>,
 }
 
@@ -140,7 +142,17 @@ const PARTIAL_MAX: usize = 8;
 
 impl<'t, 'c> Reader<'t, 'c> {
     pub(super) fn new(format: Format, context: &'c Context, detail: Detail) -> Self {
-        Self { format, context, detail, pending: None, partial: Vec::new(), is_unordered: false, prefix: None, items: Vec::new() }
+        Self {
+            format,
+            context,
+            detail,
+            pending: None,
+            partial: Vec::new(),
+            is_unordered: false,
+            prefix: None,
+            begun: None,
+            items: Vec::new(),
+        }
     }
 
     /// Takes the next line.
@@ -269,8 +281,9 @@ impl<'t, 'c> Reader<'t, 'c> {
     /// Takes off what a transport put in front of a line: a prefix of a known shape, or whatever stands before words that
     /// are known.
     fn open(&mut self, line: &'t str, marked: Marked) -> (Envelope, &'t str) {
-        let begins = || self.format.line_readers().filter_map(|reader| (reader.begins)(line)).max();
-        if let Some(at) = (marked == Marked::Yes).then(begins).flatten() {
+        if marked == Marked::Yes
+            && let Some(at) = self.begins(line)
+        {
             let (prefix, text) = line.split_at(at);
             self.prefix = (at > 0).then_some(prefix);
             return (if at > 0 { envelope::of_prefix(prefix) } else { Envelope::default() }, text);
@@ -282,6 +295,18 @@ impl<'t, 'c> Reader<'t, 'c> {
             return (envelope::of_prefix(prefix), text);
         }
         envelope::strip_prefix(line).unwrap_or_else(|| (Envelope::default(), line))
+    }
+
+    /// Where in a line something of a format's begins. Asked twice of most.
+    fn begins(&mut self, line: &'t str) -> Option<usize> {
+        match self.begun {
+            Some((known, at)) if std::ptr::eq(known, line) => at,
+            _ => {
+                let at = self.format.line_readers().filter_map(|reader| (reader.begins)(line)).max();
+                self.begun = Some((line, at));
+                at
+            }
+        }
     }
 
     /// A line that is a JSON object by itself, or several of them. False when it is not one after all.

@@ -21,8 +21,7 @@ use crate::documented::default_of;
 pub const FORMAT: &str = "heroku";
 
 /// What every line with something to say holds one of: see [`super::marks`].
-pub(super) const MARKS: marks::Declared =
-    &[&[" fwd=\"", "Error R1", "Error R9", "Error L1", "Error H1", "Error H2", "Error H3", "Error H8", "Error H9", "] Completed "]];
+pub(super) const MARKS: marks::Declared = &[&[" fwd=\"", r"Error R\d\d (", r"Error L\d\d (", r"Error H\d\d (", "] Completed "]];
 /// The product.
 pub(crate) const PRODUCT: &str = "heroku";
 

@@ -24,7 +24,7 @@ use super::{Context, Fate, Item, Parsed, Reject, events, marks, times};
 pub const FORMAT: &str = "loki";
 
 /// A push as JSON: its labels may name a request.
-pub(super) const MARKS: marks::Declared = &[&["\"streams\""]];
+pub(super) const MARKS: marks::Declared = &[&["\"streams\":", "\"streams\" "]];
 
 /// Labels or metadata: names with their values.
 pub(super) type Labels = BTreeMap<String, String>;

@@ -3,17 +3,21 @@
 //! Each format declares its *marks*: texts of which the first line of everything that it has to say holds one. A line without
 //! any is nobody's, or goes on from one that is somebody's. A mark that is found proves nothing; its line is read.
 //!
-//! All marks are looked for at once. Of each its least ordinary six bytes are taken, its *core*, which holds two runs of five
-//! bytes. Of the text every second run of five is looked up in a table of those, so that no mark can slip through. Aho-Corasick
-//! and packed vector searches were slower here (November 2026): both are made for fewer or rarer words.
+//! All marks are looked for at once. Of the text every third run of five bytes is looked up in a table. Of each mark the table has
+//! three runs, so that one of them is looked at wherever the mark stands: of those at every third byte the least ordinary one.
+//! Aho-Corasick and packed vector searches were slower here (November 2026): both are made for fewer or rarer words.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use memchr::memchr;
 use memchr::memmem::Finder;
 
-/// The marks of one format, as lists so that formats may share some. [`COMMON_LOG`] is one.
+/// The marks of one format, as lists so that formats may share some. [`COMMON_LOG`] is one. `\d` stands for any digit.
 pub type Declared = &'static [&'static [&'static str]];
+
+/// In a mark it stands for any digit.
+const DIGIT: &str = r"\d";
 
 /// What the common log format's moment cannot lack: `22/Nov/2026`.
 pub const COMMON_LOG: [&str; 12] =
@@ -21,58 +25,63 @@ pub const COMMON_LOG: [&str; 12] =
 
 /// Bytes that are looked up at once.
 const RUN: usize = 5;
-/// Bytes from one look to the next. A core has as many runs, one of which is looked at.
-const STEP: usize = 2;
-/// Bytes of a core, so that no mark may be shorter.
-pub const MARK_BYTES_MIN: usize = RUN + STEP - 1;
+/// Bytes from one look to the next.
+const STEP: usize = 3;
+/// Bytes of a run and the one before it or behind, its *core*. No mark may be shorter.
+const CORE: usize = RUN + 1;
 /// Looks that are taken in a row, before it is asked whether there is more text.
-const LOOKS: usize = 4;
+const LOOKS: usize = 3;
 /// Bytes that are loaded for a run or a core.
 const WORD: usize = size_of::<u64>();
 /// Bytes that the looks of one turn touch.
 const TURN: usize = (LOOKS - 1) * STEP + WORD;
-/// Bits of a run's place in the table: 16 KiB, so that it stays in the processor's first cache, and has 1 % of its bits set.
-const PLACE_BITS: u32 = 17;
+/// Bits of a run's place in the table: 32 KiB, so that it stays near the processor, and has 1 % of its bits set.
+const PLACE_BITS: u32 = 18;
 /// The table's size.
 const WORDS: usize = 1 << (PLACE_BITS - u64::BITS.ilog2());
 
 /// Marks, ready to be looked for.
 pub struct Marks {
-    /// One bit for each place that a run of a core falls on.
+    /// One bit for each place that a run falls on.
     table: Box<[u64; WORDS]>,
-    /// The same for whole cores, which is asked where a run was found: words of many a log share a run with a mark.
+    /// The same for cores, which is asked where a run was found: words of many a log share a run with a mark.
     core_table: Box<[u64; WORDS]>,
     cores: Vec<Core>,
     /// JSON may write any letter as its number, which hides every mark.
     hidden: Finder<'static>,
 }
 
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Core {
     bytes: u64,
     /// How far it is behind the mark's beginning.
     offset: usize,
-    mark: Vec<u8>,
+    mark: Arc<[u8]>,
 }
 
 impl Marks {
     /// These marks, as they are and as they are written inside of JSON.
+    #[expect(clippy::large_stack_arrays, reason = "they are boxed at once, and once in a process")]
     pub fn new(declared: impl IntoIterator<Item = &'static str>) -> Self {
-        let marks: BTreeSet<Vec<u8>> = declared.into_iter().flat_map(spellings).collect();
+        let marks: BTreeSet<Arc<[u8]>> = declared.into_iter().flat_map(with_digits).flat_map(|mark| spellings(&mark)).collect();
         let (mut table, mut core_table) = (Box::new([0; WORDS]), Box::new([0; WORDS]));
         let common: BTreeSet<&[u8]> = [RUN, 2].into_iter().flat_map(|bytes| COMMON.as_bytes().windows(bytes)).collect();
-        let mut cores = Vec::new();
+        let mut cores = BTreeSet::new();
         for mark in marks {
-            debug_assert!(mark.len() >= MARK_BYTES_MIN, "a mark that is too short to be found");
-            let offset = least_ordinary(&mark, &common);
-            for run in 0..STEP {
-                set(&mut table, padded(&mark[offset + run..]) << RUN_SHIFT);
+            debug_assert!(mark.len() >= CORE, "a mark that is too short to be found");
+            for first in 0..STEP {
+                let Some(run) = least_ordinary(&mark, first, &common) else {
+                    behind_any(&mark).for_each(|run| set(&mut table, run));
+                    continue;
+                };
+                set(&mut table, padded(&mark[run..]) << RUN_SHIFT);
+                let offset = run.min(mark.len() - CORE);
+                let bytes = padded(&mark[offset..]) << CORE_SHIFT;
+                set(&mut core_table, bytes);
+                cores.insert(Core { bytes, offset, mark: Arc::clone(&mark) });
             }
-            let bytes = padded(&mark[offset..]) << CORE_SHIFT;
-            set(&mut core_table, bytes);
-            cores.push(Core { bytes, offset, mark });
         }
-        cores.sort_by_key(|core| core.bytes);
-        Self { table, core_table, cores, hidden: Finder::new("\\u00") }
+        Self { table, core_table, cores: cores.into_iter().collect(), hidden: Finder::new("\\u00") }
     }
 
     /// Begins to look through a text.
@@ -80,9 +89,9 @@ impl Marks {
         Search { marks: self, text, mark: Found::Unknown, hidden: Found::Unknown, nul: Found::Unknown }
     }
 
-    /// Where the mark ends whose core begins at `start`, if there is one.
-    fn end_of_mark(&self, text: &[u8], start: usize) -> Option<usize> {
-        let core = padded(&text[start..]) << CORE_SHIFT;
+    /// Where the mark ends whose core begins at `start`, if there is one; `core` is what stands there.
+    #[inline]
+    fn end_of_mark(&self, text: &[u8], start: usize, core: u64) -> Option<usize> {
         has(&self.core_table, core).then(|| self.end_of_core(text, start, core)).flatten()
     }
 
@@ -109,13 +118,16 @@ impl Marks {
             }
             at += LOOKS * STEP;
         }
-        (at.saturating_sub(STEP - 1)..text.len()).find_map(|start| self.end_of_mark(text, start))
+        (at.saturating_sub(1)..text.len()).find_map(|start| self.end_of_mark(text, start, padded(&text[start..]) << CORE_SHIFT))
     }
 
-    /// Where the mark ends of which a look has found a run: most runs that are found are of ordinary words.
-    #[inline(never)]
+    /// Where the mark ends of which a look has found a run: most runs that are found are of ordinary words. The core begins with
+    /// it, or before it where the run is the mark's last, or behind it where the run begins before the mark.
+    #[inline]
     fn judged(&self, text: &[u8], look: usize) -> Option<usize> {
-        (look.saturating_sub(STEP - 1)..=look).find_map(|start| self.end_of_mark(text, start))
+        let begin = look.saturating_sub(1);
+        let around = padded(&text[begin..]);
+        (0..STEP).find_map(|behind| self.end_of_mark(text, begin + behind, around >> (8 * behind) << CORE_SHIFT))
     }
 }
 
@@ -171,12 +183,35 @@ impl Search<'_, '_> {
     }
 }
 
+/// Where the least ordinary run of a mark begins, of those at every third byte from `first` on: one that is in no common word, and
+/// has most pairs of bytes that common words lack.
+fn least_ordinary(mark: &[u8], first: usize, common: &BTreeSet<&[u8]>) -> Option<usize> {
+    let rare = |run: &[u8]| run.windows(2).filter(|pair| !common.contains(pair)).count();
+    let begins = (first..=mark.len() - RUN).step_by(STEP);
+    begins.max_by_key(|begin| Some(&mark[*begin..*begin + RUN]).map(|run| (!common.contains(run), rare(run))))
+}
+
+/// The runs that begin one byte before a mark, for one of six bytes, which has but two of its own. Only ASCII stands before such.
+fn behind_any(mark: &[u8]) -> impl Iterator<Item = u64> {
+    (0..=0x7f).map(|byte: u64| (padded(mark) << u8::BITS | byte) << RUN_SHIFT)
+}
+
+/// A mark with each digit that it stands for.
+fn with_digits(mark: &str) -> Vec<String> {
+    match mark.split_once(DIGIT) {
+        None => vec![mark.to_owned()],
+        Some((before, after)) => {
+            let after = with_digits(after);
+            (0..10).flat_map(|digit| after.iter().map(move |after| format!("{before}{digit}{after}"))).collect()
+        }
+    }
+}
+
 /// A mark as it is, inside of a JSON text, and inside of one in another. Some writers escape slashes, too.
-fn spellings(mark: &str) -> Vec<Vec<u8>> {
+fn spellings(mark: &str) -> [Arc<[u8]>; 4] {
     let escaped = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"").replace('\t', "\\t");
     let once = escaped(mark);
-    let all = [mark.to_owned(), escaped(&once), once.replace('/', "\\/"), once];
-    all.map(String::into_bytes).into()
+    [mark.to_owned(), escaped(&once), once.replace('/', "\\/"), once].map(|mark| Arc::from(mark.into_bytes()))
 }
 
 /// The bytes of a word, with zeros for what is missing.
@@ -191,7 +226,7 @@ fn padded(bytes: &[u8]) -> u64 {
 
 /// By how much a word is shifted so that a run is left of it, or a core.
 const RUN_SHIFT: usize = 8 * (WORD - RUN);
-const CORE_SHIFT: usize = 8 * (WORD - MARK_BYTES_MIN);
+const CORE_SHIFT: usize = 8 * (WORD - CORE);
 
 /// Where the bit of a run or core is: the upper bits of a product with 2^64 divided by the golden ratio spread what texts repeat.
 fn place(bytes: u64) -> (usize, u64) {
@@ -210,7 +245,7 @@ fn has(table: &[u64; WORDS], bytes: u64) -> bool {
 }
 
 /// Words that logs are full of, whoever writes them.
-const COMMON: &str = " request Request RequestId requests response headers orders order error: Error: errors Exception: Traceback worker: workers \
+const COMMON: &str = " request Request RequestId requests response headers orders order error: Error: errors Exception: Traceback workers worker: \
     process processed pid signal: status: timeout: timed out after a while time version connection connected session Session message Message \
     payment deployment completed Completed function Function execution: Executing Executed started Starting stopped shutdown: Shutting down failed \
     Failed with from action transaction: information application resource context: Context content text event record records received Received \
@@ -218,21 +253,13 @@ const COMMON: &str = " request Request RequestId requests response headers order
     https level INFO: WARN WARNING: DEBUG: ERROR: CRITICAL FATAL TRACE SIGTERM: SIGKILL REPORT: debug duration: Duration seconds module database \
     query invocation: initialized subscription\" endpoint Endpoint request_id RequestID category tracepoint Status: connect reset Completed 200 ";
 
-/// Where in a mark its core is best taken: where no run is in a common word, and the runs have most pairs of bytes that common
-/// words lack.
-fn least_ordinary(mark: &[u8], common: &BTreeSet<&[u8]>) -> usize {
-    let rare = |run: &[u8]| run.windows(2).filter(|pair| !common.contains(pair)).count();
-    let ranks = mark.windows(MARK_BYTES_MIN).map(|core| core.windows(RUN).map(|run| (!common.contains(run), rare(run))).min());
-    ranks.enumerate().max_by_key(|(_, rank)| *rank).map_or(0, |(offset, _)| offset)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
-    const MARKS: [&str; 6] = ["REPORT id", "abcdef", "bcdefgh", "begin ", "/Nov/20", "\tINFO\tx"];
+    const MARKS: [&str; 7] = ["REPORT id", "abcdef", "bcdefgh", "begin ", "/Nov/20", "\tINFO\tx", r"\d:\d PM"];
 
     fn found(text: &str) -> Vec<usize> {
         let marks = Marks::new(MARKS);
@@ -268,9 +295,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_mark_is_found_if_and_only_if_it_is_there(lines in proptest::collection::vec("([a-h]{0,9}|REPORT id|begin |[a-iREPORTdbegin/Nov20 ]{0,24}){0,3}", 1..12)) {
+        fn a_mark_is_found_if_and_only_if_it_is_there(lines in proptest::collection::vec("([a-h]{0,9}|REPORT id|begin |[0-2a]:[0-2] PM|[a-iREPORTdbegin/Nov20 ]{0,24}){0,3}", 1..12)) {
             let text = lines.join("\n");
-            let has_mark = |(_, line): &(usize, &String)| MARKS.iter().any(|mark| line.contains(mark));
+            let marks: Vec<String> = MARKS.into_iter().flat_map(with_digits).collect();
+            let has_mark = |(_, line): &(usize, &String)| marks.iter().any(|mark| line.contains(mark));
             let expected: Vec<usize> = lines.iter().enumerate().filter(has_mark).map(|(number, _)| number).collect();
             prop_assert_eq!(found(&text), expected);
         }

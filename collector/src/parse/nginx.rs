@@ -21,7 +21,7 @@ use super::{Fate, Lines, access_line, marks};
 pub const FORMAT: &str = "nginx";
 
 /// What every line with something to say holds one of: see [`super::marks`].
-pub(super) const MARKS: marks::Declared = &[&marks::COMMON_LOG, &[", request: ", ", client: ", "request_time"]];
+pub(super) const MARKS: marks::Declared = &[&marks::COMMON_LOG, &[", request: \"", ", client: ", "request_time"]];
 
 /// The error log and access lines.
 pub(super) const LINES: Lines = Lines {

@@ -23,7 +23,7 @@ pub const FORMAT: &str = "of_watchdog";
 /// What every line with something to say holds one of: see [`super::marks`].
 pub(super) const MARKS: marks::Declared = &[
     &openfaas::LIFECYCLE_WORDS,
-    &["Upstream HTTP ", "Function was killed by Exec", "Forked function has terminated: ", "signal: killed", " - ContentLength: "],
+    &["Upstream HTTP ", "Function was killed by Exec", "Forked function has terminated: ", r"\d signal: killed", " - ContentLength: "],
 ];
 
 pub(super) const LINES: Lines = Lines { begins: |line| go::find(line, is_known), read };

@@ -24,7 +24,8 @@ pub(super) use slow::continues;
 pub const FORMAT: &str = "php_fpm";
 
 /// What every line with something to say holds one of: see [`super::marks`].
-pub(super) const MARKS: marks::Declared = &[&marks::COMMON_LOG, &["[pool ", "Maximum execution time of ", "fpm is running, pid "]];
+pub(super) const MARKS: marks::Declared =
+    &[&marks::COMMON_LOG, &[": [pool ", "]  [pool ", "Maximum execution time of ", "fpm is running, pid "]];
 
 pub(super) const LINES: Lines = Lines { begins, read };
 

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use domain::Claim;
-use memchr::{memchr, memrchr};
+use memchr::{memchr, memchr_iter, memrchr};
 
 use super::envelope::Envelope;
 use super::events::{self, Detail, Marked, Reader};
@@ -106,15 +106,21 @@ impl Sieve<'_, '_, '_> {
         }
         let (begin, bytes) = (self.at, self.text.as_bytes());
         let end = self.marks.next(begin).map_or(bytes.len(), |mark| line_begin(bytes, begin, mark));
-        while self.at < end {
-            let line_end = line_end(bytes, self.at);
-            if line_end - self.at > PASSED_BYTES_MAX {
-                break;
-            }
-            self.passed.count += u64::from(!is_blank(&self.text[self.at..line_end]));
-            self.step(line_end);
+        while let Some(lines_end) = self.short_lines_end(end) {
+            let (lines, with_words) = counted(&self.text[self.at..lines_end]);
+            self.number += lines;
+            self.passed.count += with_words;
+            self.at = lines_end;
         }
         self.at > begin
+    }
+
+    /// How far short lines reach, of those before `end`. `None` when the next is none.
+    fn short_lines_end(&self, end: usize) -> Option<usize> {
+        let lines = &self.text.as_bytes()[self.at..end.min(self.at + PASSED_BYTES_MAX + 1)];
+        // The last line of all may have no end.
+        let is_rest = || self.at + lines.len() == self.text.len() && (1..=PASSED_BYTES_MAX).contains(&lines.len());
+        memrchr(b'\n', lines).map(|last| self.at + last + 1).or_else(|| is_rest().then_some(end))
     }
 
     /// Reads the next line.
@@ -209,6 +215,19 @@ fn line_begin(text: &[u8], least: usize, at: usize) -> usize {
 fn without_end(text: &str, begin: usize, end: usize) -> &str {
     let line = &text[begin..end];
     if end < text.len() { line.strip_suffix('\r').unwrap_or(line) } else { line }
+}
+
+/// How many lines there are, and how many of them are not blank.
+fn counted(lines: &str) -> (u64, u64) {
+    let bytes = lines.as_bytes();
+    let has_open_end = !bytes.ends_with(b"\n");
+    let all = memchr_iter(b'\n', bytes).count() + usize::from(has_open_end);
+    // A line that ends in a letter or the like is not blank. This is a loop without branches, many bytes at once.
+    let ends = bytes.iter().zip(&bytes[1..]);
+    let may_be_blank =
+        ends.fold(has_open_end || bytes.starts_with(b"\n"), |any, (last, end)| any | (*end == b'\n') & !last.is_ascii_graphic());
+    let with_words = if may_be_blank { lines.split_terminator('\n').filter(|line| !is_blank(line)).count() } else { all };
+    (all as u64, with_words as u64)
 }
 
 fn is_blank(line: &str) -> bool {

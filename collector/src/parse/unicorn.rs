@@ -16,7 +16,7 @@ use super::{Fate, Lines, RAW_BYTES_MAX, cut, go, marks, ruby};
 pub const FORMAT: &str = "unicorn";
 
 /// What every line with something to say holds one of: see [`super::marks`].
-pub(super) const MARKS: marks::Declared = &[&[": worker=", ": reaped #"]];
+pub(super) const MARKS: marks::Declared = &[&[r": worker=\d", ": reaped #"]];
 
 pub(super) const LINES: Lines = Lines { begins: |line| ruby::find(line, is_known), read };
 
