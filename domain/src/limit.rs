@@ -92,6 +92,8 @@ impl Product {
     pub const CADDY: Self = Self(Cow::Borrowed("caddy"));
     /// Varnish.
     pub const VARNISH: Self = Self(Cow::Borrowed("varnish"));
+    /// The kernel, which kills when memory is full.
+    pub const LINUX: Self = Self(Cow::Borrowed("linux"));
 
     /// Whether it stands in front of what runs the request: its lines tell of its own connection, not of the function.
     #[must_use]
@@ -154,6 +156,7 @@ impl Product {
             "kubernetes" => "Kubernetes",
             "docker" => "Docker",
             "php" => "PHP",
+            "linux" => "the kernel",
             other => other,
         }
     }

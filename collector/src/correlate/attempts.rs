@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Evidence, Key, Kind, RequestId, StackName};
+use domain::{Claim, Evidence, Key, Kind, RequestId, StackName};
 use jiff::Timestamp;
 
 use super::set::in_order;
@@ -20,7 +20,7 @@ pub fn split<'a>(
     let mut platform: BTreeMap<_, Vec<&'a Evidence>> = BTreeMap::new();
     let mut others = Vec::new();
     for one in evidence.iter().copied() {
-        if is_boundary(one.claim.kind) { platform.entry(&one.claim.instance).or_default().push(one) } else { others.push(one) }
+        if is_boundary(&one.claim) { platform.entry(&one.claim.instance).or_default().push(one) } else { others.push(one) }
     }
     let mut attempts: Vec<Vec<&'a Evidence>> = Vec::new();
     for lines in platform.values_mut() {
@@ -46,11 +46,17 @@ pub fn split<'a>(
         .collect()
 }
 
-fn is_boundary(kind: Kind) -> bool {
-    matches!(
-        kind,
+fn is_boundary(claim: &Claim) -> bool {
+    let by_kind = matches!(
+        claim.kind,
         Kind::Accepted | Kind::InvocationStart | Kind::InvocationEnd | Kind::InvocationReport | Kind::TimeoutNotice | Kind::Fault
-    )
+    );
+    by_kind || is_whole(claim)
+}
+
+/// Cloud Run's account of a request, which goes by its trace: another one in the same trace is another request.
+fn is_whole(claim: &Claim) -> bool {
+    claim.kind == Kind::Request && claim.platform.as_ref().is_some_and(|product| matches!(product.as_str(), "cloud_run" | "gcf_gen2"))
 }
 
 /// Cuts the lines of one environment, in order: a second START, END or REPORT begins the next attempt, and so does a notice of time run
@@ -59,7 +65,8 @@ fn cut<'a>(lines: &[&'a Evidence]) -> Vec<Vec<&'a Evidence>> {
     let mut attempts: Vec<Vec<&'a Evidence>> = Vec::new();
     for one in lines.iter().copied() {
         let kind = one.claim.kind;
-        let once = matches!(kind, Kind::Accepted | Kind::InvocationStart | Kind::InvocationEnd | Kind::InvocationReport);
+        let once =
+            matches!(kind, Kind::Accepted | Kind::InvocationStart | Kind::InvocationEnd | Kind::InvocationReport) || is_whole(&one.claim);
         let begins = attempts.last().is_none_or(|current| {
             let seen = |wanted| current.iter().any(|earlier| earlier.claim.kind == wanted);
             once && seen(kind)
@@ -98,7 +105,8 @@ fn merge_unplaced(attempts: &mut Vec<Vec<&Evidence>>) {
 }
 
 fn first_moment(lines: &[&Evidence]) -> Timestamp {
-    lines.iter().filter_map(|one| one.claim.at()).min().unwrap_or(Timestamp::MAX)
+    let begun = |one: &&Evidence| if is_whole(&one.claim) { one.claim.started_at } else { None };
+    lines.iter().filter_map(|one| begun(one).or(one.claim.at())).min().unwrap_or(Timestamp::MAX)
 }
 
 /// The attempt that a claim belongs to, of those that began at these moments: the last one that had begun by then; the first

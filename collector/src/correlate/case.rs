@@ -228,15 +228,24 @@ impl<'a> Case<'a> {
     /// How long it took, stated or worked out.
     #[must_use]
     pub fn elapsed(&self) -> Option<Millis> {
-        let stated = self.first(Kind::InvocationReport).and_then(|one| one.claim.elapsed_ms);
-        let stated = stated.or_else(|| self.first(Kind::TimeoutNotice).and_then(|one| one.claim.elapsed_ms));
+        let stated = |kinds: &[Kind]| kinds.iter().find_map(|kind| self.all(*kind).find_map(|one| one.claim.elapsed_ms));
+        let by_platform = stated(&[Kind::InvocationReport, Kind::InvocationEnd, Kind::Invocation, Kind::TimeoutNotice]);
         // Where only gateways tell of it, theirs is the time that there is.
-        let in_front = || self.own.iter().filter(|one| one.claim.kind.is_of_gateway()).find_map(|one| one.claim.elapsed_ms);
-        let stated = stated.or_else(|| self.own.iter().all(|one| one.claim.kind.is_of_gateway()).then(in_front)?);
-        stated.or_else(|| {
-            let between = Some(Millis::between(self.started_at()?, self.ended_at()?)).filter(|elapsed| *elapsed >= Millis::ZERO)?;
-            Some(between.max(self.seen_running().unwrap_or(Millis::ZERO)))
-        })
+        let gateways = || self.own.iter().filter(|one| one.claim.kind.is_of_gateway());
+        let waited = |one: &&'a Evidence| one.claim.elapsed_ms.or_else(|| one.claim.millis("integration_latency_ms"));
+        let in_front = || (gateways().count() == self.own.len()).then(|| gateways().find_map(waited)).flatten();
+        by_platform
+            .or_else(in_front)
+            .or_else(|| self.between())
+            // Error answers tell how long the invocation took, access lines how long who wrote them waited.
+            .or_else(|| stated(&[Kind::LambdaBlock, Kind::InvokeError, Kind::AsyncFailure, Kind::StepFailure]))
+            .or_else(|| self.all(Kind::Request).filter_map(|one| one.claim.elapsed_ms).max())
+    }
+
+    /// The time between beginning and end; none where both are one stamp of one line.
+    fn between(&self) -> Option<Millis> {
+        let between = Some(Millis::between(self.started_at()?, self.ended_at()?)).filter(|elapsed| *elapsed >= Millis::ZERO)?;
+        Some(between.max(self.seen_running().unwrap_or(Millis::ZERO))).filter(|elapsed| *elapsed > Millis::ZERO)
     }
 
     /// How long its watchdog saw it run: it took no less, whatever whole seconds in a server's lines make of it.

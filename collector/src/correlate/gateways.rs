@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::{Claim, Evidence, Key, RequestId, StackName, TraceId};
 use jiff::Timestamp;
 
-use super::set::{Set, in_order};
+use super::set::{Set, in_order, place};
 use super::{Case, Knowledge};
 
 /// Whether a line is a gateway's that names no request of the function.
@@ -21,6 +21,8 @@ enum Seen<'a> {
     Id(&'a str),
     /// By its trace: the load balancer has no ID of its own, and a trace may hold several of its requests.
     Trace(&'a TraceId, usize),
+    /// By the log it stood in: what the console shows of one call made to test an API.
+    Log(&'a str),
     /// By nothing.
     Line(usize),
 }
@@ -32,6 +34,7 @@ pub fn join<'a>(set: &Set<'a>, requests: &mut BTreeMap<&'a RequestId, Vec<&'a Ev
         let seen = match (one.claim.gateway_request_id(), &one.claim.trace_id) {
             (Some(id), _) => Seen::Id(id),
             (None, Some(trace)) => Seen::Trace(trace, number),
+            (None, None) if one.claim.format == "api_gateway_execution" => place(one).map_or(Seen::Line(number), Seen::Log),
             (None, None) => Seen::Line(number),
         };
         groups.entry(seen).or_default().push(one);

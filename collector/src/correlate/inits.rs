@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Evidence, Instance, Key, Kind};
+use domain::{Evidence, Instance, Key, Kind, Origin};
 use jiff::Timestamp;
 
 use super::Case;
@@ -75,10 +75,11 @@ impl Starts {
     /// The invocation during which, or before which, the line was written.
     fn home(&self, one: &Evidence, cases: &[Case<'_>]) -> Option<usize> {
         let Some(at) = one.claim.at() else {
-            // No times: the next START in the same file, or the last one before for a line that follows it.
-            let line = one.origin.as_ref()?.line;
-            let next = self.by_line.partition_point(|(start, _)| *start <= line);
-            return self.by_line.get(next).or_else(|| self.by_line.last()).map(|(_, case)| *case);
+            // No times: the invocation whose lines it stands among, else the next START in the same file, or the last one before.
+            let origin = one.origin.as_ref()?;
+            let next = self.by_line.partition_point(|(start, _)| *start <= origin.line);
+            let before = next.checked_sub(1).map(|last| self.by_line[last].1).filter(|case| stands_among(origin, &cases[*case]));
+            return before.or_else(|| self.by_line.get(next).or_else(|| self.by_line.last()).map(|(_, case)| *case));
         };
         let next = self.by_time.partition_point(|(start, _)| *start <= at);
         let before = self.by_time[..next].iter().rev().take_while(|(start, _)| apart(at, *start) <= INVOCATION_MS_MAX);
@@ -89,6 +90,12 @@ impl Starts {
             self.by_time.get(next).filter(|(start, _)| apart(*start, at) < NEXT_REQUEST_MS_MAX).map(|(_, case)| *case)
         })
     }
+}
+
+/// Whether lines of an invocation follow in the same file.
+fn stands_among(line: &Origin, case: &Case<'_>) -> bool {
+    let later = |one: &Evidence| one.origin.as_ref().is_some_and(|other| other.file == line.file && other.line > line.line);
+    case.own.iter().any(|one| one.claim.request_id.is_some() && later(one))
 }
 
 /// Milliseconds from `b` to `a`.

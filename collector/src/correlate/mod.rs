@@ -6,6 +6,7 @@
 
 mod attempts;
 mod case;
+mod deaths;
 mod gateways;
 mod inits;
 mod notices;
@@ -138,7 +139,7 @@ pub fn cases<'a>(evidence: &'a [Evidence], knowledge: &'a Knowledge, as_of: Time
         let mut attempts: Vec<Case<'a>> =
             requests.iter().flat_map(|(id, evidence)| attempts::split(set.stack, id, evidence, knowledge, as_of)).collect();
         soft_limits::split(&mut attempts);
-        let orphans = inits::join(&set, &mut attempts);
+        let orphans = deaths::join(inits::join(&set, &mut attempts), &mut attempts);
         let unnamed = notices::join(&set.notices, &mut attempts);
         let servers = servers::of(&set);
         let told = processes::cases(&set.processes, &mut attempts, set.stack, knowledge, as_of);
@@ -155,7 +156,10 @@ pub fn cases<'a>(evidence: &'a [Evidence], knowledge: &'a Knowledge, as_of: Time
         let seen = |seen: proxies::Seen<'a>| Case { own: seen.lines, ..Case::of_worker(set.stack, seen.end, knowledge, as_of) };
         cases.extend(unclaimed.into_iter().map(seen));
         cases.extend(proxied.into_iter().map(|own| Case::new(set.stack, Key::Loose(own[0].claim.id()), own, knowledge, as_of)));
-        cases.extend(orphans.into_iter().map(|(instance, own)| Case::new(set.stack, Key::Instance(instance), own, knowledge, as_of)));
+        cases.extend(orphans.into_iter().map(|orphan| {
+            let subject = Key::Instance(orphan.instance);
+            Case { attempt: orphan.number, ..Case::new(set.stack, subject, orphan.lines, knowledge, as_of) }
+        }));
         cases.extend(gateways::cases(in_front, set.stack, knowledge, as_of));
         cases.extend(set.loose.iter().chain(&unnamed).map(|one| Case::new(set.stack, one.claim.key(), vec![one], knowledge, as_of)));
         processes::stand_beside(&set.processes, &mut cases[first..]);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Evidence, Instance, Key, RequestId, StackName, TraceId};
+use domain::{Evidence, Instance, Key, Kind, RequestId, StackName, TraceId};
 use jiff::Timestamp;
 
 use super::processes::{self, Processes};
@@ -61,8 +61,14 @@ impl<'a> Set<'a> {
             instances: BTreeMap::new(),
             loose: Vec::new(),
         };
+        // The kernel names a process: a worker's, where a server's lines tell of that one, else no more than the instance's.
+        let mut killed = Vec::new();
         for one in evidence.iter().copied() {
             let claim = &one.claim;
+            if claim.kind == Kind::OomKill && claim.pid.is_some() {
+                killed.push(one);
+                continue;
+            }
             if let Some(family) = processes::family(claim) {
                 processes::add(&mut set.processes, family, one);
                 continue;
@@ -99,6 +105,13 @@ impl<'a> Set<'a> {
                 },
             }
         }
+        for one in killed {
+            let worker = one.claim.pid.and_then(|pid| set.workers.get_mut(&(one.claim.instance.as_ref(), pid)));
+            match worker {
+                Some(worker) => worker.push(one),
+                None => set.instances.entry(place(one).unwrap_or_default()).or_default().push(one),
+            }
+        }
         set
     }
 }
@@ -110,8 +123,12 @@ pub fn place(evidence: &Evidence) -> Option<&str> {
 
 /// Whether it tells of an environment and not of a request.
 fn is_of_environment(evidence: &Evidence) -> bool {
-    use domain::Kind::{AppLog, InitReport, InitStart, RestoreReport, RestoreStart, TimeoutNotice};
-    matches!(evidence.claim.kind, InitStart | InitReport | RestoreStart | RestoreReport | AppLog | TimeoutNotice)
+    use domain::Kind::{
+        AppLog, Extension, InitReport, InitRuntimeDone, InitStart, OomKill, RestoreReport, RestoreRuntimeDone, RestoreStart, TimeoutNotice,
+    };
+    let kind = evidence.claim.kind;
+    matches!(kind, InitStart | InitRuntimeDone | InitReport | RestoreStart | RestoreRuntimeDone | RestoreReport)
+        || matches!(kind, Extension | OomKill | AppLog | TimeoutNotice)
 }
 
 /// Order in time as far as sources tell it: their time, within one moment the order in which such events happen, then

@@ -76,6 +76,9 @@ fn ending<'a>(lines: &[&'a Evidence], servers: &[&Server<'_>], grace: Option<Mil
         let stopped = signal == Some("SIGKILL") && at.is_some_and(|at| servers.iter().any(|server| server.ends_grace_at(at, grace)));
         return (!asked && !stopped).then_some((Ending::Killed, killed));
     }
+    if let Some(killed) = first(Kind::OomKill) {
+        return Some((Ending::Killed, killed));
+    }
     let exit = lines.iter().copied().find(|one| one.claim.kind == Kind::ProcessExit && one.claim.number("exit_status") != Some(0.0))?;
     // uvicorn says the same of a worker that took its leave: `Finished server process` stands before it.
     if exit.claim.number("exit_status").is_none() && first(Kind::WorkerExit).is_some() {
@@ -94,7 +97,7 @@ fn is_boot_failure(exit: &Evidence) -> bool {
 fn tells_of_end(evidence: &Evidence) -> bool {
     matches!(
         evidence.claim.kind,
-        Kind::WorkerTimeout | Kind::WorkerKilled | Kind::WorkerExit | Kind::ProcessExit | Kind::RequestError | Kind::Fault
+        Kind::WorkerTimeout | Kind::WorkerKilled | Kind::OomKill | Kind::WorkerExit | Kind::ProcessExit | Kind::RequestError | Kind::Fault
     ) || !evidence.claim.stacks.is_empty()
 }
 

@@ -75,23 +75,30 @@ fn filled(line: &str) -> Option<String> {
     (holes > 0).then_some(whole)
 }
 
-/// Cuts the console's CLF preset: the common log format with the request's ID behind it.
-fn clf(line: &str) -> Option<[&str; 10]> {
+/// The variables of the line-wise presets, in their order; the newer ones have the last of them too.
+const PRESET: [&str; 11] =
+    ["", "", "", "requesttime", "httpmethod", "resourcepath", "protocol", "status", "responselength", "requestid", "extendedrequestid"];
+
+/// Cuts the console's CLF preset: the common log format, without a blank before the request, with its IDs behind it.
+fn clf(line: &str) -> Option<Vec<&str>> {
     let (head, rest) = line.trim_end().split_once(" [")?;
-    let (time, rest) = rest.split_once("] \"")?;
-    let (request, rest) = rest.split_once("\" ")?;
-    let [ip, caller, user]: [&str; 3] = head.split(' ').collect::<Vec<_>>().try_into().ok()?;
-    let [method, path, protocol]: [&str; 3] = request.split(' ').collect::<Vec<_>>().try_into().ok()?;
-    let [status, length, id]: [&str; 3] = rest.split(' ').collect::<Vec<_>>().try_into().ok()?;
+    let (time, rest) = rest.split_once(']')?;
+    let (request, rest) = rest.trim_start_matches(' ').strip_prefix('"')?.split_once("\" ")?;
+    let mut cells: Vec<&str> = head.split(' ').chain([time]).chain(request.split(' ')).chain(rest.split(' ')).collect();
+    cells.truncate(PRESET.len());
+    let id = *cells.get(9)?;
     let is_id = id.len() == 36 && id.bytes().filter(|b| *b == b'-').count() == 4 || id.len() >= 12 && id.ends_with('=');
-    (is_id && times::common_log(time).is_some() && status.len() == 3).then_some(())?;
-    Some([ip, caller, user, time, method, path, protocol, status, length, id])
+    (is_id && head.split(' ').count() == 3 && is_preset(&cells)).then_some(cells)
 }
 
-/// Cuts the console's CSV preset: time, method, path, protocol, status, length, ID after the three names of the caller.
-fn csv(line: &str) -> Option<[&str; 10]> {
-    let cells: [&str; 10] = line.trim_end().split(',').collect::<Vec<_>>().try_into().ok()?;
-    (times::common_log(cells[3]).is_some() && cells[6].starts_with("HTTP/") && cells[7].len() == 3).then_some(cells)
+/// Cuts the console's CSV preset.
+fn csv(line: &str) -> Option<Vec<&str>> {
+    let cells: Vec<&str> = line.trim_end().split(',').collect();
+    (matches!(cells.len(), 10 | 11) && is_preset(&cells)).then_some(cells)
+}
+
+fn is_preset(cells: &[&str]) -> bool {
+    times::common_log(cells[3]).is_some() && cells[6].starts_with("HTTP/") && cells[7].len() == 3
 }
 
 fn read_line(text: &str) -> Option<Fate> {
@@ -100,8 +107,7 @@ fn read_line(text: &str) -> Option<Fate> {
         return read_filled(text, &filled(text)?);
     }
     let facts = if let Some(cells) = csv(text).or_else(|| clf(text)) {
-        let names = ["", "", "", "requesttime", "httpmethod", "resourcepath", "protocol", "status", "responselength", "requestid"];
-        Facts(names.iter().zip(cells).map(|(name, cell)| ((*name).to_owned(), cell.to_owned())).collect())
+        Facts(PRESET.iter().zip(cells).map(|(name, cell)| ((*name).to_owned(), cell.to_owned())).collect())
     } else {
         xml(text)?
     };
@@ -227,6 +233,9 @@ fn claim(facts: &Facts, raw: &str) -> Claim {
     judged(claim, is_rest)
 }
 
+/// The shortest integration timeout that an API takes. AWS's API reference, `PutIntegration`.
+const LIMIT_MIN: Millis = Millis::from_ms(50);
+
 /// An HTTP API's integration timeout at most, and unless set.
 fn http_api_timeout() -> Option<Millis> {
     documented::variant("api_gateway", "HTTP", gateways::API_GATEWAY_TIMEOUT).and_then(Documented::max)
@@ -246,7 +255,9 @@ fn judged(mut claim: Claim, is_rest: bool) -> Claim {
     let waited = claim.millis("integration_latency_ms").or(claim.elapsed_ms);
     // An HTTP API says 503 and no more; but nothing else of it lasts as long as its limit.
     let all_of_it = !is_rest && status == 503 && waited.zip(http_api_timeout()).is_some_and(|(waited, limit)| waited >= limit);
-    let gave_up = passed_through.is_none() && named.unwrap_or(status == 504 || all_of_it);
+    // What was answered sooner than any limit may be is an error of another kind, or one from a cache.
+    let too_soon = waited.is_some_and(|waited| waited < LIMIT_MIN);
+    let gave_up = passed_through.is_none() && named.unwrap_or(status == 504 && !too_soon || all_of_it);
     if let Some(told) = api_gateway_execution::function_timeout(&message) {
         return api_gateway_execution::merged(claim, told);
     }

@@ -7,6 +7,8 @@
 //! {"events": [{"logStreamName": "…", "timestamp": 1770804000000, "message": "START …\n", "ingestionTime": …}], …}
 //! {"results": [[{"field": "@timestamp", "value": "2026-02-11 10:00:00.000"}, {"field": "@message", "value": "START …\n"}]], …}
 //! EVENTS⇥38480…⇥1770804000900⇥2026/02/11/[$LATEST]1bd7…⇥START …⇥1770804000000                          --output text
+//! 1770804000000,"START …                                               a CSV file of the console's; a message ends in a line end
+//! 2026-02-11 10:00:00.000,"START …                                     the same of Logs Insights
 //! ```
 //!
 //! AWS's command line reference (`logs`), and its output, read in November 2026. `docs/formats/aws_logs.md`.
@@ -36,10 +38,27 @@ pub(super) fn of_stream(at: Timestamp, stream: &str) -> Envelope {
     }
 }
 
-/// Takes off the columns of `--output text`: with the event's ID in front there is a log stream, without it there is none.
+/// Takes off the columns of `--output text` and of CSV files.
 pub(super) fn open(line: &str) -> Option<(Envelope, &str)> {
+    columns(line).or_else(|| exported(line))
+}
+
+fn milliseconds(text: &str) -> Option<Timestamp> {
+    (text.len() == 13).then(|| times::epoch(text.parse().ok()?)).flatten()
+}
+
+/// What the console saves as CSV: the time, then the message.
+fn exported(line: &str) -> Option<(Envelope, &str)> {
+    let (time, rest) = line.split_once(',')?;
+    let spoken = || (time.len() == "2026-02-11 10:00:00.000".len()).then(|| times::rfc3339(time)).flatten();
+    let envelope = Envelope { at: Some(milliseconds(time).or_else(spoken)?), by: Some(FORMAT), ..Envelope::default() };
+    let message = rest.strip_prefix('"').map_or(rest, |rest| rest.strip_suffix('"').unwrap_or(rest));
+    Some((envelope, message))
+}
+
+/// The columns of `--output text`: with the event's ID in front there is a log stream, without it there is none.
+fn columns(line: &str) -> Option<(Envelope, &str)> {
     let (taken, rest) = line.strip_prefix("EVENTS\t")?.split_once('\t')?;
-    let milliseconds = |text: &str| (text.len() == 13).then(|| times::epoch(text.parse().ok()?)).flatten();
     let (stream, ingested, rest) = match milliseconds(taken) {
         Some(ingested) => (None, ingested, rest),
         None => {
@@ -107,6 +126,20 @@ fn row(row: &Value) -> Option<(Envelope, String)> {
 mod tests {
     use super::*;
     use crate::parse::{Format, facts};
+
+    #[test]
+    fn the_consoles_csv_files_are_opened() {
+        let csv = "timestamp,message\n1770804000000,\"START RequestId: r1 Version: 7\n\"\n2026-02-11 10:00:03.010,\"END RequestId: r1\n\"\n1770804003010,END RequestId: r2\n";
+        let items = Format::Auto.parse(csv.as_bytes(), &Context::default()).items;
+        let told: Vec<_> = items.iter().map(facts::of).filter(|item| item["fate"] == "evidence").collect();
+        let told: Vec<_> = told.iter().map(|item| format!("{} {} {}", item["kind"], item["request_id"], item["observed_at"])).collect();
+        assert_eq!(
+            told.join("\n").replace('"', ""),
+            "invocation_start r1 2026-02-11T10:00:00Z\ninvocation_end r1 2026-02-11T10:00:03.010Z\ninvocation_end r2 2026-02-11T10:00:03.010Z"
+        );
+        // Python's own stamps have a comma too.
+        assert_eq!(open("2026-02-11 10:00:03,010 ERROR boom"), None);
+    }
 
     fn read(text: &str) -> Vec<Value> {
         let both = [Format::AwsLogs, Format::Auto]

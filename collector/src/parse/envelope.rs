@@ -220,7 +220,9 @@ fn syslog_file_prefix(line: &str) -> Option<(&str, &str)> {
 /// `program[77]:`.
 fn is_tag(word: &str) -> bool {
     let process = word.strip_suffix("]:").and_then(|word| word.split_once('['));
-    process.is_some_and(|(program, number)| !program.is_empty() && !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
+    // The kernel is no process.
+    word == "kernel:"
+        || process.is_some_and(|(program, number)| !program.is_empty() && !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// `kubectl logs --prefix`: `[pod/shop-7d9f/web] text`.

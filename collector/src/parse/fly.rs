@@ -35,7 +35,7 @@ pub(super) const MARKS: marks::Declared = &[
     &CODES,
     &[
         "OOM killed!",
-        "Out of memory: Killed process ",
+        "ut of memory: Killed process ",
         "Main child exited normally with code: ",
         "could not find a good candidate",
         "no known healthy instances",
@@ -46,7 +46,7 @@ pub(super) const MARKS: marks::Declared = &[
 pub(crate) const PRODUCT: &str = "fly";
 
 /// Lines of proxy, runner and kernel, without their prefix.
-pub(super) const LINES: Lines = Lines { begins: |line| code(line).is_some().then_some(0), read };
+pub(super) const LINES: Lines = Lines { begins: |line| (code(line).is_some() || of_kernel(line).is_some()).then_some(0), read };
 
 fn read(text: &str) -> Option<Fate> {
     let raw = cut(text.trim_end(), RAW_BYTES_MAX);
@@ -54,20 +54,35 @@ fn read(text: &str) -> Option<Fate> {
     let claim = if let Some((code, words)) = code(raw) {
         let outcome = outcome(words);
         Claim { outcome, ..claim(Kind::ProxyError).with("code", code).with("message", words) }
+    } else if raw.starts_with("timed out while connecting to your instance") {
+        Claim { outcome: outcome(raw), ..claim(Kind::ProxyError).with("message", raw) }
     } else if raw == "Process appears to have been OOM killed!" {
         Claim { outcome: Some(ClaimedOutcome::OutOfMemory), ..claim(Kind::OomKill) }
-    } else if let Some(killed) = raw.strip_prefix("Out of memory: Killed process ") {
-        // The kernel's words, which any machine's log may hold.
+    } else if let Some(killed) = of_kernel(raw) {
         let (pid, rest) = killed.split_once(" (")?;
         let process = rest.split_once(')')?.0;
         let pid = pid.parse().ok()?;
-        let killed = Claim { platform: None, pid: Some(pid), ..claim(Kind::OomKill) };
+        let killed = Claim { platform: Some(Product::LINUX), pid: Some(pid), ..claim(Kind::OomKill) };
         Claim { outcome: Some(ClaimedOutcome::OutOfMemory), ..killed.with("process", process) }
     } else {
         let status: f64 = raw.strip_prefix("Main child exited normally with code: ")?.parse().ok()?;
         Claim { outcome: (status > 0.0).then_some(ClaimedOutcome::Crash), ..claim(Kind::ProcessExit).with("exit_status", status) }
     };
     Some(Fate::Evidence(Box::new(claim)))
+}
+
+/// The kernel's words, which any machine's log may hold: for all of its memory, and for that of a container.
+const KERNELS: [&str; 2] = ["Out of memory: Killed process ", "Memory cgroup out of memory: Killed process "];
+
+/// Whom the kernel killed for want of memory: `528 (node) total-vm:…`.
+fn of_kernel(line: &str) -> Option<&str> {
+    KERNELS.iter().find_map(|words| since_boot(line).strip_prefix(words))
+}
+
+/// Without the seconds since boot that `dmesg` writes in front: `[12345.678901] `.
+fn since_boot(line: &str) -> &str {
+    let rest = line.strip_prefix('[').and_then(|line| line.split_once("] "));
+    rest.filter(|(seconds, _)| seconds.trim_start().parse::<f64>().is_ok()).map_or(line, |(_, rest)| rest)
 }
 
 /// `[PR04] words`.

@@ -5,6 +5,7 @@
 //!   "approximateInvokeCount":3},"responseContext":{"functionError":"Unhandled"},"responsePayload":{"errorType":"Sandbox.Timedout",…}}
 //! {"Messages":[{"Body":"…","MessageAttributes":{"RequestID":{"StringValue":…},"ErrorMessage":{"StringValue":…}}}]}
 //! {"type":"TaskTimedOut","taskTimedOutEventDetails":{"error":"States.Timeout",…}}
+//! {"id":"5","type":"TaskTimedOut","details":{"error":"States.Timeout",…},"event_timestamp":"…","execution_arn":"arn:aws:states:…"}
 //! ```
 //!
 //! AWS's "Capturing records of Lambda asynchronous invocations" and Step Functions' `HistoryEvent`, read in November 2026. A
@@ -22,7 +23,8 @@ use super::{Fate, RAW_BYTES_MAX, cut, lambda_invoke_error, marks, times};
 pub const FORMAT: &str = "lambda_async";
 
 /// Of each kind of record; what they are wrapped in has none of its own.
-pub(super) const MARKS: marks::Declared = &[&["requestContext", "failedMessages", "ErrorCode", "RULE_ARN", "SCHEDULE_ARN", "EventDetails"]];
+pub(super) const MARKS: marks::Declared =
+    &[&["requestContext", "failedMessages", "ErrorCode", "RULE_ARN", "SCHEDULE_ARN", "EventDetails", "execution_arn"]];
 
 /// Reads a record, in whatever it is wrapped.
 pub(super) fn read_record(object: &Map<String, Value>, raw: &str) -> Option<Vec<Fate>> {

@@ -302,6 +302,13 @@ fn durations(mut claim: Claim, record: &Record<'_>) -> Claim {
     claim
 }
 
+/// The limit of the init phase, whose value is known for environments that are started on demand.
+fn init_limit(record: &Record<'_>, elapsed: Option<Millis>) -> domain::Limit {
+    let limit = lambda_text::init_limit(elapsed);
+    let usual = record.initialization_type.is_none_or(|kind| kind == "on-demand");
+    if usual { limit } else { domain::Limit { value_ms: None, known_from: domain::KnownFrom::Claimed, ..limit } }
+}
+
 /// How a record says that it ended, and the limit that this proves.
 fn outcome(kind: Kind, record: &Record<'_>, elapsed: Option<Millis>) -> (Option<ClaimedOutcome>, Option<domain::Limit>) {
     use ClaimedOutcome::{Crash, Error, ExtensionCrash, InitCrash, InitTimeout, OutOfMemory, RestoreTimeout, Success, Timeout};
@@ -315,7 +322,7 @@ fn outcome(kind: Kind, record: &Record<'_>, elapsed: Option<Millis>) -> (Option<
     }
     match record.status {
         Some("timeout") if is_init && invoke => (Some(InitTimeout), function_limit()),
-        Some("timeout") if is_init => (Some(InitTimeout), Some(lambda_text::init_limit())),
+        Some("timeout") if is_init => (Some(InitTimeout), Some(init_limit(record, elapsed))),
         Some("timeout") if is_restore => (Some(RestoreTimeout), Some(lambda_text::restore_limit())),
         Some("timeout") => (Some(Timeout), function_limit()),
         // An init that ended well, or was cut by the function timeout under this name, says nothing about the request.

@@ -113,7 +113,8 @@ fn sections<'a>(object: &'a Map<String, Value>, activation: &'a Claim) -> impl I
 
 /// `The action exceeded its time limits of 60000 milliseconds.`
 fn named(error: &str) -> Option<Millis> {
-    Millis::parse_ms(error.strip_prefix(TIMED_OUT)?.split(' ').next()?)
+    let (value, rest) = error.strip_prefix(TIMED_OUT)?.split_once(' ')?;
+    Millis::parse_ms(value).filter(|_| rest.starts_with("milliseconds"))
 }
 
 const TIMED_OUT: &str = "The action exceeded its time limits of ";

@@ -6,6 +6,7 @@ mod everything;
 mod liars;
 mod open_spans;
 mod parsers;
+mod platforms;
 mod prefixes;
 mod problems;
 mod properties;

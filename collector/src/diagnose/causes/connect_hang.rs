@@ -5,7 +5,7 @@
 //! of a request can have been sent. Looks the same: a callee whose queue of connections is full, which also never answers.
 //! What to change: the path through the network (security group, routing, NAT, DNS), and a connect timeout.
 
-use domain::{Claim, ClaimedOutcome, Confidence, Kind, Millis, Value};
+use domain::{Claim, ClaimedOutcome, Confidence, Kind, Millis, Outcome, Value};
 
 use super::Recognised;
 use super::calls::{self, Calls, Made};
@@ -53,7 +53,11 @@ fn phase(made: &Made<'_>) -> Option<&'static str> {
 fn in_a_proxy(case: &Case<'_>, firing: &Firing) -> Option<Recognised> {
     let could_not = |claim: &Claim| claim.outcome == Some(ClaimedOutcome::ConnectTimeout);
     let told: Vec<_> = case.own.iter().copied().filter(|one| could_not(&one.claim)).collect();
-    let ours = told.iter().any(|one| one.claim.limit.as_ref().zip(firing.limit.as_ref()).is_some_and(|(a, b)| a.setting == b.setting));
+    let ours = told.iter().any(|one| match (&one.claim.limit, &firing.limit) {
+        (Some(named), Some(fired)) => named.setting == fired.setting,
+        (None, None) => firing.outcome == Outcome::Timeout,
+        _ => false,
+    });
     if !ours {
         return None;
     }

@@ -8,6 +8,7 @@ use domain::{Claim, ClaimedOutcome, Confidence, Evidence, IncidentState, Kind, L
 use jiff::Timestamp;
 
 use super::Firing;
+use super::proxy::WAITED_MIN;
 use crate::correlate::Case;
 use crate::diagnose::{cite, cite_all};
 
@@ -18,7 +19,9 @@ const CLOCKS_APART: Millis = Millis::from_ms(250);
 pub fn fired(case: &Case<'_>) -> Option<Firing> {
     let told: Vec<&Evidence> = case.own.iter().copied().filter(|one| product(&one.claim).is_some() && gave_up(&one.claim)).collect();
     // Of several in a row the one that gave up first; without times, the first in the log.
-    let decisive = *told.iter().min_by_key(|one| acted_at(&one.claim).unwrap_or(Timestamp::MAX))?;
+    let Some(decisive) = told.iter().copied().min_by_key(|one| acted_at(&one.claim).unwrap_or(Timestamp::MAX)) else {
+        return client_left(case);
+    };
     let (layer, product) = product(&decisive.claim)?;
     let told: Vec<&Evidence> = told.into_iter().filter(|one| one.claim.text("gateway") == decisive.claim.text("gateway")).collect();
     // Another line of the same request says that the 504 came from behind it.
@@ -44,6 +47,22 @@ pub fn fired(case: &Case<'_>) -> Option<Firing> {
     firing.reasons.push(Reason { text, evidence: cite_all(told.iter().copied()) });
     firing.refuted_by = "a line of whatever stands behind it that says it answered with this status itself".into();
     went_on(case, at, &mut firing);
+    Some(firing)
+}
+
+/// The client closed the connection before it was answered.
+fn client_left(case: &Case<'_>) -> Option<Firing> {
+    let left = |one: &&Evidence| one.claim.kind == Kind::GatewayRequest && one.claim.outcome == Some(ClaimedOutcome::ClientClosed);
+    let told = case.own.iter().copied().filter(left).find(|one| product(&one.claim).is_some())?;
+    let (_, product) = product(&told.claim)?;
+    let waited = told.claim.elapsed_ms.filter(|waited| *waited >= WAITED_MIN)?;
+    let mut firing = Firing::new(Outcome::CallerLeft, IncidentState::Confirmed, Confidence::Likely);
+    firing.at = acted_at(&told.claim);
+    firing.layer = Some(Layer::Client);
+    let text = format!("{} says that the client closed the connection, {waited} after the beginning", product.title());
+    firing.reasons.push(Reason { text, evidence: vec![cite(told)] });
+    firing.refuted_by = format!("a limit of {} of {waited} on the client's side of the connection", product.title()).into();
+    went_on(case, firing.at, &mut firing);
     Some(firing)
 }
 

@@ -202,6 +202,23 @@ fn init_only(case: &Case<'_>, own: &[&Evidence]) -> Option<Firing> {
     Some(firing)
 }
 
+/// What tells of the environment: it may have failed before, or beside, an invocation that ended well.
+fn is_of_environment(kind: Kind) -> bool {
+    use Kind::{AppLog, Extension, InitReport, InitRuntimeDone, RestoreReport, RestoreRuntimeDone};
+    matches!(kind, InitRuntimeDone | InitReport | RestoreRuntimeDone | RestoreReport | Extension | AppLog)
+}
+
+/// Memory in use below this share of what is granted does not fit a kill for want of memory.
+const MEMORY_FULL: f64 = 0.9;
+
+/// The report that speaks against a full memory.
+fn had_memory_left<'a>(own: &[&'a Evidence]) -> Option<(&'a Evidence, f64, f64)> {
+    own.iter().copied().filter(|one| one.claim.kind == Kind::InvocationReport).find_map(|one| {
+        let (used, size) = one.claim.number("max_memory_used_mb").zip(one.claim.number("memory_size_mb"))?;
+        (used < size * MEMORY_FULL).then_some((one, used, size))
+    })
+}
+
 /// Killed for memory, or dead for another reason: no limit on time fired.
 fn died(case: &Case<'_>, own: &[&Evidence]) -> Option<Firing> {
     use ClaimedOutcome::{Crash, ExtensionCrash, InitCrash, OutOfMemory};
@@ -211,7 +228,7 @@ fn died(case: &Case<'_>, own: &[&Evidence]) -> Option<Firing> {
     let (outcome, decisive) = if oom.is_empty() { (Outcome::Crash, told) } else { (Outcome::OutOfMemory, oom) };
     // An init that failed before an invocation that ended well has harmed nobody that we know of.
     let report_well = own.iter().any(|one| one.claim.is_good_report());
-    let only_init = decisive.iter().all(|one| matches!(one.claim.kind, Kind::InitReport | Kind::AppLog));
+    let only_init = decisive.iter().all(|one| is_of_environment(one.claim.kind));
     if decisive.is_empty() || report_well && only_init {
         return None;
     }
@@ -230,6 +247,14 @@ fn died(case: &Case<'_>, own: &[&Evidence]) -> Option<Firing> {
         && let Some(report) = own.iter().copied().find(|one| one.claim.attributes.contains_key("memory_at_limit"))
     {
         firing.reasons.push(Reason { text: "memory used stands at the size granted".to_owned(), evidence: vec![cite(report)] });
+    }
+    if outcome == Outcome::OutOfMemory
+        && inferred
+        && let Some((report, used, size)) = had_memory_left(own)
+    {
+        firing.confidence = Confidence::Possible;
+        let text = format!("the report says that no more than {used} of {size} MB were in use");
+        firing.contradicted.push(Note { text, evidence: vec![cite(report)] });
     }
     firing.refuted_by = "a REPORT line of this request without an error".into();
     Some(firing)

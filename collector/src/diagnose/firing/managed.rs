@@ -3,11 +3,13 @@
 //! Heroku, Google, Azure, Vercel, Cloudflare and Fly differ in their words, which their parsers read, and in what goes on
 //! after a limit has fired, which their files beside this one tell.
 
-use domain::{ClaimedOutcome, Confidence, Evidence, IncidentState, Kind, Layer, Millis, Outcome, Product, Reason};
+use domain::{ClaimedOutcome, Confidence, Evidence, IncidentState, Kind, Layer, Limit, Millis, Outcome, Product, Reason};
 
 use super::Firing;
+use super::proxy::WAITED_MIN;
 use crate::correlate::Case;
 use crate::diagnose::{cite, cite_all};
+use crate::documented;
 
 /// A platform, as its lines name it.
 pub(super) struct Platform {
@@ -34,29 +36,44 @@ pub(super) fn fired(case: &Case<'_>, platform: &Platform) -> Option<Firing> {
     };
     let decisive = *told.iter().min_by_key(weight)?;
     let claimed = decisive.claim.outcome?;
+    // Clients that close a page at once are no incident.
+    if claimed == ClaimedOutcome::ClientClosed && decisive.claim.elapsed_ms.is_some_and(|waited| waited < WAITED_MIN) {
+        return None;
+    }
     let same: Vec<&Evidence> = told.iter().copied().filter(|one| one.claim.outcome == Some(claimed)).collect();
     let inferred = same.iter().all(|one| one.claim.outcome_confidence == Some(Confidence::Likely));
     let confidence = if inferred { Confidence::Likely } else { Confidence::Certain };
     let mut firing = Firing::new(ended(claimed)?, IncidentState::Confirmed, confidence);
     firing.at = decisive.claim.observed_at.or_else(|| case.ended_at());
-    firing.product = Some(Product::from(platform.product));
+    // Who left is the caller; the platform only tells of it.
+    firing.product = (claimed != ClaimedOutcome::ClientClosed).then(|| Product::from(platform.product));
     let limits = || told.iter().filter_map(|one| one.claim.limit.as_ref());
     firing.limit = limits().find(|limit| limit.value_ms.is_some()).or_else(|| limits().next()).cloned();
-    if let Some(limit) = &mut firing.limit
-        && limit.value_ms.is_none()
-        && let Some(known) = case.stated_limit(&limit.product, &limit.setting)
+    if let Some(limit) = firing.limit.as_mut().filter(|limit| limit.value_ms.is_none())
+        && let Some(known) = case.stated_limit(&limit.product, &limit.setting).cloned().or_else(|| fixed(limit, case.elapsed()))
     {
-        *limit = known.clone();
+        *limit = known;
     }
     if matches!(claimed, ClaimedOutcome::Crash | ClaimedOutcome::OutOfMemory | ClaimedOutcome::ClientClosed) {
         firing.limit = None;
     }
-    firing.layer = Some(if claimed == ClaimedOutcome::ClientClosed { Layer::Client } else { platform.layer });
+    firing.layer = Some(match claimed {
+        ClaimedOutcome::ClientClosed => Layer::Client,
+        // Whatever runs the code, it is the router in front that connects to it.
+        ClaimedOutcome::ConnectTimeout => Layer::Router,
+        _ => platform.layer,
+    });
     let who = Product::from(platform.product);
     let text = if inferred { format!("what {} says fits nothing else", who.title()) } else { format!("{} says so", who.title()) };
     firing.reasons.push(Reason { text, evidence: cite_all(same) });
     firing.refuted_by = platform.refuted_by.into();
     Some(firing)
+}
+
+/// The value of a limit that cannot be set, unless less time than that had passed.
+fn fixed(limit: &Limit, elapsed: Option<Millis>) -> Option<Limit> {
+    let known = documented::limit(limit.product.as_str(), &limit.setting).filter(|known| known.is_fixed())?.as_default()?;
+    elapsed.zip(known.value_ms).is_none_or(|(elapsed, value)| elapsed >= value).then_some(known)
 }
 
 /// What an end is called in an incident; `None` for ends that are nobody's overrun.

@@ -13,6 +13,7 @@ mod google;
 pub(super) mod gunicorn;
 mod haproxy;
 mod heroku;
+mod kernel;
 mod knative;
 mod known;
 mod lambda;
@@ -24,6 +25,7 @@ mod prefork;
 mod proxy;
 mod puma;
 mod rack_timeout;
+mod step_functions;
 mod uvicorn;
 mod varnish;
 mod vercel;
@@ -94,6 +96,7 @@ type Fired = fn(&Case<'_>) -> Option<Firing>;
 /// One line per program: name, and what it reads in a case.
 const PROGRAMS: &[(&str, Fired)] = &[
     ("lambda", lambda::fired),
+    ("kernel", kernel::fired),
     ("gunicorn", gunicorn::fired),
     ("prefork", prefork::fired),
     ("openfaas", openfaas::fired),
@@ -113,6 +116,7 @@ const PROGRAMS: &[(&str, Fired)] = &[
     ("google", google::fired),
     ("azure", azure::fired),
     ("vercel", vercel::fired),
+    ("step_functions", step_functions::fired),
     ("caller", caller::fired),
 ];
 

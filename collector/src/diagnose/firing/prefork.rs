@@ -118,7 +118,11 @@ fn died(end: &WorkerEnd<'_>) -> Firing {
 
 /// Ended by the server for its memory, as the server says.
 fn for_memory(end: &WorkerEnd<'_>) -> Option<Firing> {
-    let decisive = end.evidence.iter().copied().find(|one| one.claim.outcome == Some(ClaimedOutcome::OutOfMemory))?;
+    let decisive = end
+        .evidence
+        .iter()
+        .copied()
+        .find(|one| one.claim.kind != Kind::OomKill && one.claim.outcome == Some(ClaimedOutcome::OutOfMemory))?;
     let setting = decisive.claim.text("memory_setting").unwrap_or("its limit on memory");
     let mut firing = Firing::new(Outcome::OutOfMemory, IncidentState::Confirmed, Confidence::Certain);
     let text = format!("the server says so: it ended the worker because its memory had passed `{setting}`; no limit on time fired");

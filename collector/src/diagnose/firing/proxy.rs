@@ -23,7 +23,7 @@ const SLACK: Millis = Millis::from_ms(250);
 /// What whole seconds in one of two lines may hide.
 const STAMP: Millis = Millis::from_ms(1000);
 /// A client that leaves sooner did not wait: a page was left, a search typed on.
-const WAITED_MIN: Millis = Millis::from_ms(500);
+pub(super) const WAITED_MIN: Millis = Millis::from_ms(500);
 
 /// What that proxy did.
 pub fn fired(case: &Case<'_>, proxy: &Proxy) -> Option<Firing> {

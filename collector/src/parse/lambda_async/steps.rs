@@ -1,7 +1,7 @@
-//! Step Functions' history. `States.Timeout` is the state's own clock; a failed task whose cause is an invocation's answer tells
-//! of the function's.
+//! Step Functions' history, as the API gives it and as it is logged. `States.Timeout` is the state's own clock; a failed task
+//! whose cause is an invocation's answer tells of the function's.
 
-use domain::{Claim, ClaimedOutcome, Kind, Product};
+use domain::{Claim, ClaimedOutcome, Kind, KnownFrom, Layer, Limit, Product};
 use serde_json::{Map, Value};
 
 use super::{started, with_payload};
@@ -15,27 +15,40 @@ pub fn read(object: &Map<String, Value>, raw: &str) -> Option<Vec<Claim>> {
 }
 
 fn event(object: &Map<String, Value>, raw: &str) -> Option<Claim> {
-    object.get("id").filter(|id| id.is_number())?;
+    let logged = object.get("execution_arn").and_then(Value::as_str);
+    object.get("id").filter(|id| id.is_number() || logged.is_some())?;
     let kind = object.get("type")?.as_str()?;
-    let (_, details) = object.iter().find(|(name, _)| name.ends_with("EventDetails"))?;
+    let (_, details) = object.iter().find(|(name, _)| name.ends_with("EventDetails") || logged.is_some() && *name == "details")?;
     let text = |name: &str| details.get(name).and_then(Value::as_str);
     let claim = match kind {
-        "ExecutionTimedOut" => owned(started(Kind::ExecutionTimeout, raw, TRANSPORT)),
-        "TaskTimedOut" | "LambdaFunctionTimedOut" | "ActivityTimedOut" => owned(started(Kind::StepTimeout, raw, TRANSPORT)),
+        "ExecutionTimedOut" => owned(started(Kind::ExecutionTimeout, raw, TRANSPORT), "TimeoutSeconds"),
+        "TaskTimedOut" | "LambdaFunctionTimedOut" | "ActivityTimedOut" => {
+            let heartbeat = text("error") == Some("States.HeartbeatTimeout");
+            owned(started(Kind::StepTimeout, raw, TRANSPORT), if heartbeat { "HeartbeatSeconds" } else { "TimeoutSeconds" })
+        }
         "TaskFailed" | "LambdaFunctionFailed" => failed(started(Kind::StepFailure, raw, TRANSPORT), text("cause"), text("error")),
         _ => return None,
     };
     let mut claim = text("error").map_or(claim.clone(), |error| claim.with("error_type", error));
-    claim.observed_at = object.get("timestamp").and_then(at);
-    Some(claim)
+    claim.observed_at = object.get("timestamp").or_else(|| object.get("event_timestamp")).and_then(at);
+    Some(logged.map_or(claim.clone(), |arn| claim.with("execution_arn", arn)))
 }
 
 const TRANSPORT: &str = "stepfunctions_history";
 
-/// A clock of Step Functions' own.
-fn owned(claim: Claim) -> Claim {
-    let outcome = Some(ClaimedOutcome::Timeout);
-    Claim { outcome, platform: Some(Product::from("step_functions")), ..claim.with("timeout_owner", "stepfunctions") }
+/// A clock of Step Functions' own; its value stands in the state's definition only.
+fn owned(claim: Claim, setting: &str) -> Claim {
+    let product = Product::from("step_functions");
+    let limit = Limit {
+        layer: Layer::Platform,
+        product: product.clone(),
+        setting: setting.to_owned(),
+        value_ms: None,
+        known_from: KnownFrom::Claimed,
+        place: None,
+    };
+    let claim = claim.with("timeout_owner", "stepfunctions");
+    Claim { outcome: Some(ClaimedOutcome::Timeout), platform: Some(product), limit: Some(limit), ..claim }
 }
 
 /// The cause is the function's answer as a text.
@@ -44,7 +57,7 @@ fn failed(claim: Claim, cause: Option<&str>, error: Option<&str>) -> Claim {
     let Some(payload) = payload.filter(|payload| payload.contains_key("errorMessage")) else {
         let claim = cause.map_or(claim.clone(), |cause| claim.with("message", cause));
         let is_timeout = error == Some("States.Timeout");
-        return if is_timeout { owned(claim) } else { Claim { outcome: Some(ClaimedOutcome::Error), ..claim } };
+        return if is_timeout { owned(claim, "TimeoutSeconds") } else { Claim { outcome: Some(ClaimedOutcome::Error), ..claim } };
     };
     let claim = with_payload(claim, &payload);
     if claim.outcome == Some(ClaimedOutcome::Timeout) { claim.with("timeout_owner", "lambda") } else { claim }

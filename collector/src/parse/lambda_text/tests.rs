@@ -87,8 +87,11 @@ fn report_of_a_crash_names_its_kind() {
     report("Runtime.ExitError", "crash");
     report("Runtime.OutOfMemory", "out_of_memory");
     report("Extension.Crash", "extension_crash");
-    report("Sandbox.Timedout", "timeout");
     report("Something.New", "crash");
+    check(
+        "REPORT RequestId: ID\tDuration: 3001.61 ms\tStatus: error\tError Type: Sandbox.Timedout",
+        "evidence invocation_report cold_start=false duration_ms=3001.61 elapsed_ms=3001.61 error_type=Sandbox.Timedout limit_ms=3000 outcome=timeout request_id=ID status=error",
+    );
     check("REPORT RequestId: ID\tStatus: frozen", "evidence invocation_report cold_start=false request_id=ID status=frozen");
 }
 
