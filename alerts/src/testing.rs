@@ -137,6 +137,12 @@ pub(crate) fn evidence(incident: &Incident, change: impl FnOnce(Claim) -> Claim)
     Evidence { stack, source, received_at: at("2026-11-20T22:23:33Z"), origin: None, claim: change(claim) }
 }
 
+/// The names of a mail's headers, in order: what none of its text may add to.
+pub(crate) fn header_names(mail: &str) -> String {
+    let headers = mail.lines().take_while(|line| !line.is_empty()).filter(|line| !line.starts_with(' '));
+    headers.filter_map(|line| line.split(':').next()).collect::<Vec<_>>().join(" ")
+}
+
 /// Connections for actions that ask no database.
 pub(crate) fn tools(rules: &Rules, http_timeout: Duration) -> Tools {
     let pool = sqlx::PgPool::connect_lazy("postgres://nobody@127.0.0.1:1/none").expect("a URL");

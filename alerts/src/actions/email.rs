@@ -209,7 +209,7 @@ mod tests {
     use super::*;
     use crate::rules::Rules;
     use crate::testing;
-    use crate::testing::mail_server::MailServer;
+    use crate::testing::mail_server::{self, MailServer};
 
     /// Knows everybody but two.
     fn rcpt(address: &str) -> &'static str {
@@ -223,10 +223,7 @@ mod tests {
     async fn send(to: &str) -> (MailServer, Result<String, ActionError>) {
         testing::install_tls();
         let server = MailServer::start(rcpt).await;
-        let rules = format!(
-            "[[action]]\nname = 'mail'\nkind = 'email'\nto = {to}\n[smtp]\nhost = '127.0.0.1'\ntls = 'none'\nport = {}\nfrom = 'Overrun <overrun@example.com>'",
-            server.port
-        );
+        let rules = format!("[[action]]\nname = 'mail'\nkind = 'email'\nto = {to}\n{}", mail_server::smtp(server.port));
         let rules = Rules::parse(&rules, "rules.toml").expect("valid");
         let tools = testing::tools(&rules, std::time::Duration::from_secs(1));
         let result = rules.action("mail").expect("defined").attempt(&testing::notification(), &tools).await;
@@ -240,7 +237,7 @@ mod tests {
         let mails = server.mails();
         let to: Vec<_> = mails.iter().map(|mail| mail.to.join(" ")).collect();
         assert_eq!(to, ["a@example.com", "b@example.com"]);
-        assert!(mails.iter().all(|mail| mail.from == "overrun@example.com" && mail.text == mails[0].text));
+        assert!(mails.iter().all(|mail| mail.from == "help@example.com" && mail.text == mails[0].text));
         assert!(mails[0].text.contains("Subject: checkout: gunicorn's worker timeout (30 s) fired\n"), "{}", mails[0].text);
     }
 

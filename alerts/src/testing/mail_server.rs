@@ -5,6 +5,11 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
+/// The table of a rules file that names such a server.
+pub(crate) fn smtp(port: u16) -> String {
+    format!("[smtp]\nhost = '127.0.0.1'\ntls = 'none'\nport = {port}\nfrom = 'Shop <help@example.com>'\n")
+}
+
 /// One mail as it came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mail {

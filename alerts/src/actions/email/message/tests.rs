@@ -124,45 +124,12 @@ fn the_page_is_whole_and_loads_nothing() {
 fn the_timeline_comes_along_as_a_picture_and_in_words() {
     let mut notification = testing::notification();
     notification.incident.timeline = testing::timeline();
-    let mail = mail(&notification).replace('\r', "").replace("=\n", "");
-    let png = mail.find("\n\niVBORw0KGgo").expect("the beginning of every PNG, in Base64");
-    let end = mail[png..].find("\n--").expect("an end");
-    let shown = format!("{}\n\n(Base64){}", &mail[..png], &mail[png + end..]);
-    let kept = |line: &&str| !line.starts_with("<tr>");
-    insta::assert_snapshot!(shown.lines().filter(kept).collect::<Vec<_>>().join("\n"), @r##"
-    From: Overrun <overrun@example.com>
-    Message-ID: <0123456789abcdef0123456789abcdef@example.com>
-    References: <problem.4f0ebb53b023cc7a@example.com>
-    Date: Fri, 20 Nov 2026 22:23:33 +0000
-    Subject: checkout: gunicorn's worker timeout (30 s) fired
-    Auto-Submitted: auto-generated
-    List-Id: default <default.overrun.example.com>
-    To: oncall@example.com
-    MIME-Version: 1.0
-    Content-Type: multipart/alternative;
-     boundary="overrun-0123456789abcdef0123456789abcdef"
-
-    --overrun-0123456789abcdef0123456789abcdef
-    Content-Type: text/plain; charset=utf-8
-    Content-Transfer-Encoding: quoted-printable
-
-    checkout: gunicorn's worker timeout (30 s) fired
-
-    In flight: POST payments.internal, 29.1 s
-    Request: 6f747a63-ce41-11e7-8cfe-3d61dad3d219
-    Function: checkout
-    Stack: default
-    Instance: web.1
-    Limit: gunicorn --timeout =3D 30 s (learned), set in Procfile
-    Began: 2026-11-20 22:23:02.990 UTC
-    Ended: 2026-11-20 22:23:32.998 UTC
-    Elapsed: 30 s
-    State: confirmed, timeout
-    Confidence: certain
-
-    https://overrun.example.com/incidents/b02c40f02eba723529ab640f
-
-    Timeline
+    // Long lines as one; what Base64 ends with is no sign of a longer line.
+    let mail = mail(&notification).replace('\r', "").replace("=\n--", "\n--").replace("=\n", "");
+    assert!(mail.contains("\n\niVBORw0KGgo"), "the beginning of every PNG, in Base64");
+    // What a mail says without a picture is told elsewhere.
+    let words = mail.split_once("\nTimeline\n").expect("in the text").1.split_once("\n\n").expect("more").0;
+    insta::assert_snapshot!(words, @r##"
     - +0 s nginx: POST /checkout, waiting, 30.3 s
     - +200 ms gunicorn: worker 322, ended by a limit, 29.8 s
     - +900 ms payments.internal: POST /charge, never answered, 29.1 s
@@ -170,60 +137,27 @@ fn the_timeline_comes_along_as_a_picture_and_in_words() {
     - +30 s gunicorn: limit fired: WORKER TIMEOUT (pid:322)
     - +30 s limit gunicorn --timeout 30 s, fired
     - +60 s limit nginx proxy_read_timeout 60 s, not reached
-
-    Why we say so
-    - gunicorn says that it gave up on worker 322.
-
-    What to change
-    - Give the call to payments.internal a timeout well under 30 s. (timeout: 10 s)
-
-    Evidence
-    2026-11-20 22:23:32.998 UTC gunicorn
-        [2026-11-20 22:23:32 +0000] [306] [CRITICAL] WORKER TIMEOUT (pid:322)
-
-    Overrun sent this because of the rule "checkout overran".
+    "##);
+    let is_shown = |line: &&str| ["--", "Content-", " boundary", "<p><img"].iter().any(|beginning| line.starts_with(beginning));
+    insta::assert_snapshot!(mail.lines().filter(is_shown).collect::<Vec<_>>().join("\n"), @r##"
+    Content-Type: multipart/alternative;
+     boundary="overrun-0123456789abcdef0123456789abcdef"
+    --overrun-0123456789abcdef0123456789abcdef
+    Content-Type: text/plain; charset=utf-8
+    Content-Transfer-Encoding: quoted-printable
     --overrun-0123456789abcdef0123456789abcdef
     Content-Type: multipart/related;
      boundary="overrun-picture-0123456789abcdef0123456789abcdef"
-
     --overrun-picture-0123456789abcdef0123456789abcdef
     Content-Type: text/html; charset=utf-8
     Content-Transfer-Encoding: quoted-printable
-
-    <!doctype html>
-    <html lang=3D"en">
-    <head>
-    <meta charset=3D"utf-8">
-    <meta name=3D"color-scheme" content=3D"light dark">
-    <title>checkout: gunicorn&#39;s worker timeout (30 s) fired</title>
-    </head>
-    <body style=3D"font-family: system-ui, sans-serif; line-height: 1.4; max-width: 44em">
-    <h1 style=3D"font-size: 1.25em">checkout: gunicorn&#39;s worker timeout (30 s) fired</h1>
-    <table style=3D"border-collapse: collapse">
-    </table>
-    <p><a href=3D"https://overrun.example.com/incidents/b02c40f02eba723529ab640f">Open the incident</a></p>
     <p><img src=3D"cid:timeline.0123456789abcdef0123456789abcdef@example.com" width=3D"360" height=3D"183" alt=3D"Timeline of the request: +0 s nginx: POST /checkout, waiting, 30.3 s; +200 ms gunicorn: worker 322, ended by a limit, 29.8 s; +900 ms payments.internal: POST /charge, never answered, 29.1 s; +28 s gunicorn: stack sample: charge() in payments.py:41; +30 s gunicorn: limit fired: WORKER TIMEOUT (pid:322); +30 s limit gunicorn --timeout 30 s, fired; +60 s limit nginx proxy_read_timeout 60 s, not reached." style=3D"max-width: 100%; height: auto"><br><small>0 s is 22:23:02.990 UTC; amber: waiting; striped: never answered; red: ended by a limit; ring: stack sample; dot: log line.</small></p>
-    <h2 style=3D"font-size: 1em">Why we say so</h2>
-    <ul>
-    <li>gunicorn says that it gave up on worker 322.</li>
-    </ul>
-    <h2 style=3D"font-size: 1em">What to change</h2>
-    <ul>
-    <li>Give the call to payments.internal a timeout well under 30 s. (timeout: 10 s)</li>
-    </ul>
-    <h2 style=3D"font-size: 1em">Evidence</h2>
-    <p style=3D"margin-bottom: 0">2026-11-20 22:23:32.998 UTC gunicorn</p>
-    <pre style=3D"margin-top: 0; white-space: pre-wrap">[2026-11-20 22:23:32 +0000] [306] [CRITICAL] WORKER TIMEOUT (pid:322)</pre>
-    <p style=3D"border-top: 1px solid">Overrun sent this because of the rule =E2=80=9Ccheckout overran=E2=80=9D.</p>
-    </body>
-    </html>
     --overrun-picture-0123456789abcdef0123456789abcdef
     Content-ID: <timeline.0123456789abcdef0123456789abcdef@example.com>
     Content-Disposition: inline; filename="timeline.png"
     Content-Type: image/png
     Content-Transfer-Encoding: base64
-
-    (Base64)
+    --overrun-picture-0123456789abcdef0123456789abcdef--
     --overrun-0123456789abcdef0123456789abcdef--
     "##);
     assert_eq!(self::mail(&notification), self::mail(&notification), "the same for every attempt");
@@ -270,9 +204,7 @@ fn headers_are_complete_and_the_same_for_every_attempt() {
 fn hostile_text_makes_no_header_no_tag_and_no_command() {
     let notification = testing::hostile_notification();
     let mail = mail(&notification);
-    let headers = mail.split("\r\n\r\n").next().expect("headers");
-    let names: Vec<_> = headers.lines().filter(|line| !line.starts_with(' ')).filter_map(|line| line.split(':').next()).collect();
-    insta::assert_snapshot!(names.join(" "), @"From Message-ID References Date Subject Auto-Submitted List-Id To MIME-Version Content-Type");
+    insta::assert_snapshot!(testing::header_names(&mail), @"From Message-ID References Date Subject Auto-Submitted List-Id To MIME-Version Content-Type");
     let view = view(&notification);
     let html = Html { view: &view, picture: None, picture_id: "" }.render().expect("renders");
     assert!(!html.contains("<script") && html.contains("&#60;script&#62;"), "{html}");

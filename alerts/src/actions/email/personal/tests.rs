@@ -10,7 +10,7 @@ use serde_json::json;
 use super::*;
 use crate::rules::Rules;
 use crate::testing;
-use crate::testing::mail_server::MailServer;
+use crate::testing::mail_server::{self, MailServer};
 
 const TEXT: &str =
     "Hello {{ event.user.name | default('there') }},\n\nyour order {{ event.order }} was not placed: {{ incident.elapsed_ms }} ms.\n";
@@ -28,8 +28,7 @@ fn file(path: &Path) -> io::Result<String> {
 }
 
 fn parse(action: &str, port: u16) -> Result<Rules, crate::rules::RulesError> {
-    let smtp = format!("[smtp]\nhost = '127.0.0.1'\ntls = 'none'\nport = {port}\nfrom = 'Shop <help@example.com>'\n");
-    Rules::parse_with(&format!("{action}{smtp}"), "rules.toml", &file)
+    Rules::parse_with(&format!("{action}{}", mail_server::smtp(port)), "rules.toml", &file)
 }
 
 fn personal(more: &str) -> Personal {
@@ -83,14 +82,8 @@ fn the_mail_says_what_the_template_says_and_nothing_else() {
 
     your order 7 was not placed: 30008 ms.
     "##);
-    insta::assert_snapshot!(mail(&personal("html_file = 'sorry.html'"), &asked_by("ada@example.org")), @r##"
-    From: Shop <help@example.com>
-    To: ada@example.org
-    Message-ID: <0123456789abcdef0123456789abcdef@example.com>
-    Date: Fri, 20 Nov 2026 22:23:33 +0000
-    Subject: Order 7
-    Auto-Submitted: auto-generated
-    MIME-Version: 1.0
+    let with_html = mail(&personal("html_file = 'sorry.html'"), &asked_by("ada@example.org"));
+    insta::assert_snapshot!(with_html.split_once("\nMIME-Version: 1.0\n").expect("the same before it").1, @r##"
     Content-Type: multipart/alternative;
      boundary="part-0123456789abcdef0123456789abcdef"
 
@@ -117,9 +110,8 @@ fn hostile_text_makes_no_header_no_tag_and_no_paragraph() {
     let event = json!({ "user": { "name": hostile.repeat(1_000), hostile: 1 }, "order": hostile });
     notification.incident.original_event = Some(Value::from(event));
     let mail = mail(&personal("html_file = 'sorry.html'"), &notification);
-    let (headers, body) = mail.split_once("\n\n").expect("headers");
-    let names: Vec<_> = headers.lines().filter(|line| !line.starts_with(' ')).filter_map(|line| line.split(':').next()).collect();
-    insta::assert_snapshot!(names.join(" "), @"From To Message-ID Date Subject Auto-Submitted MIME-Version Content-Type");
+    let body = mail.split_once("\n\n").expect("headers").1;
+    insta::assert_snapshot!(testing::header_names(&mail), @"From To Message-ID Date Subject Auto-Submitted MIME-Version Content-Type");
     let (text, html) = body.split_once("Content-Type: text/html").expect("both");
     assert!(!html.contains("<a") && html.contains("&lt;a"), "{html}");
     assert!(!text.contains("\nYour account") && mail.len() < 4_000, "{mail}");
