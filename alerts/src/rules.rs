@@ -133,6 +133,11 @@ impl Rules {
         self.actions.get(name)
     }
 
+    /// Whether a rule tells those who run the system.
+    fn tells_on_call(&self, rule: &Rule) -> bool {
+        rule.actions.iter().filter_map(|name| self.action(name)).any(Action::tells_on_call)
+    }
+
     /// All actions by name.
     pub(crate) fn actions(&self) -> impl Iterator<Item = (&str, &Action)> {
         self.actions.iter().map(|(name, action)| (name.as_str(), action))

@@ -184,6 +184,11 @@ impl Action {
         matches!(self, Self::Email(email) if email.is_personal())
     }
 
+    /// Whether those who run the system hear of it: not by a mail to the person whose request it was, nor by running it again.
+    pub(crate) fn tells_on_call(&self) -> bool {
+        !self.is_personal() && !matches!(self, Self::Retry(_))
+    }
+
     /// Where it goes, without paths, keys and addresses of people.
     pub(crate) fn target(&self) -> String {
         match self {

@@ -84,7 +84,7 @@ impl Desk<'_> {
             (is_news, has_match) = (true, true);
             let muted_by = silence.map(|id| format!("silence {id}")).or_else(|| inhibited_by.clone()).or_else(|| rule.muted_by(self.now));
             if muted_by.is_none() {
-                is_told |= self.tell(change, one, rule);
+                is_told |= self.tell(change, one, rule) && self.rules.tells_on_call(rule);
             }
             // What is told at once, by itself, is kept from being told twice by its delivery.
             if muted_by.is_some() || one.group.is_some() || !found.parts.is_empty() || !rule.active.is_empty() {
@@ -101,7 +101,7 @@ impl Desk<'_> {
         }
     }
 
-    /// Inhibitions begin with a source that is told, and last while sources strike.
+    /// Inhibitions begin with a source of which those who run the system are told, and last while sources strike.
     fn strike(&mut self, change: &Change, found: &MatchedChange, is_told: bool) {
         for part in &found.parts {
             let held = self.plan.inhibitions.get(&part.key).or_else(|| self.known.inhibitions.get(&part.key));

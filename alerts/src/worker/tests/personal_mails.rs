@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::testing::mail_server::MailServer;
+use crate::testing::mail_server::{self, MailServer};
 
 /// An incident whose input names somebody.
 fn of(number: u32, email: &str) -> Incident {
@@ -11,18 +11,22 @@ fn of(number: u32, email: &str) -> Incident {
     Incident { original_event: Some(event), ..another(number) }
 }
 
-/// Rules that write to everybody, and the server that takes it; `more` goes into the table.
-async fn set(pool: PgPool, more: &str, rcpt: fn(&str) -> &'static str) -> (Stage, MailServer) {
-    let (stage, server) = (Stage::set(pool, "").await, MailServer::start(rcpt).await);
+/// Rules that write to everybody; `more` goes into the table.
+fn rules(server: &MailServer, more: &str) -> Arc<Rules> {
     let rules = format!(
         "[[rule]]\nname = 'r'\nactions = ['sorry']\nstates = ['suspected', 'confirmed', 'survived', 'lost']\n\
          [[action]]\nname = 'sorry'\nkind = 'email'\n\
          [action.recipient_from_event]\npointer = '/body/email'\ndomains = ['example.org']\nsubject = 'Sorry'\ntext_file = 'sorry.txt'\n{more}\n\
-         [smtp]\nhost = '127.0.0.1'\ntls = 'none'\nport = {}\nfrom = 'Shop <help@example.com>'\n",
-        server.port
+         {}",
+        mail_server::smtp(server.port)
     );
-    let rules = Rules::parse_with(&rules, "rules.toml", &|_| Ok("It took too long.".to_owned())).expect("valid");
-    stage.rules.send_replace(Arc::new(rules));
+    Arc::new(Rules::parse_with(&rules, "rules.toml", &|_| Ok("It took too long.".to_owned())).unwrap_or_else(|error| panic!("{error}")))
+}
+
+/// A stage with such rules, and the server that takes the mails.
+async fn set(pool: PgPool, more: &str, rcpt: fn(&str) -> &'static str) -> (Stage, MailServer) {
+    let (stage, server) = (Stage::set(pool, "").await, MailServer::start(rcpt).await);
+    stage.rules.send_replace(rules(&server, more));
     (stage, server)
 }
 
@@ -118,4 +122,54 @@ async fn a_server_that_wants_to_be_asked_again_gets_the_same_mail_within_the_sam
     assert_eq!((delivery.state, attempts[1].detail.as_str()), (DeliveryState::Delivered, "accepted for 1"));
     daemon.stop().await;
     assert_eq!(server.mails().len(), 1);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn nobody_is_written_to_about_what_is_silenced(pool: PgPool) {
+    let (stage, server) = set(pool, "", |_| "250 ok").await;
+    let daemon = stage.daemon(options());
+    let now = stage.clock.now();
+    let asked = store::NewSilence {
+        matchers: [("function".to_owned(), "checkout".to_owned())].into(),
+        condition: None,
+        comment: "deploy".to_owned(),
+        created_by: "ada".to_owned(),
+        ends_at: Some(now + SignedDuration::from_hours(1)),
+    };
+    stage.store.add_silence(&asked, now).await.expect("written").expect("room");
+    stage.change(&of(1, "ada@example.org")).await;
+    assert_eq!(stage.deliveries_when_routed().await, 0);
+    let other = Incident { function: Some("cart".into()), ..of(2, "bob@example.org") };
+    stage.change(&other).await;
+    assert_eq!(stage.said(&other, 0).await, "delivered: accepted for 1");
+    daemon.stop().await;
+    assert_eq!(server.mails().len(), 1);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_mail_to_a_person_is_kept_quiet_by_a_page_and_keeps_no_page_quiet(pool: PgPool) {
+    let inhibit = "[[inhibit]]\nname = 'one page'\nequal = ['diagnosis.cause.target']";
+    let (stage, server) = set(pool, inhibit, |_| "250 ok").await;
+    let daemon = stage.daemon(options());
+    let of_function = |number, name: &str, email| Incident {
+        function: Some(name.into()),
+        problem: domain::ProblemId::derive(&[name]),
+        ..of(number, email)
+    };
+    for (number, name) in [(1, "cart"), (2, "search")] {
+        let incident = of_function(number, name, "ada@example.org");
+        stage.change(&incident).await;
+        assert_eq!(stage.said(&incident, 0).await, "delivered: accepted for 1", "nobody on call has heard of the dependency yet");
+    }
+    let page = format!("{inhibit}\n[[rule]]\nname = 'page'\nactions = ['hook']\n{}", stage.receiver.action("hook"));
+    stage.rules.send_replace(rules(&server, &page));
+    stage.change(&of_function(3, "checkout", "bob@example.org")).await;
+    stage.requests(1).await;
+    let muted = of_function(4, "cart", "eve@example.org");
+    stage.change(&muted).await;
+    assert_eq!(stage.deliveries_when_routed().await, 4);
+    let matches = stage.store.matches_of(muted.id.as_str()).await.expect("read");
+    assert!(matches.len() == 2 && matches.iter().all(|one| one.muted_by.as_deref() == Some("inhibit one page")), "{matches:?}");
+    daemon.stop().await;
+    assert_eq!((server.mails().len(), stage.receiver.received().len()), (3, 1));
 }
