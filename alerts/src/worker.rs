@@ -16,7 +16,7 @@ use std::time::Duration;
 use domain::Clock;
 use jiff::{SignedDuration, Timestamp};
 use prometheus::Registry;
-use store::{Store, StoreError};
+use store::{Delivery, Lease, Store, StoreError};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -86,6 +86,7 @@ pub async fn run(
         counted_at: None,
         next_group_at: None,
         order_may_differ: true,
+        more_may_be_due: true,
     };
     worker.run(wake, stop).await;
     Ok(())
@@ -106,6 +107,8 @@ struct Worker {
     next_group_at: Option<Timestamp>,
     /// Whether deliveries may wait for others that need not: by earlier rules, or since a turn was cut off.
     order_may_differ: bool,
+    /// Whether deliveries may be due that there was no room for: they go before new ones.
+    more_may_be_due: bool,
 }
 
 impl Worker {
@@ -171,12 +174,16 @@ impl Worker {
         Ok(due.map_or(self.options.poll_interval(), |due| due.min(self.options.poll_interval())))
     }
 
-    /// Lets the rules look at some changes.
-    async fn route(&self, now: Timestamp) -> Result<u64, StoreError> {
-        let routing = Routing { outfit: &self.outfit, metrics: &self.metrics, now };
-        let routed = self.store.route_changes(now, self.options.changes_per_batch_max, routing).await?;
-        self.metrics.changes.inc_by(routed);
-        Ok(routed)
+    /// Lets the rules look at some changes, and begins attempts that can be made at once.
+    async fn route(&mut self, now: Timestamp) -> Result<u64, StoreError> {
+        self.running.reap();
+        let outfit = Arc::clone(&self.outfit);
+        let routing = Routing { outfit: &outfit, metrics: &self.metrics, now };
+        let lease = (!self.more_may_be_due).then(|| self.lease(now, &outfit));
+        let routed = self.store.route_changes(now, self.options.changes_per_batch_max, routing, lease).await?;
+        self.metrics.changes.inc_by(routed.changes);
+        self.begin(routed.claimed);
+        Ok(routed.changes)
     }
 
     /// Tells of groups whose time has come.
@@ -192,19 +199,30 @@ impl Worker {
     /// Begins as many attempts as are due and may run.
     async fn claim(&mut self, now: Timestamp) -> Result<(), StoreError> {
         self.running.reap();
-        let free = self.free();
-        if free == 0 {
+        self.more_may_be_due = true;
+        if self.free() == 0 {
             return Ok(());
         }
         if self.order_may_differ {
             self.store.look_at_waiting_deliveries().await?;
             self.order_may_differ = false;
         }
-        for delivery in self.store.claim_deliveries(now, later(now, self.options.lease()), free, self.outfit.order()).await? {
+        let claimed = self.store.claim_deliveries(self.lease(now, &self.outfit)).await?;
+        self.begin(claimed);
+        self.more_may_be_due = self.free() == 0;
+        Ok(())
+    }
+
+    /// For as many deliveries as attempts may be begun.
+    fn lease<'a>(&self, now: Timestamp, outfit: &'a Outfit) -> Lease<'a> {
+        Lease { now, until: later(now, self.options.lease()), limit: self.free(), order: outfit.order() }
+    }
+
+    fn begin(&mut self, claimed: Vec<Delivery>) {
+        for delivery in claimed {
             let id = delivery.id.clone();
             self.running.begin(id, Arc::clone(&self.attempts).make(delivery, Arc::clone(&self.outfit)));
         }
-        Ok(())
     }
 
     /// How many more attempts may run.

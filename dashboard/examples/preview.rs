@@ -79,8 +79,13 @@ async fn tell(store: &Store) -> Result<(), Box<dyn Error>> {
             context: store::DeliveryContext::default(),
         }]
     };
-    store.route_changes(now, 12, route).await?;
-    for (n, delivery) in store.claim_deliveries(now, now, 12, store::DeliveryOrder::default()).await?.iter().enumerate() {
+    store.route_changes(now, 12, route, None).await?;
+    for (n, delivery) in store
+        .claim_deliveries(store::Lease { now, until: now, limit: 12, order: store::DeliveryOrder::default() })
+        .await?
+        .iter()
+        .enumerate()
+    {
         let detail = "503 Service Unavailable".to_owned();
         let outcome = match n % 4 {
             0 => AttemptOutcome::Refused { detail: "410 Gone: this hook was removed".into() },

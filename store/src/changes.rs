@@ -122,7 +122,7 @@ impl Listener {
     }
 }
 
-/// Writes a change of an incident, in the transaction that writes the incident. Returns its ID.
+/// Writes a change of an incident, in the transaction that writes the incident, and has it announced with the commit. Returns its ID.
 pub(crate) async fn write(
     connection: &mut PgConnection,
     kind: ChangeKind,
@@ -132,13 +132,16 @@ pub(crate) async fn write(
     now: Timestamp,
 ) -> sqlx::Result<i64> {
     sqlx::query_scalar(
-        "insert into incident_changes (at, kind, previous_state, incident_id, incident) values ($1, $2, $3, $4, $5::json) returning id",
+        "insert into incident_changes (at, kind, previous_state, incident_id, incident)
+         values ($1, $2, $3, $4, $5::json)
+         returning id, pg_notify($6, '')",
     )
     .bind(time(now))
     .bind(kind.as_str())
     .bind(previous_state.map(IncidentState::as_str))
     .bind(incident.id.as_str())
     .bind(json)
+    .bind(CHANNEL)
     .fetch_one(connection)
     .await
 }

@@ -1,6 +1,7 @@
 //! Deliveries: incidents on their way to actions. Claimed by lease, so that a process that dies loses nothing.
 
 mod claim;
+mod new;
 mod parked;
 
 use domain::{Incident, Millis};
@@ -11,7 +12,8 @@ use sqlx::{Connection, Row};
 use crate::columns::{self, cut, time, without_nul};
 use crate::{DeliveryContext, Store, StoreError};
 
-pub use self::claim::DeliveryOrder;
+pub use self::claim::{DeliveryOrder, Lease};
+pub(crate) use self::new::write;
 pub use self::parked::ParkedFilter;
 
 /// Bytes kept of what the other side said.
@@ -329,20 +331,20 @@ mod tests {
 
     use super::*;
     use crate::Change;
-    use crate::testing::{at, batch, delivery_to_make, settle, timeout};
+    use crate::testing::{at, batch, delivery_to_make, lease_at, settle, timeout};
 
     /// A store with one delivery, `d1`, due at minute 0.
     async fn with_delivery(pool: PgPool) -> (Store, String) {
         let store = Store::from_pool(pool);
         store.append(&[batch(0, [timeout("r1", 0)])]).await.unwrap();
         settle(&store, 0).await;
-        store.route_changes(at(0), 10, |_: &Change| vec![delivery_to_make("d1", at(0))]).await.unwrap();
+        store.route_changes(at(0), 10, |_: &Change| vec![delivery_to_make("d1", at(0))], None).await.unwrap();
         let incident_id = store.deliveries(10).await.unwrap()[0].incident.id.to_string();
         (store, incident_id)
     }
 
     async fn claim(store: &Store, minute: i64) -> Vec<(String, u32)> {
-        let claimed = store.claim_deliveries(at(minute), at(minute + 5), 10, DeliveryOrder::default()).await.unwrap();
+        let claimed = store.claim_deliveries(lease_at(minute, minute + 5)).await.unwrap();
         claimed.into_iter().map(|delivery| (delivery.id, delivery.attempts)).collect()
     }
 

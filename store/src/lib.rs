@@ -64,7 +64,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgConnection, PgPool};
 
 pub use changes::{Change, ChangeKind, Listener, ProblemEvent};
-pub use deliveries::{AttemptOutcome, AttemptRow, Delivery, DeliveryOrder, DeliveryState, ParkedFilter};
+pub use deliveries::{AttemptOutcome, AttemptRow, Delivery, DeliveryOrder, DeliveryState, Lease, ParkedFilter};
 pub use error::{StoreError, in_time};
 pub use errors::StackError;
 pub use evidence::{Appended, Batch, Rejected};
@@ -79,8 +79,8 @@ pub use requests::RequestRecord;
 pub use retries::{ACTION_SPAN, HISTORY_MAX, NewRetry, PROBLEM_SPAN, Retry, RetryCase, RetryHistory, RetryScope, RetryState, RetryStep};
 pub use retries::{ASKED_MAX, BY_HAND};
 pub use routing::{
-    AlertGroup, DeliveryContext, Inhibition, Known, MatchRow, Moments, NewDelivery, NewMatch, Plan, Router, Volume, Wanted, WantedRate,
-    WantedWindow,
+    AlertGroup, DeliveryContext, Inhibition, Known, MatchRow, Moments, NewDelivery, NewMatch, Plan, Routed, Router, Volume, Wanted,
+    WantedRate, WantedWindow,
 };
 pub use silences::{NewSilence, SILENCES_MAX, Silence};
 pub use sources::{RejectRow, SourceRow};

@@ -16,14 +16,19 @@ const PERSONAL_MAILS: i32 = 5;
 /// While held, nobody else recomputes incidents of these stacks: whoever comes next sees all that we wrote, and all
 /// evidence that we saw, so a stale result never overwrites a fresh one. Retention waits too.
 pub(crate) async fn recompute(connection: &mut PgConnection, stacks: &[String]) -> sqlx::Result<()> {
-    sqlx::query("select pg_advisory_xact_lock_shared($1, $2)").bind(OTHERS).bind(RETENTION).execute(&mut *connection).await?;
-    // By number and not by name: two names may share a number, and the order must be one for all.
+    // By number and not by name: two names may share a number, and the order must be one for all. A row is locked once it is
+    // joined, and by then the other lock is held.
     sqlx::query(
-        "select pg_advisory_xact_lock($1, number)
-         from (select distinct hashtext(stack) as number from unnest($2::text[]) as given (stack) order by number) as sorted",
+        "with retention as materialized (
+             select pg_advisory_xact_lock_shared($3, $4)
+         )
+         select pg_advisory_xact_lock($1, number)
+         from retention, (select distinct hashtext(stack) as number from unnest($2::text[]) as given (stack) order by number) as sorted",
     )
     .bind(STACKS)
     .bind(stacks)
+    .bind(OTHERS)
+    .bind(RETENTION)
     .execute(connection)
     .await?;
     Ok(())

@@ -139,7 +139,7 @@ impl Touched {
             return Ok(());
         }
         let ids: Vec<&str> = self.0.keys().map(String::as_str).collect();
-        sqlx::query(
+        let may_be_news: Vec<bool> = sqlx::query_scalar(
             "insert into problems (
                  id, stack, function, layer, product, cause, operation, summary, latest_incident, incidents, first_at, last_at, state,
                  changed_at
@@ -162,14 +162,17 @@ impl Touched {
                  incidents = problems.incidents + excluded.incidents,
                  first_at = excluded.first_at,
                  last_at = excluded.last_at,
-                 changed_at = excluded.changed_at",
+                 changed_at = excluded.changed_at
+             returning struck_at is null or state = 'resolved'",
         )
         .bind(&ids)
         .bind(self.0.values().map(|touch| touch.more).collect::<Vec<_>>())
         .bind(time(now))
-        .execute(&mut *connection)
+        .fetch_all(&mut *connection)
         .await?;
-        self.strike(connection, now).await?;
+        if may_be_news.contains(&true) {
+            self.strike(connection, now).await?;
+        }
         if self.0.values().any(|touch| touch.more < 0) {
             sqlx::query("delete from problems where id = any($1) and not exists (select from incidents where problem = problems.id)")
                 .bind(&ids)

@@ -17,6 +17,9 @@ use crate::problems::Touched;
 use crate::watched::{Anomalies, Roots};
 use crate::{Store, StoreError, errors, incident_row, locks};
 
+/// Plans are kept: every table is asked by its keys here, and planning takes longer than that.
+const BEGIN: &str = "begin; set local plan_cache_mode = force_generic_plan";
+
 impl Store {
     /// Folds at most `groups_max` groups that are due and writes what became of their incidents. Returns how many groups
     /// were done; 0 means that nothing is due.
@@ -33,15 +36,14 @@ impl Store {
         fold: impl Fn(&[Evidence], Timestamp) -> F + Send + Sync,
     ) -> Result<u64, StoreError> {
         let mut connection = self.pool.acquire().await?;
-        let mut transaction = connection.begin().await?;
+        let mut transaction = connection.begin_with(BEGIN).await?;
         let due = claim(&mut transaction, now, groups_max).await?;
         if due.is_empty() {
             return Ok(0);
         }
         let stacks: BTreeSet<&String> = due.iter().map(|(stack, _)| stack).collect();
         locks::recompute(&mut transaction, &stacks.into_iter().cloned().collect::<Vec<_>>()).await?;
-        let mut outcome =
-            Outcome { now, has_changes: false, problems: Touched::default(), anomalies: Anomalies::default(), again: BTreeMap::new() };
+        let mut outcome = Outcome { now, problems: Touched::default(), anomalies: Anomalies::default(), again: BTreeMap::new() };
         for (stack, root) in &due {
             let group = group::load(&mut transaction, stack, root).await?;
             let folded: Option<Folded> = fold(&group.evidence, now).into();
@@ -95,7 +97,6 @@ async fn claim(connection: &mut PgConnection, now: Timestamp, groups_max: u32) -
 /// What recomputing some groups leads to beyond their incidents.
 struct Outcome {
     now: Timestamp,
-    has_changes: bool,
     problems: Touched,
     anomalies: Anomalies,
     /// Groups to look at again, and when.
@@ -157,7 +158,6 @@ impl Outcome {
         let change_id = changes::write(connection, kind, previous, incident, &json, self.now).await?;
         errors::write(connection, change_id, incident, self.now).await?;
         self.problems.written(incident, known.map(|known| known.problem.as_str()), change_id, self.now);
-        self.has_changes = true;
         Ok(())
     }
 
@@ -180,11 +180,7 @@ impl Outcome {
                 .execute(&mut *connection)
                 .await?;
         }
-        self.problems.write(connection, self.now).await?;
-        if self.has_changes {
-            changes::announce(connection).await?;
-        }
-        Ok(())
+        Ok(self.problems.write(connection, self.now).await?)
     }
 }
 

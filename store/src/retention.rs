@@ -80,8 +80,8 @@ mod tests {
     use sqlx::{AssertSqlSafe, PgPool};
 
     use super::*;
-    use crate::testing::{at, batch, delivery_to_make, number, settle, timeout};
-    use crate::{AttemptOutcome, Change, DeliveryOrder};
+    use crate::testing::{at, batch, delivery_to_make, lease_at, number, settle, timeout};
+    use crate::{AttemptOutcome, Change};
 
     /// Four errors, each told by a delivery of its own, `d1` to `d4`, of which the last is still pending.
     async fn with_four(pool: &PgPool) -> Store {
@@ -90,14 +90,14 @@ mod tests {
             store.append(&[batch(minute, [timeout(&format!("r{minute}"), minute)])]).await.unwrap();
             settle(&store, minute).await;
             let new = |change: &Change| vec![delivery_to_make(&format!("d{}", change.id), at(minute))];
-            store.route_changes(at(minute), 10, new).await.unwrap();
+            store.route_changes(at(minute), 10, new, None).await.unwrap();
         }
         for (id, outcome) in [
             ("d1", AttemptOutcome::Delivered { detail: "200".to_owned() }),
             ("d2", AttemptOutcome::Refused { detail: "410".to_owned() }),
             ("d3", AttemptOutcome::Declined { detail: "not now".to_owned() }),
         ] {
-            let claimed = store.claim_deliveries(at(4), at(5), 10, DeliveryOrder::default()).await.unwrap();
+            let claimed = store.claim_deliveries(lease_at(4, 5)).await.unwrap();
             assert_eq!(claimed[0].id, id);
             store.finish_attempt(id, 1, at(4), Millis::from_ms(1), outcome).await.unwrap();
         }
@@ -127,7 +127,7 @@ mod tests {
         assert_eq!(left(&pool, "id", "deliveries").await, ["d4"], "it is pending");
         assert_eq!(left(&pool, "delivery_id", "attempts").await, Vec::<String>::new());
         assert_eq!(number(&pool, "select count(*) from incidents").await, 4);
-        let claimed = store.claim_deliveries(at(1_000), at(1_001), 10, DeliveryOrder::default()).await.unwrap();
+        let claimed = store.claim_deliveries(lease_at(1_000, 1_001)).await.unwrap();
         assert_eq!(claimed.len(), 1, "and still goes out");
     }
 

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use sqlx::{Connection, Row};
+use sqlx::{Connection, PgConnection, Row};
 
-use crate::{Change, ProblemEvent, Silence, Store, StoreError, changes, locks};
+use crate::{Change, Delivery, Lease, ProblemEvent, Silence, Store, StoreError, changes, locks};
 
 mod read;
 mod write;
@@ -262,45 +262,50 @@ pub struct Plan {
     pub silenced: BTreeSet<(String, i64)>,
 }
 
+/// What became of changes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Routed {
+    /// How many there were.
+    pub changes: u64,
+    /// Deliveries that were written and claimed: attempts to be made now.
+    pub claimed: Vec<Delivery>,
+}
+
+/// The commit is not waited for to be on disk. If Postgres then dies, changes that it had not yet written count as not seen and are
+/// routed again, to deliveries of the same identity: what was sent meanwhile is sent once more, as after any crash. Whatever must
+/// not happen again, such as a retry, is a commit of its own before it happens, which takes this one to disk with it.
+///
+/// Plans are kept: every table is asked by its keys here, and planning takes longer than that.
+const BEGIN: &str = "begin; set local synchronous_commit = off; set local plan_cache_mode = force_generic_plan";
+
 impl Store {
-    /// Hands changes that no rule has seen to the rules, in order, and writes what they decide, all in one transaction.
-    /// Returns how many changes there were.
+    /// Hands changes that no rule has seen to the rules, in order, and writes what they decide, all in one transaction. With a
+    /// lease, deliveries that can be sent at once are claimed with it.
     ///
     /// # Errors
     /// When the database does not answer; then no change counts as seen.
-    pub async fn route_changes<R: Router>(&self, now: Timestamp, limit: u32, router: R) -> Result<u64, StoreError> {
+    pub async fn route_changes<R: Router>(
+        &self,
+        now: Timestamp,
+        limit: u32,
+        router: R,
+        lease: Option<Lease<'_>>,
+    ) -> Result<Routed, StoreError> {
         let mut connection = self.pool.acquire().await?;
-        let mut transaction = connection.begin().await?;
-        let rows = sqlx::query(
-            "select id, at, kind, previous_state, problem_event, incident::text as incident
-             from incident_changes
-             where routed_at is null
-             order by id
-             limit $1
-             for update skip locked",
-        )
-        .bind(i64::from(limit))
-        .fetch_all(&mut *transaction)
-        .await?;
-        if rows.is_empty() {
-            return Ok(0);
+        let mut transaction = connection.begin_with(BEGIN).await?;
+        let found = take(&mut transaction, now, limit).await?;
+        if found.is_empty() {
+            return Ok(Routed::default());
         }
-        let found = rows.iter().map(changes::change).collect::<Result<Vec<_>, _>>()?;
         let (wanted, matched) = router.look(&found);
         if wanted.needs_lock() {
             locks::groups(&mut transaction).await?;
         }
         let known = read::known(&mut transaction, &wanted, now).await?;
         let plan = router.plan(&found, matched, known);
-        write::plan(&mut transaction, &plan, now).await?;
-        let ids: Vec<i64> = found.iter().map(|change| change.id).collect();
-        sqlx::query("update incident_changes set routed_at = $2 where id = any($1)")
-            .bind(&ids)
-            .bind(crate::columns::time(now))
-            .execute(&mut *transaction)
-            .await?;
+        let claimed = write::plan(&mut transaction, &plan, now, lease).await?;
         transaction.commit().await?;
-        Ok(ids.len() as u64)
+        Ok(Routed { changes: found.len() as u64, claimed })
     }
 
     /// Hands groups of which a message is due to the rules, each with its latest change, and writes what they decide.
@@ -323,7 +328,7 @@ impl Store {
         }
         let count = due.len() as u64;
         let silences = crate::silences::active(&mut transaction, now).await?;
-        write::plan(&mut transaction, &plan(due, &silences), now).await?;
+        write::plan(&mut transaction, &plan(due, &silences), now, None).await?;
         transaction.commit().await?;
         Ok(count)
     }
@@ -404,6 +409,27 @@ impl Store {
         .await?;
         rows.iter().map(changes::change).collect()
     }
+}
+
+/// Takes changes that no rule has seen, in order; they count as seen from the commit on.
+async fn take(connection: &mut PgConnection, now: Timestamp, limit: u32) -> Result<Vec<Change>, StoreError> {
+    let rows = sqlx::query(
+        "with unseen as (
+             select id from incident_changes where routed_at is null order by id limit $1 for update skip locked
+         )
+         update incident_changes as changes
+         set routed_at = $2
+         from unseen
+         where changes.id = unseen.id
+         returning changes.id, at, kind, previous_state, problem_event, incident::text as incident",
+    )
+    .bind(i64::from(limit))
+    .bind(crate::columns::time(now))
+    .fetch_all(connection)
+    .await?;
+    let mut found = rows.iter().map(changes::change).collect::<Result<Vec<_>, _>>()?;
+    found.sort_by_key(|change| change.id);
+    Ok(found)
 }
 
 /// A count of ours.

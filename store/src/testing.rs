@@ -9,7 +9,7 @@ use domain::{
 use jiff::Timestamp;
 use sqlx::PgPool;
 
-use crate::{Batch, Change, DeliveryContext, NewDelivery, Store};
+use crate::{Batch, Change, DeliveryContext, DeliveryOrder, Lease, NewDelivery, Store};
 
 /// `minute` minutes after the beginning of the tests' time.
 pub(crate) fn at(minute: i64) -> Timestamp {
@@ -104,6 +104,11 @@ pub(crate) fn delivery_to_make(id: &str, due_at: Timestamp) -> NewDelivery {
     }
 }
 
+/// A lease of what is due at `minute`, until `until`.
+pub(crate) fn lease_at(minute: i64, until: i64) -> Lease<'static> {
+    Lease { now: at(minute), until: at(until), limit: 10, order: DeliveryOrder::default() }
+}
+
 /// The changes that no rule has seen, in words; they count as seen afterwards.
 pub(crate) async fn changes(store: &Store) -> Vec<String> {
     let seen = std::sync::Mutex::new(Vec::new());
@@ -112,7 +117,7 @@ pub(crate) async fn changes(store: &Store) -> Vec<String> {
         seen.lock().unwrap().push(text);
         Vec::<NewDelivery>::new()
     };
-    store.route_changes(at(0), 1000, &note).await.unwrap();
+    store.route_changes(at(0), 1000, &note, None).await.unwrap();
     seen.into_inner().unwrap()
 }
 

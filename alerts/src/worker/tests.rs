@@ -371,7 +371,15 @@ async fn stopping_puts_back_what_does_not_end(pool: PgPool) {
     assert_eq!((delivery.state, delivery.attempts, attempts.len()), (DeliveryState::Pending, 0, 0));
     // Nobody has to wait for its lease.
     let now = stage.clock.now();
-    assert_eq!(stage.store.claim_deliveries(now, now, 10, store::DeliveryOrder::default()).await.expect("claimed").len(), 1);
+    assert_eq!(
+        stage
+            .store
+            .claim_deliveries(Lease { now, until: now, limit: 10, order: store::DeliveryOrder::default() })
+            .await
+            .expect("claimed")
+            .len(),
+        1
+    );
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]

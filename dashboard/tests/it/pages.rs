@@ -169,8 +169,10 @@ async fn deliveries_are_shown_with_their_attempts(pool: PgPool) {
         group: None,
         context: store::DeliveryContext::default(),
     };
-    store.route_changes(now, 10, |_: &store::Change| vec![delivery("d1")]).await.expect("routed");
-    for claimed in store.claim_deliveries(now, now, 10, store::DeliveryOrder::default()).await.expect("claimed") {
+    store.route_changes(now, 10, |_: &store::Change| vec![delivery("d1")], None).await.expect("routed");
+    for claimed in
+        store.claim_deliveries(store::Lease { now, until: now, limit: 10, order: store::DeliveryOrder::default() }).await.expect("claimed")
+    {
         let outcome = AttemptOutcome::Refused { detail: "410 <b>Gone</b>".into() };
         store.finish_attempt(&claimed.id, claimed.attempts, now, domain::Millis::from_ms(41), outcome).await.expect("written");
     }

@@ -16,6 +16,19 @@ pub struct DeliveryOrder<'a> {
     pub unordered: &'a [String],
 }
 
+/// What a claim takes, for how long, and in which order.
+#[derive(Clone, Copy, Debug)]
+pub struct Lease<'a> {
+    /// What is due by now.
+    pub now: Timestamp,
+    /// When others may have it.
+    pub until: Timestamp,
+    /// So many at most.
+    pub limit: u32,
+    /// What goes after what.
+    pub order: DeliveryOrder<'a>,
+}
+
 /// How many deliveries that wait for others one claim passes over before it lets the worker do something else. Each is passed
 /// over once, so this bounds a turn, not the work.
 const PASSED_OVER_MAX: u32 = 2_000;
@@ -58,6 +71,8 @@ macro_rules! first_sql {
     };
 }
 
+pub(super) use {first_of_sql, first_sql};
+
 /// The pending delivery that comes next after `this`.
 macro_rules! next_sql {
     ($column:literal) => {
@@ -66,20 +81,14 @@ macro_rules! next_sql {
 }
 
 impl Store {
-    /// Takes deliveries that are due, that nobody else has and that wait for no other, until `lease_until`. The attempt counts
-    /// from now on. Fewer than there are may come if many wait for others; then [`Store::next_delivery_at`] says now.
+    /// Takes deliveries that are due, that nobody else has and that wait for no other. The attempt counts from now on. Fewer than
+    /// there are may come if many wait for others; then [`Store::next_delivery_at`] says now.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn claim_deliveries(
-        &self,
-        now: Timestamp,
-        lease_until: Timestamp,
-        limit: u32,
-        order: DeliveryOrder<'_>,
-    ) -> Result<Vec<Delivery>, StoreError> {
+    pub async fn claim_deliveries(&self, lease: Lease<'_>) -> Result<Vec<Delivery>, StoreError> {
         let mut connection = self.pool.acquire().await?;
-        claim(&mut connection, Turn { now, lease_until, order }, limit).await
+        take_due(&mut connection, lease).await
     }
 
     /// When the next attempt is due, leases of others included; `None` if nothing is pending.
@@ -109,26 +118,18 @@ impl Store {
     }
 }
 
-/// What one claim goes by.
-#[derive(Clone, Copy)]
-struct Turn<'a> {
-    now: Timestamp,
-    lease_until: Timestamp,
-    order: DeliveryOrder<'a>,
-}
-
-/// Looks at what is due, oldest first, until `limit` are claimed or all was looked at.
-async fn claim(connection: &mut PgConnection, turn: Turn<'_>, limit: u32) -> Result<Vec<Delivery>, StoreError> {
+/// Looks at what is due, oldest first, until as many are claimed as may be or all was looked at.
+async fn take_due(connection: &mut PgConnection, lease: Lease<'_>) -> Result<Vec<Delivery>, StoreError> {
     let (mut claimed, mut passed_over) = (Vec::new(), 0);
-    let mut look_at = limit;
+    let mut look_at = lease.limit;
     while look_at > 0 && passed_over < PASSED_OVER_MAX {
-        let left = limit - count(claimed.len());
-        let (taken, waiting) = take(connection, turn, look_at, left).await?;
+        let left = lease.limit - count(claimed.len());
+        let (taken, waiting) = take(connection, Lease { limit: left, ..lease }, look_at).await?;
         let is_all = count(taken.len() + waiting.len()) < look_at;
         passed_over += count(waiting.len());
         claimed.extend(taken);
-        look_again(connection, turn.order, &waiting).await?;
-        look_at = if is_all || count(claimed.len()) >= limit { 0 } else { LOOKED_AT_MAX };
+        look_again(connection, lease.order, &waiting).await?;
+        look_at = if is_all || count(claimed.len()) >= lease.limit { 0 } else { LOOKED_AT_MAX };
     }
     claimed.sort_by(|a, b| (a.due_at, &a.id).cmp(&(b.due_at, &b.id)));
     Ok(claimed)
@@ -140,13 +141,8 @@ struct Waiting {
     first: String,
 }
 
-/// Looks at so many that are due; answers those taken, `limit` at most, and those that now wait.
-async fn take(
-    connection: &mut PgConnection,
-    turn: Turn<'_>,
-    look_at: u32,
-    limit: u32,
-) -> Result<(Vec<Delivery>, Vec<Waiting>), StoreError> {
+/// Looks at so many that are due; answers those taken and those that now wait.
+async fn take(connection: &mut PgConnection, lease: Lease<'_>, look_at: u32) -> Result<(Vec<Delivery>, Vec<Waiting>), StoreError> {
     let rows = sqlx::query(concat!(
         "with due as (
              select id, action, problem, stack, due_at, created_at, change_id
@@ -172,12 +168,12 @@ async fn take(
          where deliveries.id = ranked.id and (is_behind or place <= $6)
          returning deliveries.*, deliveries.incident::text as incident_text, deliveries.context::text as context_text, ranked.first"
     ))
-    .bind(turn.order.by_stack)
-    .bind(turn.order.unordered)
-    .bind(time(turn.now))
-    .bind(time(turn.lease_until))
+    .bind(lease.order.by_stack)
+    .bind(lease.order.unordered)
+    .bind(time(lease.now))
+    .bind(time(lease.until))
     .bind(i64::from(look_at))
-    .bind(i64::from(limit))
+    .bind(i64::from(lease.limit))
     .fetch_all(connection)
     .await?;
     let (mut taken, mut waiting) = (Vec::new(), Vec::new());

@@ -85,16 +85,16 @@ mod tests {
     use sqlx::PgPool;
 
     use super::*;
-    use crate::testing::{at, batch, delivery_to_make, settle, timeout};
-    use crate::{AttemptOutcome, Change, DeliveryOrder};
+    use crate::testing::{at, batch, delivery_to_make, lease_at, settle, timeout};
+    use crate::{AttemptOutcome, Change};
 
     #[sqlx::test(migrator = "crate::MIGRATOR")]
     async fn what_was_given_up_is_sent_again_under_its_identity(pool: PgPool) {
         let store = Store::from_pool(pool);
         store.append(&[batch(0, [timeout("r1", 0)])]).await.unwrap();
         settle(&store, 0).await;
-        store.route_changes(at(0), 10, |_: &Change| vec![delivery_to_make("d1", at(0))]).await.unwrap();
-        let claim = async |minute| store.claim_deliveries(at(minute), at(minute + 1), 10, DeliveryOrder::default()).await.unwrap();
+        store.route_changes(at(0), 10, |_: &Change| vec![delivery_to_make("d1", at(0))], None).await.unwrap();
+        let claim = async |minute| store.claim_deliveries(lease_at(minute, minute + 1)).await.unwrap();
         assert_eq!(claim(0).await.len(), 1);
         let refused = AttemptOutcome::Refused { detail: "410".to_owned() };
         store.finish_attempt("d1", 1, at(0), Millis::from_ms(1), refused).await.unwrap();

@@ -14,13 +14,13 @@ async fn a_change_is_routed_once_and_delivered_once(pool: PgPool) {
     let store = Store::from_pool(pool.clone());
     store.append(&[batch(0, [timeout("r1", 0)])]).await.unwrap();
     settle(&store, 0).await;
-    let (one, two) = tokio::join!(store.route_changes(at(0), 10, deliver), store.route_changes(at(0), 10, deliver));
-    assert_eq!(one.unwrap() + two.unwrap(), 1);
+    let (one, two) = tokio::join!(store.route_changes(at(0), 10, deliver, None), store.route_changes(at(0), 10, deliver, None));
+    assert_eq!(one.unwrap().changes + two.unwrap().changes, 1);
     // A second change of the same incident: the same delivery.
     store.append(&[batch(1, [line("r1", 0, "late")])]).await.unwrap();
     settle(&store, 1).await;
-    assert_eq!(store.route_changes(at(1), 10, deliver).await.unwrap(), 1);
-    assert_eq!(store.route_changes(at(1), 10, deliver).await.unwrap(), 0);
+    assert_eq!(store.route_changes(at(1), 10, deliver, None).await.unwrap().changes, 1);
+    assert_eq!(store.route_changes(at(1), 10, deliver, None).await.unwrap().changes, 0);
     assert_eq!(number(&pool, "select count(*) from deliveries").await, 1);
 }
 
@@ -36,8 +36,8 @@ async fn a_rule_sees_changes_in_order_and_as_they_were(pool: PgPool) {
         seen.lock().unwrap().push((change.kind, change.at, change.incident.summary.clone()));
         Vec::new()
     };
-    assert_eq!(store.route_changes(at(3), 2, &note).await.unwrap(), 2);
-    assert_eq!(store.route_changes(at(3), 2, &note).await.unwrap(), 1);
+    assert_eq!(store.route_changes(at(3), 2, &note, None).await.unwrap().changes, 2);
+    assert_eq!(store.route_changes(at(3), 2, &note, None).await.unwrap().changes, 1);
     let expected = [(ChangeKind::Opened, 0), (ChangeKind::Updated, 1), (ChangeKind::Updated, 2)];
     let expected = expected.map(|(kind, minute)| (kind, at(minute), format!("{} claims", minute + 1)));
     assert_eq!(*seen.lock().unwrap(), expected);
@@ -117,7 +117,7 @@ async fn what_is_decided_is_known_the_next_time(pool: PgPool) {
     let rules = Grouping { due: None, seen: std::sync::Mutex::default() };
     for minute in [0, 1, 2, 30] {
         happen(&store, minute).await;
-        store.route_changes(at(minute), 10, &rules).await.unwrap();
+        store.route_changes(at(minute), 10, &rules, None).await.unwrap();
     }
     let seen = rules.seen.into_inner().unwrap();
     assert!(seen[0].groups.is_empty() && seen[0].windows.is_empty() && seen[0].rates.is_empty() && seen[0].inhibitions.is_empty());
@@ -136,7 +136,7 @@ async fn what_is_decided_is_known_the_next_time(pool: PgPool) {
     sqlx::query("update deliveries set state = 'parked'").execute(&pool).await.unwrap();
     let rules = Grouping { due: Some(at(50)), seen: std::sync::Mutex::default() };
     happen(&store, 31).await;
-    store.route_changes(at(31), 10, &rules).await.unwrap();
+    store.route_changes(at(31), 10, &rules, None).await.unwrap();
     assert_eq!(rules.seen.into_inner().unwrap()[0].groups["all"].told_at, None);
 
     assert_eq!(store.next_group_at().await.unwrap(), Some(at(50)));
@@ -163,7 +163,7 @@ async fn a_change_says_what_it_means_for_its_problem(pool: PgPool) {
             seen.lock().unwrap().push((change.kind, change.problem_event));
             Vec::<NewDelivery>::new()
         };
-        store.route_changes(at(minute), 10, &note).await.unwrap();
+        store.route_changes(at(minute), 10, &note, None).await.unwrap();
         seen.into_inner().unwrap()
     };
     happen(&store, 0).await;

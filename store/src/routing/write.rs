@@ -3,15 +3,26 @@
 use jiff::Timestamp;
 use sqlx::PgConnection;
 
-use super::{AlertGroup, Inhibition, NewDelivery, NewMatch, Plan};
-use crate::columns::{self, indexed, maybe_time, time, times, without_nul};
+use super::{AlertGroup, Inhibition, NewMatch, Plan};
+use crate::columns::{indexed, maybe_time, time, times, without_nul};
+use crate::{Delivery, Lease, StoreError, deliveries};
 
-/// Writes all of it.
-pub(super) async fn plan(connection: &mut PgConnection, plan: &Plan, now: Timestamp) -> sqlx::Result<()> {
-    deliveries(connection, &plan.deliveries, now).await?;
+/// Writes all of it; answers the deliveries that were claimed.
+pub(super) async fn plan(
+    connection: &mut PgConnection,
+    plan: &Plan,
+    now: Timestamp,
+    lease: Option<Lease<'_>>,
+) -> Result<Vec<Delivery>, StoreError> {
+    let claimed = deliveries::write(connection, &plan.deliveries, now, lease).await?;
     matches(connection, &plan.matches, now).await?;
     groups(connection, &plan.groups.values().collect::<Vec<_>>(), now).await?;
     inhibitions(connection, &plan.inhibitions.values().collect::<Vec<_>>()).await?;
+    silenced(connection, plan, now).await?;
+    Ok(claimed)
+}
+
+async fn silenced(connection: &mut PgConnection, plan: &Plan, now: Timestamp) -> sqlx::Result<()> {
     if plan.silenced.is_empty() {
         return Ok(());
     }
@@ -22,36 +33,6 @@ pub(super) async fn plan(connection: &mut PgConnection, plan: &Plan, now: Timest
     )
     .bind(plan.silenced.iter().map(|(incident, _)| incident.as_str()).collect::<Vec<_>>())
     .bind(plan.silenced.iter().map(|(_, silence)| *silence).collect::<Vec<_>>())
-    .bind(time(now))
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-async fn deliveries(connection: &mut PgConnection, given: &[(i64, NewDelivery)], now: Timestamp) -> sqlx::Result<()> {
-    if given.is_empty() {
-        return Ok(());
-    }
-    let texts = |text: fn(&NewDelivery) -> &str| given.iter().map(|(_, new)| without_nul(text(new)).into_owned()).collect::<Vec<_>>();
-    sqlx::query(
-        "insert into deliveries (
-             id, change_id, incident_id, rule, action, incident, state, attempts, due_at, created_at, group_key, context
-         )
-         select
-             given.id, changes.id, changes.incident_id, given.rule, given.action, changes.incident, 'pending', 0, given.due_at, $8,
-             given.group_key, given.context::json
-         from unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::text[])
-             as given (id, change_id, rule, action, due_at, group_key, context)
-         join incident_changes as changes on changes.id = given.change_id
-         on conflict (id) do nothing",
-    )
-    .bind(given.iter().map(|(_, new)| indexed(&new.id).into_owned()).collect::<Vec<_>>())
-    .bind(given.iter().map(|(change, _)| *change).collect::<Vec<_>>())
-    .bind(texts(|new| &new.rule))
-    .bind(texts(|new| &new.action))
-    .bind(times(given.iter().map(|(_, new)| new.due_at)))
-    .bind(given.iter().map(|(_, new)| new.group.as_deref().map(|group| indexed(group).into_owned())).collect::<Vec<_>>())
-    .bind(given.iter().map(|(_, new)| columns::json(&new.context)).collect::<Vec<_>>())
     .bind(time(now))
     .execute(connection)
     .await?;

@@ -6,7 +6,7 @@ use domain::Millis;
 use sqlx::{Connection, PgPool};
 
 use super::*;
-use crate::testing::{at, batch, delivery_to_make, number, settle, timeout};
+use crate::testing::{at, batch, delivery_to_make, lease_at, number, settle, timeout};
 use crate::{AttemptOutcome, Change};
 
 /// Three incidents of one problem, told to one action.
@@ -17,12 +17,12 @@ async fn with_three(pool: PgPool) -> Store {
         settle(&store, minute).await;
     }
     let new = |change: &Change| vec![delivery_to_make(&format!("d{}", change.id), at(3))];
-    store.route_changes(at(3), 10, new).await.unwrap();
+    store.route_changes(at(3), 10, new, None).await.unwrap();
     store
 }
 
 async fn claim(store: &Store, minute: i64, order: DeliveryOrder<'_>) -> Vec<String> {
-    let claimed = store.claim_deliveries(at(minute), at(minute + 1), 10, order).await.unwrap();
+    let claimed = store.claim_deliveries(Lease { order, ..lease_at(minute, minute + 1) }).await.unwrap();
     claimed.into_iter().map(|delivery| delivery.id).collect()
 }
 
@@ -147,12 +147,12 @@ async fn read_so_far(connection: &mut PgConnection) -> i64 {
 
 /// Rows that are read while all of them are claimed, eight at a time, and delivered.
 async fn read_in_all(pool: &PgPool) -> i64 {
-    let turn = Turn { now: at(3), lease_until: at(4), order: DeliveryOrder::default() };
+    let eight = Lease { limit: 8, ..lease_at(3, 4) };
     let (mut read, mut connection) = (0, pool.acquire().await.unwrap());
     loop {
         let mut transaction = connection.begin().await.unwrap();
         let before = read_so_far(&mut transaction).await;
-        let claimed = super::claim(&mut transaction, turn, 8).await.unwrap();
+        let claimed = take_due(&mut transaction, eight).await.unwrap();
         next_at(&mut transaction).await.unwrap();
         for delivery in &claimed {
             let done = "update deliveries set state = 'delivered', leased_until = null where id = $1";
