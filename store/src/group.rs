@@ -8,12 +8,12 @@ use std::collections::BTreeSet;
 use domain::{Claim, Evidence, Key, Kind, Origin, SourceName, StackName};
 use jiff::Timestamp;
 use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, Row};
+use sqlx::{Connection, PgConnection, Row};
 
 use crate::columns::{self, key_text, times};
 use crate::walk::Walk;
 use crate::watched::{AFTER, BEFORE};
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, begin_by_keys};
 
 /// Pieces of evidence in one group at most.
 const EVIDENCE_MAX: usize = 20_000;
@@ -101,8 +101,9 @@ impl Store {
     /// When the database does not answer.
     pub async fn load_group(&self, stack: &StackName, root: &Key) -> Result<Vec<Evidence>, StoreError> {
         let mut connection = self.pool.acquire().await?;
+        let mut transaction = connection.begin_with(begin_by_keys!()).await?;
         let stack = columns::indexed(stack.as_str());
-        Ok(load(&mut connection, &stack, &key_text(root)).await?.evidence)
+        Ok(load(&mut transaction, &stack, &key_text(root)).await?.evidence)
     }
 }
 

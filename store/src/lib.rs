@@ -97,6 +97,16 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a connection may lie idle and be used again without being tried first.
 const IDLE_UNTESTED: Duration = Duration::from_secs(1);
 
+/// Begins a transaction in which every table is asked by its keys: by an index, however small the table was when that was planned
+/// (by its own estimates Postgres would read a table that was empty then from end to end until it is analysed, a minute and
+/// millions of rows later), and by plans that are kept, since planning takes longer than running them.
+macro_rules! begin_by_keys {
+    () => {
+        "begin; set local enable_seqscan = off; set local plan_cache_mode = force_generic_plan"
+    };
+}
+pub(crate) use begin_by_keys;
+
 /// Everything Overrun keeps. Cheap to clone; clones share their connections.
 #[derive(Clone, Debug)]
 pub struct Store {

@@ -149,7 +149,7 @@ impl Touched {
                  latest.id, touched.more, first.at, latest.at, 'open', $3
              from unnest($1::text[], $2::bigint[]) as touched (id, more)
              cross join lateral (select * from incidents where problem = touched.id order by at desc, id desc limit 1) as latest
-             cross join lateral (select min(at) as at from incidents where problem = touched.id) as first
+             cross join lateral (select at from incidents where problem = touched.id order by at limit 1) as first
              on conflict (id) do update set
                  stack = excluded.stack,
                  function = excluded.function,

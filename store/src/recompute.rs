@@ -15,10 +15,7 @@ use crate::columns::{self, time};
 use crate::group::{self, Group};
 use crate::problems::Touched;
 use crate::watched::{Anomalies, Roots};
-use crate::{Store, StoreError, errors, incident_row, locks};
-
-/// Plans are kept: every table is asked by its keys here, and planning takes longer than that.
-const BEGIN: &str = "begin; set local plan_cache_mode = force_generic_plan";
+use crate::{Store, StoreError, begin_by_keys, errors, incident_row, locks};
 
 impl Store {
     /// Folds at most `groups_max` groups that are due and writes what became of their incidents. Returns how many groups
@@ -36,7 +33,7 @@ impl Store {
         fold: impl Fn(&[Evidence], Timestamp) -> F + Send + Sync,
     ) -> Result<u64, StoreError> {
         let mut connection = self.pool.acquire().await?;
-        let mut transaction = connection.begin_with(BEGIN).await?;
+        let mut transaction = connection.begin_with(begin_by_keys!()).await?;
         let due = claim(&mut transaction, now, groups_max).await?;
         if due.is_empty() {
             return Ok(0);

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sqlx::{Connection, PgConnection, Row};
 
-use crate::{Change, Delivery, Lease, ProblemEvent, Silence, Store, StoreError, changes, locks};
+use crate::{Change, Delivery, Lease, ProblemEvent, Silence, Store, StoreError, begin_by_keys, changes, locks};
 
 mod read;
 mod write;
@@ -274,9 +274,7 @@ pub struct Routed {
 /// The commit is not waited for to be on disk. If Postgres then dies, changes that it had not yet written count as not seen and are
 /// routed again, to deliveries of the same identity: what was sent meanwhile is sent once more, as after any crash. Whatever must
 /// not happen again, such as a retry, is a commit of its own before it happens, which takes this one to disk with it.
-///
-/// Plans are kept: every table is asked by its keys here, and planning takes longer than that.
-const BEGIN: &str = "begin; set local synchronous_commit = off; set local plan_cache_mode = force_generic_plan";
+const BEGIN: &str = concat!(begin_by_keys!(), "; set local synchronous_commit = off");
 
 impl Store {
     /// Hands changes that no rule has seen to the rules, in order, and writes what they decide, all in one transaction. With a

@@ -71,8 +71,6 @@ macro_rules! first_sql {
     };
 }
 
-pub(super) use {first_of_sql, first_sql};
-
 /// The pending delivery that comes next after `this`.
 macro_rules! next_sql {
     ($column:literal) => {

@@ -2,7 +2,6 @@
 
 use sqlx::PgConnection;
 
-use super::claim::{first_of_sql, first_sql};
 use super::{Delivery, DeliveryOrder, Lease, delivery};
 use crate::columns::{self, indexed, maybe_time, time, times, without_nul};
 use crate::{NewDelivery, StoreError};
@@ -20,7 +19,7 @@ pub(crate) async fn write(
     }
     let texts = |text: fn(&NewDelivery) -> &str| given.iter().map(|(_, new)| without_nul(text(new)).into_owned()).collect::<Vec<_>>();
     let order = lease.map_or_else(DeliveryOrder::default, |lease| lease.order);
-    let rows = sqlx::query(concat!(
+    let rows = sqlx::query(
         "with given as (
              select
                  given.*,
@@ -37,16 +36,24 @@ pub(crate) async fn write(
                  select
                      id,
                      due_at,
-                     ",
-        first_sql!(),
-        " as first,
+                     case
+                         when action = any ($2) then false
+                         when action = any ($1) then exists (
+                             select from deliveries as other
+                             where other.state = 'pending' and other.action = this.action and other.stack = this.stack
+                         )
+                         else exists (
+                             select from deliveries as other
+                             where other.state = 'pending' and other.action = this.action and other.problem = this.problem
+                         )
+                     end as is_behind,
                      row_number() over (
                          partition by action, case when action = any ($2) then id when action = any ($1) then stack else problem end
                          order by change_id, id
                      ) as place
                  from given as this
              ) as judged
-             where place = 1 and due_at <= $10 and coalesce(first, id) = id
+             where place = 1 and due_at <= $10 and not is_behind
              order by due_at, id
              limit $12
          ), written as (
@@ -63,8 +70,8 @@ pub(crate) async fn write(
          )
          select *, incident::text as incident_text, context::text as context_text
          from written
-         where leased_until is not null"
-    ))
+         where leased_until is not null",
+    )
     .bind(order.by_stack)
     .bind(order.unordered)
     .bind(given.iter().map(|(_, new)| indexed(&new.id).into_owned()).collect::<Vec<_>>())
