@@ -6,6 +6,7 @@
 
 mod attempts;
 mod case;
+mod daemons;
 mod deaths;
 mod gateways;
 mod inits;
@@ -135,6 +136,7 @@ pub fn cases<'a>(evidence: &'a [Evidence], knowledge: &'a Knowledge, as_of: Time
         traces::join(&set, &mut requests);
         let in_front = gateways::join(&set, &mut requests);
         let mut proxied = proxies::join(&set, &mut requests);
+        daemons::join(&mut requests, &mut proxied);
         php::join(&mut set.processes, &mut requests, &mut proxied);
         let mut attempts: Vec<Case<'a>> =
             requests.iter().flat_map(|(id, evidence)| attempts::split(set.stack, id, evidence, knowledge, as_of)).collect();

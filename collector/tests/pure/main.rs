@@ -2,6 +2,7 @@
 
 mod callers;
 mod causes;
+mod daemons;
 mod everything;
 mod liars;
 mod open_spans;

@@ -24,14 +24,34 @@ fn stands_for(setting: &str) -> Vec<String> {
     if names.is_empty() { vec![setting.to_owned()] } else { names.iter().map(|name| (*name).to_owned()).collect() }
 }
 
+/// A daemon process that nobody's timer ended.
+fn killed(lost: &Evidence, died: &Evidence) -> Firing {
+    let mut firing = Firing::new(Outcome::Crash, IncidentState::Confirmed, Confidence::Likely);
+    firing.at = lost.claim.observed_at;
+    firing.layer = Some(Layer::AppServer);
+    firing.product = Some(Product::MOD_WSGI);
+    let text = "the daemon process was gone before it answered, and no timer of its had run out: a signal ended it, or it left with that exit status";
+    firing.reasons.push(Reason { text: text.to_owned(), evidence: cite_all([lost, died]) });
+    firing.refuted_by = "a line of the daemon process itself, just before, that a timer ran out".into();
+    firing
+}
+
 /// mod_wsgi's daemon processes.
 fn daemon(case: &Case<'_>) -> Option<Firing> {
     let is_daemons = |one: &&Evidence| one.claim.limit.as_ref().is_some_and(|limit| limit.product == Product::MOD_WSGI);
-    let told: Vec<&Evidence> =
-        case.own.iter().copied().filter(|one| one.claim.outcome == Some(ClaimedOutcome::Timeout)).filter(is_daemons).collect();
+    let timed_out = |one: &&Evidence| matches!(one.claim.outcome, Some(ClaimedOutcome::Timeout | ClaimedOutcome::BootTimeout));
+    let told: Vec<&Evidence> = case.own.iter().copied().filter(timed_out).filter(is_daemons).collect();
     let decisive = told.iter().find(|one| one.claim.outcome_confidence.is_none()).or(told.first())?;
+    if decisive.claim.outcome_confidence.is_some()
+        && let Some(died) = case.own.iter().copied().find(|one| one.claim.attributes.contains_key("signal"))
+    {
+        return Some(killed(decisive, died));
+    }
     let claimed = decisive.claim.limit.clone()?;
-    let known = case.knowledge.limit(&Product::MOD_WSGI, &claimed.setting).cloned();
+    let known = |product, setting: &str| case.knowledge.limit(product, setting).cloned();
+    // Where it has no limit of its own, mod_wsgi waits for its daemons as long as Apache does for anybody.
+    let apaches = || (claimed.setting == "socket-timeout").then(|| known(&Product::APACHE, "Timeout")).flatten();
+    let known = known(&Product::MOD_WSGI, &claimed.setting).or_else(apaches);
     let elapsed = case.all(Kind::GatewayRequest).find_map(|one| one.claim.elapsed_ms);
     let is_guess = decisive.claim.outcome_confidence.is_some();
     let reached = known.as_ref().and_then(|limit| limit.value_ms).zip(elapsed).map(|(value, elapsed)| elapsed >= value);
@@ -40,10 +60,12 @@ fn daemon(case: &Case<'_>) -> Option<Firing> {
         (true, Some(true)) => Confidence::Likely,
         (true, _) => Confidence::Possible,
     };
-    let mut firing = Firing::new(Outcome::Timeout, IncidentState::Confirmed, confidence);
+    let boot = decisive.claim.outcome == Some(ClaimedOutcome::BootTimeout);
+    let outcome = if boot { Outcome::InitTimeout } else { Outcome::Timeout };
+    let mut firing = Firing::new(outcome, IncidentState::Confirmed, confidence);
     firing.at = decisive.claim.observed_at;
     firing.layer = Some(Layer::AppServer);
-    firing.product = Some(Product::MOD_WSGI);
+    firing.product = known.as_ref().map(|limit| limit.product.clone()).or(Some(Product::MOD_WSGI));
     let text = match (is_guess, reached) {
         (false, _) => "mod_wsgi names the timer that ran out",
         (true, Some(true)) => {

@@ -57,7 +57,9 @@ fn split(text: &str) -> Option<Head<'_>> {
         } else if let Some((address, after)) = rest.strip_prefix("[client ").and_then(|rest| rest.split_once(']')) {
             client = Some(address);
             rest = after;
-        } else if let Some((_, after)) = rest.strip_prefix("[remote ").and_then(|rest| rest.split_once(']')) {
+        } else if let Some((address, after)) = rest.strip_prefix("[remote ").and_then(|rest| rest.split_once(']')) {
+            // The same address, as a daemon process of mod_wsgi has been told it.
+            client = client.or(Some(address));
             rest = after;
         } else {
             break;
@@ -102,7 +104,7 @@ pub fn read(text: &str) -> Option<Fate> {
         claim = claim.with("upstream", upstream.split(' ').next().unwrap_or_default());
     }
     let told = if head.module == "wsgi" { tell_wsgi(head.message, claim) } else { tell_proxy(&head, claim) };
-    let says = told.outcome.is_some() || told.attributes.contains_key("follows");
+    let says = told.outcome.is_some() || ["follows", "signal"].iter().any(|name| told.attributes.contains_key(*name));
     Some(if says { Fate::Evidence(Box::new(told)) } else { Fate::Ignored(Box::new(Claim { kind: Kind::AppLog, ..told })) })
 }
 
@@ -137,28 +139,36 @@ fn tell_proxy(head: &Head<'_>, claim: Claim) -> Claim {
     }
 }
 
+/// What a daemon process of mod_wsgi, or its parent, says of it: words, setting, outcome.
+const DAEMONS: [(&str, &str, ClaimedOutcome); 7] = [
+    ("request time limit exceeded", "request-timeout", ClaimedOutcome::Timeout),
+    ("Daemon process request timer expired", "request-timeout", ClaimedOutcome::Timeout),
+    ("deadlock timer expired", "deadlock-timeout", ClaimedOutcome::Timeout),
+    ("Daemon process graceful timer expired", "graceful-timeout", ClaimedOutcome::Timeout),
+    ("Application startup timer expired", "startup-timeout", ClaimedOutcome::BootTimeout),
+    ("Queue timeout expired for WSGI daemon process", "queue-timeout", ClaimedOutcome::Timeout),
+    ("Timeout when reading response headers from daemon process", "socket-timeout", ClaimedOutcome::Timeout),
+];
+
 /// mod_wsgi's words about its daemon processes. What the daemon says of itself stands there at level info only.
-fn tell_wsgi(message: &str, claim: Claim) -> Claim {
-    let fired = |claim: Claim, setting: &str| Claim {
-        outcome: Some(ClaimedOutcome::Timeout),
-        limit: Some(limit(Product::MOD_WSGI, setting)),
-        ..claim
-    };
-    if message.starts_with("Timeout when reading response headers from daemon process") {
-        return fired(claim, "socket-timeout");
+fn tell_wsgi(message: &str, mut claim: Claim) -> Claim {
+    // `mod_wsgi (pid=2559): Process 'app' has died`: the name of the group of processes.
+    if let Some((name, _)) = message.split_once('\'').and_then(|(_, rest)| rest.split_once('\'')) {
+        claim = claim.with("daemon", name);
     }
-    if message.contains("request time limit exceeded") || message.contains("Daemon process request timer expired") {
-        return fired(claim, "request-timeout");
-    }
-    if message.contains("deadlock timer expired") {
-        return fired(claim, "deadlock-timeout");
-    }
-    if message.contains("Application startup timer expired") {
-        return fired(claim, "startup-timeout");
+    let fired =
+        |claim: Claim, setting: &str, outcome| Claim { outcome: Some(outcome), limit: Some(limit(Product::MOD_WSGI, setting)), ..claim };
+    if let Some((_, setting, outcome)) = DAEMONS.into_iter().find(|(words, ..)| message.contains(words)) {
+        return fired(claim, setting, outcome);
     }
     // The daemon process was gone: ended by `request-timeout`, or crashed.
     if message.starts_with("Truncated or oversized response headers received from daemon process") {
-        return Claim { outcome_confidence: Some(Confidence::Possible), ..fired(claim, "request-timeout") };
+        let claim = Claim { outcome_confidence: Some(Confidence::Possible), ..fired(claim, "request-timeout", ClaimedOutcome::Timeout) };
+        return claim.with("daemon_gone", true);
     }
-    claim
+    // An exit status that is no success is printed as a signal too.
+    match message.split_once("' terminated by signal ").and_then(|(_, signal)| signal.parse::<u32>().ok()) {
+        Some(signal) => claim.with("signal", signal.to_string()),
+        None => claim,
+    }
 }
