@@ -4,10 +4,10 @@
 //
 //     npm run ric                      3 runs of each case with aws-lambda-ric 3.3.0
 //     npm run ric -- 20                20 runs
-//     RIC=/path/to/aws-lambda-ric npm run ric     one that is installed already
+//     RIC=/path/to/aws-lambda-ric npm run ric     one that is installed already: 4.0.2, which wants Node.js 22, with 24 in November 2026
 
 const { execFileSync } = require('node:child_process');
-const { existsSync, mkdirSync, writeFileSync } = require('node:fs');
+const { existsSync, mkdirSync, readFileSync, writeFileSync } = require('node:fs');
 const { tmpdir } = require('node:os');
 const path = require('node:path');
 const { run } = require('./catch.js');
@@ -32,7 +32,9 @@ function installed() {
 }
 
 async function main() {
-  const runtime = [process.execPath, path.join(installed(), 'bin', 'index.mjs'), 'function.handler'];
+  const ric = installed();
+  const { bin } = JSON.parse(readFileSync(path.join(ric, 'package.json'), 'utf8'));
+  const runtime = [process.execPath, path.join(ric, bin['aws-lambda-ric']), 'function.handler'];
   const [runs = '3'] = process.argv.slice(2);
   const around = { collector: await Collector.start(), stuck: await stuck(), runtime };
   for (const one of CASES) {

@@ -39,13 +39,20 @@ class RuntimeApi {
       AWS_LAMBDA_RUNTIME_API: `127.0.0.1:${port}`,
       AWS_LAMBDA_FUNCTION_NAME: 'checkout',
       AWS_LAMBDA_FUNCTION_VERSION: '7',
+      AWS_LAMBDA_LOG_GROUP_NAME: '/aws/lambda/checkout',
       AWS_LAMBDA_LOG_STREAM_NAME: '2026/11/27/[7]0f1e2d3c4b5a69788796a5b4c3d2e1f0',
       AWS_LAMBDA_FUNCTION_MEMORY_SIZE: '1769',
+      // Clients from 4.0 on are told so, and not by an argument.
+      LAMBDA_TASK_ROOT: __dirname,
+      _HANDLER: 'function.handler',
     };
     const child = spawn(command[0], command.slice(1), { cwd: __dirname, env: { ...Object.fromEntries(own), ...platform, ...env } });
     child.stdout.on('data', (part) => (api.output += part));
     child.stderr.on('data', (part) => (api.errors += part));
-    child.on('exit', () => api.end('ended', `${api.errors}`));
+    child.on('exit', () => {
+      api.end('ended', api.errors);
+      api.endQueued();
+    });
     api.process = child;
     return api;
   }
@@ -61,7 +68,13 @@ class RuntimeApi {
     return new Promise((done) => {
       this.queue.push({ event, timeoutMs, done });
       if (this.idle) this.hand(this.idle);
+      if (this.process?.exitCode != null) this.endQueued();
     });
+  }
+
+  /** Nobody comes for these any more. */
+  endQueued() {
+    for (const { done } of this.queue.splice(0)) done({ outcome: 'ended', body: this.errors, tookMs: 0, requestId: '', at: Date.now() });
   }
 
   /** @param {(invocation: any) => void} give */
