@@ -1,4 +1,4 @@
-"""Writes what the watchdog sends, as it is, for the collector's tests to read: `EVENTS`, `LAST_WORDS`.
+"""Writes what the watchdog sends, as it is, for the collector's tests to read: `EVENTS`, `LAST_WORDS`, `SIGNAL_WORDS`.
 
     python tests/payloads.py
 
@@ -21,6 +21,8 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 EVENTS = ROOT / "tests" / "fixtures" / "watchdog" / "python" / "events.jsonl"
 LAST_WORDS = ROOT / "tests" / "fixtures" / "last_words" / "python.txt"
+SIGNAL_WORDS = LAST_WORDS.with_name("python_signal.txt")
+"""The same, once a signal has them written."""
 sys.path[:0] = [str(HERE.parent / "src"), str(HERE)]
 
 SETTINGS = {
@@ -58,13 +60,14 @@ def native_wait_gil() -> None:
 
 
 def app(environ: Any, start_response: Any) -> Any:
-    native_wait_gil()
+    if environ["PATH_INFO"] == "/native-gil":
+        native_wait_gil()
     start_response("200 OK", [])
     return [b"done"]
 
 
-def produce() -> tuple[list[dict[str, Any]], str]:
-    """The events of a Lambda invocation that is slow and of a worker's end; the last words of a WSGI request."""
+def produce() -> tuple[list[dict[str, Any]], str, str]:
+    """The events of a Lambda invocation that is slow and of a worker's end; the last words of a WSGI request, by a thread and by a signal."""
     from stand_in import Collector
 
     collector = Collector()
@@ -80,17 +83,27 @@ def produce() -> tuple[list[dict[str, Any]], str]:
 
     handler({"order": "8831", "password": "hunter2"}, Context())
     collector.of("closed")
-    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/native-gil", "QUERY_STRING": "", "HTTP_X_REQUEST_ID": "order-7"}
-    answer = Middleware(app, 600.0, platform="gunicorn")(environ, lambda *_: None)
-    b"".join(answer)
-    answer.close()  # type: ignore[attr-defined]
+    watched = Middleware(app, 600.0, platform="gunicorn")
+
+    def ask(path: str) -> None:
+        environ = {"REQUEST_METHOD": "GET", "PATH_INFO": path, "QUERY_STRING": "", "HTTP_X_REQUEST_ID": "order-7"}
+        answer = watched(environ, lambda *_: None)
+        b"".join(answer)
+        answer.close()  # type: ignore[attr-defined]
+
+    ask("/native-gil")
     collector.settled(lambda: collector.kinds().count("closed") >= 2)
     worker = type("Worker", (), {"aborted": True, "pid": 322, "cfg": type("Config", (), {"timeout": 30})})
     child_exit(None, worker)
     collector.settled(lambda: any(event.get("outcome") == "timed_out" for event in collector.events))
     text = collector.last_words()
     events = [{name: value for name, value in event.items() if not name.startswith("_")} for event in collector.events]
-    return events, text[text.index("Timeout (") :]
+    while "overrun_watchdog.signal_timer" not in sys.modules:
+        ask("/fast")
+    time.sleep(0.1)
+    ask("/native-gil")
+    collector.settled(lambda: "produce\n" in collector.last_words()[len(text) :])
+    return events, text[text.index("Timeout (") :], collector.last_words()[len(text) :]
 
 
 def scrub(text: str) -> str:
@@ -101,10 +114,11 @@ def scrub(text: str) -> str:
 
 
 def main() -> None:
-    events, words = produce()
+    events, words, signal_words = produce()
     lines = "".join(json.dumps(event, separators=(",", ":")) + "\n" for event in events)
     EVENTS.write_text(scrub(lines))
     LAST_WORDS.write_text(scrub(words))
+    SIGNAL_WORDS.write_text(scrub(signal_words))
 
 
 if __name__ == "__main__":

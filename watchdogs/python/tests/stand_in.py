@@ -39,7 +39,7 @@ class Collector:
 
     def last_words(self, seconds: float = 10.0) -> str:
         """What came on connections for last words, once there is a dump."""
-        self._wait(lambda: any("Timeout" in word["text"] for word in self.words), seconds)
+        self._wait(lambda: any("most recent call first" in word["text"] for word in self.words), seconds)
         return "".join(word["text"] for word in self.words)
 
     def settled(self, wanted: Callable[[], Any], seconds: float = 10.0) -> bool:

@@ -12,12 +12,11 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 from child import run
-from payloads import EVENTS, LAST_WORDS
+from payloads import EVENTS, LAST_WORDS, SIGNAL_WORDS
 
 PROGRAM = """
 import payloads
-events, words = payloads.produce()
-say([events, words])
+say(payloads.produce())
 os._exit(0)
 """
 
@@ -35,10 +34,11 @@ class Payloads(unittest.TestCase):
     def test_the_fixtures_are_what_is_sent(self) -> None:
         ended = run(PROGRAM, None)
         self.assertTrue(ended.said, ended.errors)
-        events, words = ended.said[0]
+        events, words, signal_words = ended.said[0]
         kept = [json.loads(line) for line in EVENTS.read_text().splitlines()]
         self.assertEqual(fields(events), fields(kept), "run tests/payloads.py if this is meant")
-        for text in (words, LAST_WORDS.read_text()):
+        self.assertEqual([text.split(" ")[0] for text in (words, signal_words)], ["Timeout", "Current"])
+        for text in (words, LAST_WORDS.read_text(), signal_words, SIGNAL_WORDS.read_text()):
             self.assertRegex(text, r'File "[^"]+marker\.py", line \d+ in overrun order-7 \d{13} \d{13} GET /native-gil\n')
 
 

@@ -52,7 +52,7 @@ class Telling(unittest.TestCase):
             """,
             self.collector.url,
         )
-        self.assertEqual((self.collector.kinds(), any("Timeout" in word["text"] for word in self.collector.words)), ([], False))
+        self.assertEqual((self.collector.kinds(), any("most recent call first" in word["text"] for word in self.collector.words)), ([], False))
 
     def test_the_share_of_the_first_event_can_be_set(self) -> None:
         for share, told in (("0", ["near_miss", "closed"]), ("0.9", ["fired", "closed"]), ("1", ["fired", "closed"])):

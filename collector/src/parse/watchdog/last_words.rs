@@ -8,8 +8,8 @@
 //!   File "/srv/app/marker.py", line 41 in overrun 6f747a63-… 1795781082500 1795781112500 GET /lock-gil
 //! ```
 //!
-//! The first line is our watchdog's, sent when the connection was opened; the rest is written by a C thread that knows of no
-//! request. Whose it is stands in the name of the frame that our watchdog put below the user's code. Read off CPython 3.9 to
+//! The first line is our watchdog's, sent when the connection was opened; the rest is written in C by who knows of no request.
+//! There is no `Timeout` line where a signal had the stacks written (`faulthandler.register`). Whose it is stands in the name of the frame that our watchdog put below the user's code. Read off CPython 3.9 to
 //! 3.13 (November 2026). The text names no time: the moment of arrival is its time.
 
 use domain::{Claim, Frame, FunctionName, Instance, Kind, Millis, Product, RequestId, ThreadStack};
@@ -21,8 +21,10 @@ use super::reader::{NAME_BYTES_MAX, short};
 use super::{FORMAT, items};
 use crate::parse::{Parsed, Reject, cut};
 
-/// How a dump begins.
+/// How a dump begins that a thread of `faulthandler`'s writes.
 const HEAD: &str = "Timeout (";
+/// How the stack of a thread begins.
+const THREADS: [&str; 2] = ["Thread ", "Current thread "];
 /// How the name of our frame begins; ID, start and deadline in ms since 1970, method and path follow, `-` for what is not known.
 const MARK: &str = "overrun ";
 /// The file that our frame is in.
@@ -61,11 +63,24 @@ impl Speaker {
 /// Reads what was written after the first line: any number of dumps, of which the last may be cut off.
 #[must_use]
 pub fn parse(speaker: &Speaker, text: &str, received_at: Timestamp) -> Parsed {
-    let begins = text.match_indices(HEAD).map(|(at, _)| at).filter(|at| *at == 0 || text[..*at].ends_with('\n'));
-    let begins: Vec<usize> = begins.collect();
+    let begins = begins(text);
     let ends = begins.iter().skip(1).copied().chain([text.len()]);
     let dumps = begins.iter().zip(ends).map(|(begin, end)| &text[*begin..end]);
     items(dumps.flat_map(|dump| claims(speaker, dump, received_at)))
+}
+
+/// Where dumps begin: with the head, or, as a signal has none written, with a thread's stack that no empty line parts from another.
+fn begins(text: &str) -> Vec<usize> {
+    let (mut begins, mut at, mut before) = (Vec::new(), 0, "");
+    for line in text.split_inclusive('\n') {
+        let is_parted = before.trim_end().is_empty() || before.starts_with(HEAD);
+        let is_first = THREADS.iter().any(|thread| line.starts_with(thread)) && (begins.is_empty() || !is_parted);
+        if line.starts_with(HEAD) || is_first {
+            begins.push(at);
+        }
+        (at, before) = (at + line.len(), line);
+    }
+    begins
 }
 
 /// One claim for each request that a dump tells of. Without any, it tells of the process.
@@ -125,7 +140,7 @@ fn of_process(speaker: &Speaker, threads: Vec<ThreadStack>, dump: &str, received
 fn threads(dump: &str) -> Vec<ThreadStack> {
     let mut threads: Vec<ThreadStack> = Vec::new();
     for line in dump.lines() {
-        let head = line.strip_prefix("Thread ").or_else(|| line.strip_prefix("Current thread "));
+        let head = THREADS.iter().find_map(|thread| line.strip_prefix(thread));
         if let Some(name) = head.and_then(|head| head.split_once(" (most recent call first)")).map(|(name, _)| name) {
             threads.push(ThreadStack { name: Some(short(name)), serving: false, blocked: None, frames: Vec::new() });
         } else if let Some((thread, frame)) = threads.last_mut().zip(frame(line)) {
@@ -177,6 +192,8 @@ mod tests {
     use super::*;
     use crate::parse::Fate;
 
+    const BY_THREAD: &str = include_str!("../../../../tests/fixtures/last_words/python.txt");
+    const BY_SIGNAL: &str = include_str!("../../../../tests/fixtures/last_words/python_signal.txt");
     const SPEAKER: &str = r#"{"pid": 8, "instance": "web-1", "platform": "gunicorn", "limit_ms": 30000}"#;
 
     fn read(text: &str) -> Vec<Claim> {
@@ -191,14 +208,16 @@ mod tests {
 
     #[test]
     fn a_real_dump_names_its_request_and_the_line_that_is_stuck() {
-        let claims = read(include_str!("../../../../tests/fixtures/last_words/python.txt"));
-        assert_eq!(claims.len(), 1);
-        let claim = &claims[0];
-        assert_eq!((claim.kind, claim.pid), (Kind::WatchdogFired, Some(8)));
-        assert_eq!(claim.key().to_string(), "request/order-7");
-        assert_eq!((claim.text("method"), claim.text("path")), (Some("GET"), Some("/native-gil")));
-        assert!(claim.stacks[0].serving && claim.stacks[0].frames.last().is_some_and(|frame| frame.function == "native_wait_gil"));
-        assert!(claim.started_at.is_some() && claim.limit.is_some());
+        for text in [BY_THREAD, BY_SIGNAL] {
+            let claims = read(text);
+            assert_eq!(claims.len(), 1);
+            let claim = &claims[0];
+            assert_eq!((claim.kind, claim.pid), (Kind::WatchdogFired, Some(8)));
+            assert_eq!(claim.key().to_string(), "request/order-7");
+            assert_eq!((claim.text("method"), claim.text("path")), (Some("GET"), Some("/native-gil")));
+            assert!(claim.stacks[0].serving && claim.stacks[0].frames.last().is_some_and(|frame| frame.function == "native_wait_gil"));
+            assert!(claim.started_at.is_some() && claim.limit.is_some());
+        }
     }
 
     #[test]
@@ -214,6 +233,21 @@ mod tests {
     }
 
     #[test]
+    fn a_dump_that_a_signal_asked_for_has_no_head_of_its_own() {
+        let dump = |id| {
+            format!(
+                "Current thread 0x01 (most recent call first):\n  File \"/x/signal_timer.py\", line 3 in _wait\n\n\
+                 Thread 0x02 (most recent call first):\n  File \"a.py\", line 1 in f\n  File \"/x/marker.py\", line 2 in overrun {id} 1795781082500 - GET /a\n"
+            )
+        };
+        for text in [dump("a") + &dump("b"), format!("\n{}", dump("a") + "Timeout (0:00:01)!\n" + &dump("b"))] {
+            let claims = read(&text);
+            let told: Vec<_> = claims.iter().map(|claim| (claim.key().to_string(), claim.stacks.len())).collect();
+            assert_eq!(told, [("request/a".to_owned(), 2), ("request/b".to_owned(), 2)]);
+        }
+    }
+
+    #[test]
     fn a_process_without_a_request_raises_no_alarm() {
         let claims =
             read("Timeout (0:00:01)!\nThread 0x01 (most recent call first):\n  <no Python frame>\n  File \"a.py\", line 1 in overrun 1\n");
@@ -223,10 +257,11 @@ mod tests {
 
     #[test]
     fn every_cut_of_a_dump_is_read() {
-        let text = include_str!("../../../../tests/fixtures/last_words/python.txt");
-        for end in 0..text.len() {
-            let told = read(&text[..end]);
-            assert!(told.len() <= 1, "{end}");
+        for text in [BY_THREAD, BY_SIGNAL] {
+            for end in 0..text.len() {
+                let told = read(&text[..end]);
+                assert!(told.len() <= 1, "{end}");
+            }
         }
     }
 }

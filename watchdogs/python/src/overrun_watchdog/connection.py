@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 HEAD_BYTES_MAX = 16 * 1024
 ANSWER_BYTES_MAX = 64 * 1024
+_NO_SIGNAL: int = getattr(_socket, "MSG_NOSIGNAL", 0)
+"""For programs that have closed pipes end them, as those on the command line do: a collector that is gone is none of theirs."""
 
 
 class Failed(Exception):
@@ -61,7 +63,7 @@ class Connection:
             self.socket.settimeout(_left(until))
             if self._tls is not None:
                 data = self._tls.wrap(data)
-            self.socket.sendall(data)
+            self.socket.sendall(data, _NO_SIGNAL)
         except OSError as error:
             raise Failed(str(error)) from None
 
@@ -140,7 +142,7 @@ class _Tls:
                 raise Failed(str(error)) from None
 
     def _flush(self) -> None:
-        self._socket.sendall(self._out.read())
+        self._socket.sendall(self._out.read(), _NO_SIGNAL)
 
     def _read(self, until: Optional[float]) -> None:
         try:

@@ -47,10 +47,10 @@ class Writer:
             event["path"] = self._redactor.address(event["path"])
         return event
 
-    def alarm(self, kind: str, watch: Watch, but: Optional[int]) -> dict[str, Any]:
+    def alarm(self, kind: str, watch: Watch) -> dict[str, Any]:
         """`near_miss` or `fired`, with everything that tells what the request is doing."""
         now, wall = time.monotonic(), time.time()
-        found = stacks.capture(watch, but)
+        found = stacks.capture(watch)
         event = {"kind": kind, **self.identity(watch)}
         event["observed_at"] = stamp(wall)
         event["deadline_at"] = stamp(watch.deadline_at(now))
@@ -67,9 +67,9 @@ class Writer:
         event["stacks"] = [stack.as_json() for stack in found]
         return event
 
-    def note_calls(self, watch: Watch, but: Optional[int]) -> None:
+    def note_calls(self, watch: Watch) -> None:
         """Remembers which calls are open now, so that it is known later how long they have been."""
-        calls.open_calls(watch, stacks.capture(watch, but), time.time())
+        calls.open_calls(watch, stacks.capture(watch), time.time())
 
     def closed(self, watch: Watch, failed: bool, now: float, wall: float) -> dict[str, Any]:
         """The request ended at this moment of both clocks."""

@@ -39,17 +39,17 @@ class Stack:
         return told
 
 
-def capture(watch: Watch, but: Optional[int]) -> list[Stack]:
-    """The stacks of all threads but one, those that serve the request first."""
+def capture(watch: Watch) -> list[Stack]:
+    """The stacks of all threads but the watchdog's own, those that serve the request first."""
     found: list[Stack] = []
     on_thread = False
     for ident, frame in list(sys._current_frames().items()):
-        if ident == but:
-            continue
         frames = _outwards(frame)
         while frames and _is_ours(frames[-1]):
             # The signal handler, and who asks here.
             frames.pop()
+        if not frames:
+            continue
         marked = any(one.f_code.co_name == watch.marker for one in frames)
         # Tasks and greenlets share their thread with others: only the mark tells whose turn it is.
         shared = watch.coroutine is not None or watch.greenlet is not None

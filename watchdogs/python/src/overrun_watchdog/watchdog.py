@@ -64,7 +64,7 @@ class Watchdog:
             self._watcher.start()
         if not watch.deadline.moves:
             self._words.want(watch.last_word_at())
-        self._watcher.look_at(watch.due())
+        self._watcher.look_at(0.0 if self._words.wants_signal else watch.due())
         return True
 
     def end(self, watch: Watch, failed: bool) -> None:
@@ -88,8 +88,8 @@ class Watchdog:
 
     def speak_last(self) -> None:
         """Tells at once of every request that has not been told of as `fired`: its process is being ended."""
-        voice, thread = self._watcher.voice(), self._watcher.thread
-        events = [voice.writer.alarm(FIRED, watch, thread) for watch in list(self._active.values()) if not watch.spoken]
+        voice = self._watcher.voice()
+        events = [voice.writer.alarm(FIRED, watch) for watch in list(self._active.values()) if not watch.spoken]
         if events:
             voice.sender.send(events, LAST_S)
 

@@ -145,12 +145,12 @@ class Watcher:
             return []
         writer = self.voice().writer
         if kind == LOOK:
-            writer.note_calls(watch, self.thread)
+            writer.note_calls(watch)
             return []
         # Negative: the process was frozen or starved beyond the deadline, and what is left to tell is no timeout.
         if kind == FIRED and (watch.spoken or watch.left_s(time.monotonic()) < 0):
             return []
-        event = writer.alarm(kind, watch, self.thread)
+        event = writer.alarm(kind, watch)
         if watch.ended:
             return []
         watch.told, watch.spoken = True, kind == FIRED
@@ -172,21 +172,26 @@ class Watcher:
 
     def _open(self) -> None:
         """Opens connections ahead of need, in a thread of its own: a collector that hangs must not hold up the watcher."""
-        if self._opening or time.monotonic() < self._opens_again_at:
+        now = time.monotonic()
+        if self._opening or not (self._words.wants_signal or (now >= self._opens_again_at and self._lacks_connection())):
             return
-        if self._words.is_open() and self.voice().sender.is_open():
-            return
-        self._opening, self._opens_again_at = True, time.monotonic() + OPEN_AGAIN_S
+        self._opening, self._opens_again_at = True, now + OPEN_AGAIN_S
 
         def opener() -> None:
             try:
                 self._words.keep_open(self.speaker, OPEN_S)
                 self.voice().sender.open(OPEN_S)
+                if self._words.wants_signal:
+                    with self.loading:
+                        self._words.take_signal()
             finally:
                 self._opening = False
                 self._ring()
 
         original.attribute("_thread", "start_new_thread")(opener, ())
+
+    def _lacks_connection(self) -> bool:
+        return not (self._words.is_open() and self.voice().sender.is_open())
 
     def _plan(self, watches: list[Watch]) -> None:
         """Plans the last word for the request whose time is up first."""
