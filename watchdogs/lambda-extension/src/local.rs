@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, OriginalUri, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -12,6 +13,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::net::TcpListener;
 
+use crate::last_words;
 use crate::settings::Settings;
 use crate::ship::{Shipment, Shipper};
 use crate::watch::Watch;
@@ -39,6 +41,7 @@ pub async fn listen(settings: &Arc<Settings>, watch: Watch, shipper: Shipper) ->
     let router = Router::new()
         .route("/telemetry", post(telemetry))
         .route("/v1/{*rest}", post(forward))
+        .route(last_words::PATH, post(last_words))
         .route("/2015-03-31/functions/{name}/invocations", post(forward))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(shared);
@@ -83,6 +86,11 @@ async fn telemetry(State(shared): State<Arc<Shared>>, body: Bytes) -> StatusCode
         shared.shipper.send(Shipment::ordinary("/v1/push/lambda_telemetry", "application/json", batch.into()));
     }
     StatusCode::OK
+}
+
+/// Answers when the process that may speak is done with it.
+async fn last_words(State(shared): State<Arc<Shared>>, body: Body) -> StatusCode {
+    if last_words::listen(body, &shared.shipper).await { StatusCode::OK } else { StatusCode::BAD_REQUEST }
 }
 
 /// Takes what an SDK sends to its collector, and answers at once: the function does not wait for the network.

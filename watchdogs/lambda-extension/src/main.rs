@@ -13,6 +13,7 @@
 //! Extensions API 2020-01-01 and Telemetry API 2022-07-01, as AWS documents them in the Lambda developer guide (read 2026-11-27).
 
 mod clock;
+mod last_words;
 mod local;
 mod platform;
 mod processes;

@@ -14,7 +14,7 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc};
 
 /// How long anything may take that is going to happen.
@@ -103,6 +103,11 @@ impl Lambda {
     /// Posts a watchdog event, as an SDK inside the function does.
     pub async fn sdk_event(&self, event: &Value) -> u16 {
         self.post("/v1/watchdog", event).await
+    }
+
+    /// A connection to the extension, as an SDK keeps one.
+    pub async fn connect(&self) -> TcpStream {
+        TcpStream::connect(("127.0.0.1", self.port)).await.expect("it listens")
     }
 
     async fn post(&self, path: &str, body: &Value) -> u16 {
@@ -197,10 +202,15 @@ impl Collector {
 
     /// Waits for a watchdog event.
     pub async fn wait_for(&self, wanted: impl Fn(&Value) -> bool) -> Value {
+        self.wait_at("/v1/watchdog", wanted).await
+    }
+
+    /// Waits for a body that comes to a path.
+    pub async fn wait_at(&self, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let find = async {
             loop {
                 let came = self.came.notified();
-                if let Some(found) = self.bodies("/v1/watchdog").into_iter().find(|event| wanted(event)) {
+                if let Some(found) = self.bodies(path).into_iter().find(|event| wanted(event)) {
                     return found;
                 }
                 came.await;
@@ -214,7 +224,7 @@ async fn take(State(collector): State<Collector>, uri: Uri, headers: HeaderMap, 
     while collector.hangs.load(Ordering::SeqCst) {
         collector.goes_on.notified().await;
     }
-    let body = serde_json::from_slice(&body).expect("JSON");
+    let body = serde_json::from_slice(&body).unwrap_or_else(|_| String::from_utf8_lossy(&body).into());
     collector.received.lock().expect("not poisoned").push((uri.path().to_owned(), headers, body));
     collector.came.notify_waiters();
     StatusCode::ACCEPTED

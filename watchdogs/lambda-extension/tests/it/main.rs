@@ -5,6 +5,7 @@ mod lambda;
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::io::AsyncWriteExt;
 
 use crate::lambda::{Collector, Lambda};
 
@@ -71,6 +72,24 @@ async fn sdks_do_not_wait_for_a_collector_that_hangs() {
     collector.event_of("fired", "sdk-19").await;
     lambda.shutdown().await;
     assert_eq!(collector.bodies("/v1/watchdog").len(), 20, "what hung is sent again, and nothing twice that was answered");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn last_words_are_passed_on_while_their_request_is_open() {
+    const PATH: &str = "/v1/watchdog/last_words";
+    let (mut lambda, collector) = Lambda::start(&[]).await;
+    let mut process = lambda.connect().await;
+    let head = format!("POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 1048576\r\n\r\n{{\"pid\": 8}}\n");
+    process.write_all(head.as_bytes()).await.expect("it listens");
+    for said in ["Timeout (0:00:01)!\n", "Current thread 0x01 (most recent call first):\n"] {
+        process.write_all(said.as_bytes()).await.expect("it listens");
+        collector.wait_at(PATH, |body| *body == format!("{{\"pid\": 8}}\n{said}")).await;
+    }
+    process.write_all(b"and so").await.expect("it listens");
+    drop(process);
+    collector.wait_at(PATH, |body| *body == "{\"pid\": 8}\nand so").await;
+    lambda.shutdown().await;
+    assert_eq!(collector.bodies(PATH).len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
