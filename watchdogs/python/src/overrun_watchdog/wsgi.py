@@ -34,7 +34,7 @@ class Middleware:
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         facts, request_id = self._told(environ)
-        watched = watching(self._limit_ms, request_id=request_id, facts=facts, deadline=self._deadline)
+        watched = watching(self.budget_ms(), request_id=request_id, facts=facts, deadline=self._deadline)
         watched.__enter__()
         try:
             answer: Iterable[bytes] = watched.call(self._app, (environ, start_response), {})
@@ -48,6 +48,10 @@ class Middleware:
             return answer
         watched.hand_over()
         return _Answer(answer, watched)
+
+    def budget_ms(self) -> float:
+        """What a request that begins now has."""
+        return self._limit_ms
 
     def _told(self, environ: Environ) -> tuple[dict[str, Any], Optional[str]]:
         facts = dict(self._facts)
