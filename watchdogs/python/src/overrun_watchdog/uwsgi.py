@@ -1,6 +1,6 @@
-"""uWSGI: `app = watched(app)`, where `--harakiri` is set; `--enable-threads` lets the watcher run.
+"""uWSGI: `app = watched(app)`, where `--harakiri` is set.
 
-uWSGI's own module says what the limit is; it is only there inside of uWSGI. Read off uWSGI 2.0.31 (November 2026).
+uWSGI's own module says what the limit is; it is only there inside of uWSGI. Read off uWSGI 2.0.21 to 2.0.31 (November 2026).
 """
 
 from __future__ import annotations
@@ -31,8 +31,6 @@ def watched(app: App) -> App:
     if not limit_s:
         say.once("uWSGI has no `--harakiri`, so there is no limit to watch")
         return app
-    if not options.get("enable-threads") and not options.get("threads"):
-        say.once("uWSGI runs without `--enable-threads`: only the last word can be spoken")
     _prepare_workers(uwsgi, limit_s)
     return _UntilHarakiri(app, limit_s * 1000, platform=PLATFORM)
 
