@@ -74,8 +74,7 @@ fn house_style(message: &str) -> String {
     if let Some(rest) = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: "))
         && let Some((found, expected)) = rest.split_once(", expected ")
     {
-        let expected = expected.replace("a string", "a text").replace("u16", "a number from 0 to 65535");
-        return format!("expected {expected}, found {}", found.replace("string", "text"));
+        return format!("expected {}, found {}", kind(expected), found.replace("string", "text"));
     }
     if let Some(name) = message.strip_prefix("missing field ") {
         return format!("expected {name}, which is missing");
@@ -87,6 +86,19 @@ fn house_style(message: &str) -> String {
         return format!("unknown word {rest}{}", suggestion(rest));
     }
     message.to_owned()
+}
+
+/// What serde calls a kind of value, as somebody who writes TOML would call it.
+fn kind(expected: &str) -> &str {
+    match expected {
+        "a string" => "a text",
+        "a sequence" => "a list",
+        "u16" => "a number from 0 to 65535",
+        "u8" | "u32" | "u64" | "usize" => "a whole number",
+        "f64" => "a number",
+        _ if expected.starts_with("struct ") => "a table",
+        _ => expected,
+    }
 }
 
 /// `` (did you mean `a`?) `` from `` `b`, expected one of `a`, `c` ``.
@@ -190,6 +202,10 @@ mod tests {
     #[test]
     fn sentences_of_serde_become_ours() {
         insta::assert_snapshot!(house_style("invalid type: integer `3`, expected a string"), @"expected a text, found integer `3`");
+        insta::assert_snapshot!(house_style("invalid type: string \"x\", expected a sequence"), @r#"expected a list, found text "x""#);
+        insta::assert_snapshot!(house_style("invalid type: integer `5`, expected struct ThresholdTable"), @"expected a table, found integer `5`");
+        insta::assert_snapshot!(house_style("invalid type: string \"5\", expected u32"), @r#"expected a whole number, found text "5""#);
+        insta::assert_snapshot!(house_style("invalid type: string \"90%\", expected f64"), @r#"expected a number, found text "90%""#);
         insta::assert_snapshot!(house_style("missing field `name`"), @"expected `name`, which is missing");
         insta::assert_snapshot!(house_style("unknown field `nam`, expected one of `name`, `when`"), @"unknown key `nam`, expected one of `name`, `when` (did you mean `name`?)");
         insta::assert_snapshot!(house_style("unknown variant `ssl`, expected `tls`"), @"unknown word `ssl`, expected `tls`");

@@ -150,7 +150,9 @@ impl Action {
             errors_node::KIND => Ok(Self::ErrorsNode(errors_node::ErrorsNode::read(settings::read(table)?, around)?)),
             retry::KIND => Ok(Self::Retry(Box::new(Retry::read(settings::read(table)?, around)?))),
             other => {
-                let hint = nearest(other, Self::KINDS).map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default();
+                let body = webhook::is_body(other).then(|| format!(" (did you mean `{}` with `body = \"{other}\"`?)", webhook::KIND));
+                let near = || nearest(other, Self::KINDS).map(|name| format!(" (did you mean `{name}`?)"));
+                let hint = body.or_else(near).unwrap_or_default();
                 Err(Fault::of(kind, format!("unknown action `{other}`{hint}, expected one of {}", Self::KINDS.join(", "))))
             }
         }

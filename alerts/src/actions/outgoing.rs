@@ -85,7 +85,11 @@ pub(crate) fn check_literal(url: &Url) -> Result<(), PrivateAddress> {
 
 /// Reads the `url` of an action.
 pub(crate) fn read_url(url: &Spanned<SecretString>, allow_private: bool) -> Result<Url, Fault> {
-    let read: Url = url.get_ref().expose_secret().parse().map_err(|error| Fault::of(url, format!("expected a URL: {error}")))?;
+    let read: Url = url
+        .get_ref()
+        .expose_secret()
+        .parse()
+        .map_err(|error| Fault::of(url, format!("expected a URL that begins with https:// or http://: {error}")))?;
     if !["http", "https"].contains(&read.scheme()) || !read.has_host() {
         return Err(Fault::of(url, format!("expected a URL that begins with https:// or http://, not {}:", read.scheme())));
     }

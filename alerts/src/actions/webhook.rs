@@ -18,6 +18,7 @@ use reqwest::Url;
 use reqwest::header::CONTENT_TYPE;
 use secrecy::SecretString;
 use serde::Deserialize;
+use serde::de::IntoDeserializer;
 use toml::Spanned;
 
 use self::body::Body;
@@ -43,6 +44,12 @@ pub(super) struct Table {
     content_type: Option<Spanned<String>>,
     #[serde(default)]
     allow_private: bool,
+}
+
+/// Whether a body has that name.
+pub(super) fn is_body(word: &str) -> bool {
+    let word: serde::de::value::StrDeserializer<'_, serde::de::value::Error> = word.into_deserializer();
+    body::Name::deserialize(word).is_ok()
 }
 
 /// A receiver.

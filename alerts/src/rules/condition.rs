@@ -92,7 +92,9 @@ impl Condition {
             Some(error) => {
                 // What the parser would have accepted there is a list of token names.
                 let fault = error.msg.trim_start_matches("Syntax error: ").split(" expecting ").next().unwrap_or_default();
-                one_line(&format!("expected a CEL condition, found a fault at {}:{}: {fault}", error.pos.0, error.pos.1), MESSAGE_CHARS_MAX)
+                let hint = hint_of(fault).unwrap_or_default();
+                let at = format!("{}:{}", error.pos.0, error.pos.1);
+                one_line(&format!("expected a CEL condition, found a fault at {at}: {fault}{hint}"), MESSAGE_CHARS_MAX)
             }
             None => "expected a CEL condition".to_owned(),
         })?;
@@ -124,6 +126,14 @@ impl Condition {
             Err(error) => Err(one_line(&error.to_string(), MESSAGE_CHARS_MAX)),
         }
     }
+}
+
+/// What is most likely meant where the parser stops.
+fn hint_of(fault: &str) -> Option<String> {
+    if fault.starts_with("token recognition error at: '=") {
+        return Some(" (did you mean `==`?)".to_owned());
+    }
+    check::below_root(fault.strip_prefix("reserved identifier: ")?)
 }
 
 #[cfg(test)]
@@ -184,11 +194,23 @@ mod tests {
         insta::assert_snapshot!(refused("size(incident) > 0"), @"expected a field of `incident`, found `incident` alone");
         insta::assert_snapshot!(refused("incident.function.startWith('x')"), @"unknown name `startWith` (did you mean `startsWith`?), expected a function of CEL or `incident`");
         insta::assert_snapshot!(refused("incident.function.matches('(')"), @"expected a condition that can be evaluated: Error executing function 'matches': '(' not a valid regex: regex parse error: ( ^ error: unclosed group");
-        insta::assert_snapshot!(refused("incident.state = 'lost'"), @"expected a CEL condition, found a fault at 1:16: token recognition error at: '= '");
+        insta::assert_snapshot!(refused("incident.state = 'lost'"), @"expected a CEL condition, found a fault at 1:16: token recognition error at: '= ' (did you mean `==`?)");
+        insta::assert_snapshot!(refused("function == 'checkout'"), @"expected a CEL condition, found a fault at 1:1: reserved identifier: function (did you mean `incident.function`?)");
+        insta::assert_snapshot!(refused("elapsed_ms > 3000"), @"unknown name `elapsed_ms` (did you mean `incident.elapsed_ms`?), expected a function of CEL or `incident`");
+        insta::assert_snapshot!(refused("layer == 'platform'"), @"unknown name `layer` (did you mean `incident.diagnosis.layer`?), expected a function of CEL or `incident`");
         insta::assert_snapshot!(refused("incidnt.state == 'lost'"), @"unknown name `incidnt` (did you mean `incident`?), expected a function of CEL or `incident`");
         insta::assert_snapshot!(refused("incident.state =="), @"expected a CEL condition, found a fault at 1:18: mismatched input '<EOF>'");
         insta::assert_snapshot!(refused(" "), @"expected a condition, found nothing; without `when` a rule matches every incident");
         insta::assert_snapshot!(refused(&"!".repeat(5_000)), @"expected a condition of at most 4096 bytes, found 5000");
+    }
+
+    #[test]
+    fn a_word_that_a_field_never_is_is_refused() {
+        insta::assert_snapshot!(refused("true || incident.outcome != 'timout'"), @"`incident.outcome` is never `timout` (did you mean `timeout`?), expected one of timeout, init_timeout, out_of_memory, crash, dropped_at_shutdown, caller_left, near_miss, ok");
+        insta::assert_snapshot!(refused("incident.state in ['lost', 'resolved']"), @"`incident.state` is never `resolved`, expected one of suspected, confirmed, survived, lost");
+        insta::assert_snapshot!(refused("'nginx' == incident.diagnosis['layer']"), @"`incident.diagnosis.layer` is never `nginx`, expected one of client, cdn, gateway, load_balancer, router, queue, platform, function_watchdog, app_server, application, downstream");
+        check("incident.diagnosis.layer != '' && incident.state in ['confirmed'] && incident.stack != 'timout'", true);
+        check("incident.diagnosis.layer.startsWith('app') && ['lost', 'x'].exists(word, word != incident.state)", true);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use cel::Value;
-use domain::{Fired, Incident, Millis};
+use domain::{Fired, Incident, IncidentState, Layer, Millis, Outcome};
 
 use crate::nearest::nearest;
 
@@ -41,7 +41,7 @@ pub(super) static FIELDS: [Field; 24] = [
     text("state", |i| Some(i.state.as_str())),
     Field { path: "elapsed_ms", read: Read::Duration(|i| i.elapsed_ms) },
     text("summary", |i| Some(&i.summary)),
-    text("diagnosis.layer", |i| i.diagnosis.layer.map(domain::Layer::as_str)),
+    text("diagnosis.layer", |i| i.diagnosis.layer.map(Layer::as_str)),
     text("diagnosis.product", |i| i.diagnosis.product.as_ref().map(domain::Product::as_str)),
     text("diagnosis.confidence", |i| Some(i.diagnosis.confidence.as_str())),
     text("diagnosis.limit.setting", |i| limit(i).map(|limit| limit.setting.as_str())),
@@ -134,6 +134,21 @@ fn nest(leaves: Vec<(&str, Value)>) -> Value {
     }
     values.extend(below.into_iter().map(|(head, leaves)| (head, nest(leaves))));
     values.into()
+}
+
+/// The words that the text at this path can be, where these are few; it can also be `""`, which is not known.
+pub(super) fn words(path: &str) -> Option<Vec<&'static str>> {
+    match path {
+        "outcome" => Some(Outcome::ALL.map(Outcome::as_str).to_vec()),
+        "state" => Some(IncidentState::ALL.map(IncidentState::as_str).to_vec()),
+        "diagnosis.layer" => Some(Layer::ALL.map(Layer::as_str).to_vec()),
+        _ => None,
+    }
+}
+
+/// The path of the field that somebody means who leaves out what it lies below.
+pub(super) fn meant_by(name: &str) -> Option<&'static str> {
+    FIELDS.iter().map(|field| field.path).find(|path| path.split('.').any(|part| part == name))
 }
 
 /// Whether `path` is a field, or leads to some.

@@ -210,7 +210,8 @@ fn a_fault_in_a_rule_is_found() {
     insta::assert_snapshot!(refused(&rule("group_by = ['problem']\ngroup_interval = '2h'\nrepeat_interval = '1h'")), @r##"rules.toml:12: `group_interval`: expected at most the `repeat_interval` of 1h, found "2h""##);
     insta::assert_snapshot!(refused(&rule("on = ['new']")), @"rules.toml:11: `on`: unknown word `new`, expected one of `incident`, `new_problem`, `regressed`, `resolved` (did you mean `new_problem`?)");
     insta::assert_snapshot!(refused(&rule("on = []")), @"rules.toml:11: `on`: expected at least one of `incident`, `new_problem`, `regressed`, `resolved`, found none");
-    insta::assert_snapshot!(refused(&rule("limit_share = 0.0")), @"rules.toml:11: `limit_share`: expected a share of the limit such as 0.8, found 0");
+    insta::assert_snapshot!(refused(&rule("limit_share = 0.0")), @"rules.toml:11: `limit_share`: expected a share of the limit such as 0.8 for 80 %, found 0");
+    insta::assert_snapshot!(refused(&rule("limit_share = 90")), @"rules.toml:11: `limit_share`: expected a share of the limit such as 0.8 for 80 %, found 90");
     insta::assert_snapshot!(refused(&rule("threshold = { count = 1, window = '10m' }")), @"rules.toml:11: `count`: expected 2 to 1000 incidents, found 1");
     insta::assert_snapshot!(refused(&rule("threshold = { count = 5, windw = '10m' }")), @"rules.toml:11: unknown key `windw`, expected `count` or `window` (did you mean `window`?)");
     insta::assert_snapshot!(refused(&rule("escalating = { factor = 1.0, window = '1h' }")), @"rules.toml:11: `factor`: expected a factor of 1.1 to 1000, found 1");
@@ -245,7 +246,8 @@ fn a_fault_in_an_action_is_found_and_no_secret_is_repeated() {
     insta::assert_snapshot!(hook("url = 'https://a.example'\nbody = 'slack'\nrouting_key = 'hunter2'"), @r##"rules.toml:6: `routing_key`: `routing_key` belongs to `body = "pagerduty"` only"##);
     insta::assert_snapshot!(hook("url = 'https://a.example'\nbody = 'template'"), @"rules.toml:5: `body`: expected `template_file` beside it: a file with the body's template");
     insta::assert_snapshot!(hook("url = 'ftp://a.example'"), @"rules.toml:4: `url`: expected a URL that begins with https:// or http://, not ftp:");
-    insta::assert_snapshot!(hook("url = 'hooks.example.com/secret'"), @"rules.toml:4: `url`: expected a URL: relative URL without a base");
+    insta::assert_snapshot!(refused("[[action]]\nname = 'm'\nkind = 'slack'"), @r#"rules.toml:3: `kind`: unknown action `slack` (did you mean `webhook` with `body = "slack"`?), expected one of email, sentry, webhook, alertmanager, retry, errors_node"#);
+    insta::assert_snapshot!(hook("url = 'hooks.example.com/secret'"), @"rules.toml:4: `url`: expected a URL that begins with https:// or http://: relative URL without a base");
     insta::assert_snapshot!(hook("url = 'http://169.254.169.254/latest'"), @"rules.toml:4: `url`: expected a public address, not `169.254.169.254` (link-local, cloud metadata); `allow_private = true` in the action permits it");
     insta::assert_snapshot!(hook("url = 'https://a.example'\nsecret = 'whsec_dG9vIHNob3J0'"), @"rules.toml:5: `secret`: expected `whsec_` and 24 to 64 bytes in base64; `echo whsec_$(openssl rand -base64 32)` makes one");
     insta::assert_snapshot!(hook("url = 'https://a.example'\nsecret = 'correct horse battery staple'"), @"rules.toml:5: `secret`: expected `whsec_` and 24 to 64 bytes in base64; `echo whsec_$(openssl rand -base64 32)` makes one");

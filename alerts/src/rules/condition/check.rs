@@ -12,6 +12,9 @@ use crate::text::one_line;
 /// Functions that are often used on texts, for suggestions.
 const FUNCTIONS: [&str; 8] = ["startsWith", "endsWith", "contains", "matches", "size", "exists", "all", "has"];
 
+/// Operations that hold a field against words.
+const COMPARISONS: [&str; 3] = [operators::EQUALS, operators::NOT_EQUALS, operators::IN];
+
 /// How deep brackets are nested, those inside quotes aside.
 pub(super) fn brackets_deep(source: &str) -> usize {
     let (mut depth, mut deepest, mut quote, mut escaped) = (0_usize, 0, None, false);
@@ -47,7 +50,37 @@ pub(super) fn find_fields(node: &IdedExpr, found: &mut BTreeSet<String>) -> Resu
         found.insert(path);
         return Ok(());
     }
+    check_words(&node.expr)?;
     children(&node.expr).into_iter().try_for_each(|child| find_fields(child, found))
+}
+
+/// Refuses a comparison with a word that the field never is: it would never hold, and nobody would be told.
+fn check_words(expr: &Expr) -> Result<(), String> {
+    let Expr::Call(call) = expr else { return Ok(()) };
+    let ([one, other], true) = (call.args.as_slice(), COMPARISONS.contains(&call.func_name.as_str())) else { return Ok(()) };
+    for (field, compared) in [(one, other), (other, one)] {
+        let Some((path, known)) = path_of(field).and_then(|path| fields::words(&path).map(|words| (path, words))) else { continue };
+        let listed: Vec<&IdedExpr> = if let Expr::List(list) = &compared.expr { list.elements.iter().collect() } else { vec![compared] };
+        if let Some(word) = listed.into_iter().filter_map(literal).find(|word| !word.is_empty() && !known.contains(word)) {
+            let hint = nearest(word, known.iter().copied()).map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default();
+            let word = one_line(word, MESSAGE_CHARS_MAX);
+            return Err(format!("`{ROOT}.{path}` is never `{word}`{hint}, expected one of {}", known.join(", ")));
+        }
+    }
+    Ok(())
+}
+
+/// The text of a literal.
+fn literal(node: &IdedExpr) -> Option<&str> {
+    match &node.expr {
+        Expr::Literal(LiteralValue::String(text)) => Some(text.inner()),
+        _ => None,
+    }
+}
+
+/// `` (did you mean `incident.function`?) `` for the name of a field alone.
+pub(super) fn below_root(name: &str) -> Option<String> {
+    fields::meant_by(name).map(|path| format!(" (did you mean `{ROOT}.{path}`?)"))
 }
 
 fn unknown_field(path: &str) -> String {
@@ -103,8 +136,8 @@ pub(super) fn try_out(node: &IdedExpr, subject: &Subject) -> Result<(), String> 
         Ok(Value::Bool(_)) | Err(ExecutionError::NoSuchKey(_)) => Ok(()),
         Ok(other) => Err(format!("expected a condition that is true or false, found a part that is {}", kind_of(&other))),
         Err(ExecutionError::UndeclaredReference(name)) => {
-            let hint =
-                nearest(&name, FUNCTIONS.into_iter().chain([ROOT])).map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default();
+            let near = || nearest(&name, FUNCTIONS.into_iter().chain([ROOT])).map(|name| format!(" (did you mean `{name}`?)"));
+            let hint = below_root(&name).or_else(near).unwrap_or_default();
             Err(format!("unknown name `{name}`{hint}, expected a function of CEL or `{ROOT}`"))
         }
         Err(error) => Err(one_line(&format!("expected a condition that can be evaluated: {error}"), MESSAGE_CHARS_MAX)),

@@ -23,6 +23,9 @@ const REPEAT_DEFAULT: SignedDuration = SignedDuration::from_hours(4);
 /// The longest time that a group can stay quiet: it is surely remembered for so long.
 const REPEAT_MAX: SignedDuration = SignedDuration::from_hours(7 * 24);
 
+/// More than that is a percentage by mistake: no request goes on for ten times its limit.
+const LIMIT_SHARE_MAX: f64 = 10.0;
+
 /// Longest word for how bad it is, in bytes.
 const SEVERITY_BYTES_MAX: usize = 50;
 
@@ -153,10 +156,10 @@ fn duration(text: &Spanned<String>, shortest: SignedDuration, longest: SignedDur
 
 fn read_share(share: &Spanned<f64>) -> Result<f64, Fault> {
     let found = *share.get_ref();
-    if found > 0.0 && found <= 100.0 {
+    if found > 0.0 && found <= LIMIT_SHARE_MAX {
         Ok(found)
     } else {
-        Err(Fault::of(share, format!("expected a share of the limit such as 0.8, found {found}")))
+        Err(Fault::of(share, format!("expected a share of the limit such as 0.8 for 80 %, found {found}")))
     }
 }
 
