@@ -11,7 +11,7 @@
 use domain::{Claim, Kind, Millis, Product, RequestId};
 use serde_json::{Map, Value};
 
-use super::{Fate, RAW_BYTES_MAX, access_line, cut, gunicorn::FORMAT, haproxy, times};
+use super::{Fate, RAW_BYTES_MAX, access_line, cut, gunicorn::FORMAT, haproxy, times, trace_header};
 
 /// Keys under which access lines carry the request's ID.
 const REQUEST_ID_KEYS: [&str; 5] = ["rid", "request_id", "req_id", "x_request_id", "id"];
@@ -68,6 +68,7 @@ pub fn parse_event(text: &str) -> Option<Fate> {
         claim = claim.with("response_bytes", bytes);
     }
     claim = read_trailer(claim, trailer);
+    claim.trace_id = claim.request_id.as_ref().and_then(|_| trace_header::within(trailer));
     let tied = claim.request_id.is_some() || claim.pid.is_some();
     Some(if tied { Fate::Evidence(Box::new(claim)) } else { Fate::Ignored(Box::new(claim)) })
 }
@@ -85,6 +86,7 @@ pub(super) fn parse_record(object: &Map<String, Value>, raw: &str) -> Option<Fat
     claim.observed_at = text(&["time", "timestamp", "date", "t"])
         .and_then(|stamp| times::common_log(stamp.trim_matches(['[', ']'])).or_else(|| times::rfc3339(stamp)));
     claim.request_id = text(&access_line::REQUEST_ID_KEYS).filter(|id| !matches!(*id, "" | "-")).map(RequestId::from);
+    claim.trace_id = claim.request_id.as_ref().and_then(|_| trace_header::within(raw));
     // The unit stands in the name, or shows in the places of seconds.
     claim.elapsed_ms = number(&["duration_us", "time_us"])
         .map(|us| Millis::from_ms_f64(us / 1000.0))

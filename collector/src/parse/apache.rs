@@ -13,7 +13,7 @@ mod error_log;
 use domain::{Claim, ClaimedOutcome, Kind, KnownFrom, Layer, Limit, Millis, Product};
 
 use super::access_line::{self, AccessLine};
-use super::{Fate, Lines, RAW_BYTES_MAX, cut, marks};
+use super::{Fate, Lines, RAW_BYTES_MAX, cut, marks, trace_header};
 
 /// The format's name.
 pub const FORMAT: &str = "apache";
@@ -42,6 +42,7 @@ fn read_access(line: &AccessLine<'_>, raw: &str) -> Fate {
     // Apache stamps a request when it came in.
     claim.started_at = Some(line.at);
     claim.request_id = line.trailer.request_id();
+    claim.trace_id = claim.request_id.as_ref().and_then(|_| trace_header::within(raw));
     let number = |text: &str| text.parse::<i64>().ok().filter(|number| *number >= 0);
     let keyed = line.trailer.get(&["D", "duration_us", "time_us"]).and_then(number);
     let bare = || line.trailer.bare.iter().copied().find_map(number).filter(|number| *number >= MICROSECONDS_MIN);

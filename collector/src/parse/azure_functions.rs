@@ -73,7 +73,7 @@ pub fn parse_event(text: &str) -> Option<Claim> {
             .find_map(|cell| parse_event(cell))
             .map(|claim| Claim { raw: cut(raw, RAW_BYTES_MAX).to_owned(), ..claim });
     }
-    let (at, level, words) = head(first);
+    let (at, level, words) = console(raw).unwrap_or_else(|| head(first));
     // The exception by its name, and the same in a log's `exceptionDetails`.
     let thrown = words.strip_prefix(EXCEPTION).map(|rest| rest.trim_start_matches([' ', ':']));
     let words = thrown.unwrap_or(words);
@@ -95,6 +95,15 @@ pub fn parse_event(text: &str) -> Option<Claim> {
         return Some(Claim { request_id: id.map(RequestId::from), outcome: Some(ClaimedOutcome::Timeout), ..claim(Kind::PlatformRestart) });
     }
     (words == "Restart of language worker process(es) completed.").then(|| claim(Kind::PlatformRestart))
+}
+
+/// What .NET's console logger prints, in containers as well: level and category in a line, and the text indented in the next.
+fn console(text: &str) -> Option<(Option<Timestamp>, Option<&str>, &str)> {
+    let (head, rest) = text.split_once('\n')?;
+    let (level, category) = head.trim_end().split_once(": ")?;
+    let known = matches!(level, "trce" | "dbug" | "info" | "warn" | "fail" | "crit");
+    (known && category.ends_with(']') && rest.starts_with("      ")).then_some(())?;
+    Some((None, Some(level), rest.lines().next()?.trim()))
 }
 
 /// `2026-02-11T08:12:21.959 [Error] text` or `[2026-02-11T08:12:41.287Z] text`.

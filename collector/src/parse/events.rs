@@ -75,7 +75,9 @@ fn count_lines(text: &str) -> u64 {
 /// A JSON document that spans lines (an array of watchdog events, pretty-printed OTLP), or several of them one after the
 /// other, cannot be read line by line.
 pub(super) fn whole_document(format: Format, text: &str, context: &Context) -> Option<Parsed> {
-    let trimmed = text.trim_start();
+    // `wsk activation get` says so in front of the record.
+    let said = text.strip_prefix("ok: got activation ").and_then(|text| text.split_once('\n'));
+    let trimmed = said.map_or(text, |(_, record)| record).trim_start();
     if !trimmed.starts_with(['{', '[']) {
         return None;
     }

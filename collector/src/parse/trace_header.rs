@@ -58,6 +58,16 @@ pub fn add_xray(mut claim: Claim, header: &str) -> Claim {
     claim
 }
 
+/// The trace that an access line names anywhere, by X-Ray's header or W3C's: their forms are nobody else's, whatever a site calls
+/// the field.
+#[must_use]
+pub fn within(line: &str) -> Option<TraceId> {
+    const XRAY_BYTES: usize = "1-6a3f1c20-3603b70c1c9918ad0d291de9".len();
+    let xray = || line.match_indices("oot=1-").find_map(|(at, _)| TraceId::parse(line.get(at + 4..at + 4 + XRAY_BYTES)?));
+    let traceparent = |word: &str| w3c(Claim::new(Kind::Header, FORMAT, ""), word)?.trace_id;
+    xray().or_else(|| line.split([' ', '"', '=', '|', '{', '}']).filter(|word| word.starts_with("00-")).find_map(traceparent))
+}
+
 fn w3c(mut claim: Claim, value: &str) -> Option<Claim> {
     let mut parts = value.split('-');
     let (version, trace, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
@@ -92,6 +102,20 @@ mod tests {
             .map(|line| claim(line).expect("a header").trace_id)
             .collect();
         assert_eq!(traces, vec![TraceId::parse("69072a385c1d2e3f4a5b6c7d8e9f0a1b"); 3]);
+    }
+
+    #[test]
+    fn a_trace_is_found_in_an_access_line_whatever_its_field_is_called() {
+        let trace = TraceId::parse("69072a385c1d2e3f4a5b6c7d8e9f0a1b");
+        for words in [
+            r#"200 5 "-" "curl" "Root=1-69072a38-5c1d2e3f4a5b6c7d8e9f0a1b;Sampled=1""#,
+            "rt=0.1 amzn=Self=1-67891234-12456789abcdef012345678;Root=1-69072a38-5c1d2e3f4a5b6c7d8e9f0a1b",
+            r#"{"tp":"00-69072a385c1d2e3f4a5b6c7d8e9f0a1b-b30496596bc044ac-01"}"#,
+            "tp=00-69072a385c1d2e3f4a5b6c7d8e9f0a1b-b30496596bc044ac-01 rt=0.1",
+        ] {
+            assert_eq!(within(words), trace, "{words}");
+        }
+        assert_eq!(within("root=1-2 /a?x=00-11 Root=1-5759e988-bd86"), None);
     }
 
     #[test]

@@ -143,6 +143,17 @@ fn whoever_left_is_the_caller_and_not_who_tells_of_it() {
 }
 
 #[test]
+fn a_balancer_and_the_proxy_behind_it_are_joined_by_the_trace_in_both_their_lines() {
+    let balancer = "https 2026-03-01T10:01:00.080000Z app/lb/50dc 192.0.2.9:2817 10.0.0.1:80 0.001 -1 -1 504 - 34 366 \"GET https://a.example:443/r HTTP/1.1\" \"curl\" - - arn:t \"Root=1-6a3f1c20-3603b70c1c9918ad0d291de9\" \"-\" \"-\" 0 2026-03-01T10:00:00.000000Z \"forward\" \"-\" \"-\" \"-\" \"-\" \"-\" \"-\"\n";
+    let proxy = format!(
+        "10.0.0.9 - - [01/Mar/2026:10:01:00 +0000] \"GET /r HTTP/1.1\" 499 0 \"-\" \"curl\" \"Root=1-6a3f1c20-3603b70c1c9918ad0d291de9\" rt=60.000 urt=60.000 us=- rid={ID}\n"
+    );
+    let told = only(explained_text(&(balancer.to_owned() + &proxy)));
+    assert_eq!(verdict(&told), "timeout confirmed certain load_balancer alb idle_timeout.timeout_seconds 60000");
+    assert_eq!(told.request_id.as_ref().map(domain::RequestId::as_str), Some(ID));
+}
+
+#[test]
 fn an_answer_that_came_sooner_than_any_limit_allows_is_no_timeout() {
     let line = |ms: u32| {
         format!(
@@ -192,6 +203,20 @@ fn what_a_line_says_of_the_time_taken_is_what_is_shown() {
     // One stamp is no duration.
     let cloudflare = "{\"outcome\":\"canceled\",\"scriptName\":\"pay\",\"eventTimestamp\":1770804003330,\"logs\":[],\"exceptions\":[],\"event\":{\"request\":{\"url\":\"https://a/\",\"method\":\"GET\",\"headers\":{\"cf-ray\":\"8c1f2e3d4a5b6c7d-FRA\"}}}}\n";
     assert_eq!(elapsed_ms(&only(explained_text(cloudflare))), None);
+}
+
+#[test]
+fn what_tools_put_around_a_record_does_not_hide_it() {
+    // `wsk activation get`
+    let record = "{\n    \"namespace\": \"g\",\n    \"name\": \"pay\",\n    \"activationId\": \"e0e6a3f0a3f04f0ea6a3f0a3f0af0e01\",\n    \"start\": 1770804000000,\n    \"duration\": 60012,\n    \"response\": {\"status\": \"action developer error\", \"statusCode\": 2, \"result\": {\"error\": \"The action exceeded its time limits of 60000 milliseconds.\"}},\n    \"logs\": [],\n    \"annotations\": []\n}\n";
+    let told = only(explained_text(&format!("ok: got activation e0e6a3f0a3f04f0ea6a3f0a3f0af0e01\n{record}")));
+    assert_eq!(verdict(&told), "timeout confirmed certain platform openwhisk timeout 60000");
+    // .NET's console logger, as the Functions host has it in a container.
+    let azure = format!(
+        "info: Function.up[1]\n      Executing 'Functions.up' (Reason='', Id={ID})\nfail: Function.up[0]\n      Timeout value of 00:05:00 exceeded by function 'Functions.up' (Id: '{ID}'). Initiating cancellation.\n"
+    );
+    let told = only(explained_text(&azure));
+    assert_eq!(verdict(&told), "timeout confirmed certain platform azure_functions functionTimeout 300000");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::{FORMAT, limit};
 use crate::parse::access_line::{self, AccessLine, REQUEST_ID_KEYS};
-use crate::parse::{Fate, RAW_BYTES_MAX, cut, times};
+use crate::parse::{Fate, RAW_BYTES_MAX, cut, times, trace_header};
 
 /// What a line says, whatever its spelling.
 #[derive(Default)]
@@ -118,6 +118,7 @@ fn claim(facts: Facts<'_>, raw: &str) -> Fate {
     let mut claim = Claim::new(Kind::GatewayRequest, FORMAT, cut(raw.trim_end(), RAW_BYTES_MAX));
     claim.platform = Some(Product::NGINX);
     claim.request_id = facts.request_id;
+    claim.trace_id = claim.request_id.as_ref().and_then(|_| trace_header::within(raw));
     claim.pid = facts.pid;
     // The stamp is the end: the line is written once the answer is.
     claim.observed_at = facts.at;
