@@ -1,6 +1,6 @@
 //! `POST /v1/watchdog/last_words`: a request that is begun when a process starts and that only its death ends.
 //!
-//! Wire: `docs/wire/watchdog.md`. Head and first line come at the start; the rest is written by a C thread in the moment when
+//! Wire: `docs/wire/watchdog.md`. Head and first line come at the start; the rest is written in C in the moment when
 //! nothing else in the process can run. What has come is read as soon as nothing more does, not when the connection ends: a
 //! child of the process may hold it open.
 

@@ -93,7 +93,7 @@ class LastWords:
         try:
             connection = Connection(self._settings, until)
             connection.send(connection.head(PATH, "text/plain", BODY_BYTES) + json.dumps(who).encode() + b"\n", until)
-            # The C thread's writes give up at once rather than wait for a collector that hangs.
+            # Its writes give up at once rather than wait for a collector that hangs.
             connection.socket.settimeout(0.0)
             with self._lock:
                 self._connection, self._timer = connection, ThreadTimer(connection.socket.fileno())

@@ -1,6 +1,6 @@
 """A frame whose name tells which request it serves.
 
-faulthandler's C thread writes a stack when nothing else in the process can run, but it knows of no request, and a request
+faulthandler writes a stack when nothing else in the process can run, but it knows of no request, and a request
 that is fast sends nothing beforehand. So the request is written where that thread looks: the frame through which the
 user's code is called bears the request in its name. The watcher finds it there as well, in whichever thread, greenlet or
 task runs.

@@ -96,7 +96,7 @@ class Watchdog:
     def finish(self) -> None:
         """At the end of the process: waits a moment for what is still to be sent, and takes the last word back.
 
-        The C thread must not read stacks that are being taken apart.
+        faulthandler must not read stacks that are being taken apart.
         """
         sleep, until = original.attribute("time", "sleep"), time.monotonic() + FLUSH_S
         while self._watcher.is_busy and time.monotonic() < until:
