@@ -54,7 +54,8 @@ pub fn read(text: &str) -> Option<Fate> {
         let told = lines.next().and_then(go::split).and_then(|(_, second)| forwarded(second));
         let claim = told.map_or(claim.clone(), |(method, path, status, elapsed)| answered(claim, at, method, path, status, elapsed));
         return Some(evidence(match error {
-            "context deadline exceeded" => {
+            // Some of Go's clients say more behind it.
+            _ if error.starts_with("context deadline exceeded") => {
                 Claim { kind: Kind::GatewayTimeout, outcome: Some(ClaimedOutcome::Timeout), limit: Some(upstream_timeout()), ..claim }
             }
             "context canceled" => Claim { outcome: Some(ClaimedOutcome::ClientClosed), ..claim },

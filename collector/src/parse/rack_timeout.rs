@@ -50,7 +50,22 @@ pub fn read(text: &str) -> Option<Fate> {
     let target = before.split_once("(\"").and_then(|(_, rest)| rest.split_once("\" - ("));
     let claim = target.and_then(|(target, _)| target.split_once(' ')).map_or(claim.clone(), |(method, _)| claim.with("method", method));
     let outcome = Some(ClaimedOutcome::Timeout);
-    Some(Fate::Evidence(Box::new(Claim { outcome, limit: Some(limit("service_timeout", Some(value))), ..claim })))
+    let waited = error.split_once("Request waited ").and_then(|(_, rest)| go::duration(rest.split([' ', ',']).next()?));
+    Some(Fate::Evidence(Box::new(Claim { outcome, limit: Some(served_until(value, waited)), ..claim })))
+}
+
+/// The limit of a request that was being served: `service_timeout`, or what its wait in front of the server had left of
+/// `wait_timeout` if that was less, which is what is printed then. Settings are whole seconds, a rest is none.
+fn served_until(printed: Millis, waited: Option<Millis>) -> Limit {
+    // Both are rounded to milliseconds.
+    let whole = |value: Millis| {
+        let nearest = value.plus(Millis::from_ms(1)).floor_seconds();
+        (nearest > Millis::ZERO && value.plus(Millis::from_ms(1)).minus(nearest) <= Millis::from_ms(2)).then_some(nearest)
+    };
+    match waited.and_then(|waited| whole(printed.plus(waited))).filter(|_| whole(printed).is_none()) {
+        Some(sum) => limit("wait_timeout", Some(sum)),
+        None => limit("service_timeout", Some(printed)),
+    }
 }
 
 /// puma's `2026-11-22 12:43:03 +0000 `.
@@ -76,17 +91,21 @@ fn state(claim: Claim, fields: &str) -> Option<Fate> {
     let id = field("id").filter(|id| !matches!(*id, "" | "-")).map(RequestId::from);
     let claim = Claim { request_id: id, ..claim.with("state", field("state")?) };
     let claim = time("wait").map_or(claim.clone(), |wait| claim.with("wait_ms", wait));
-    let timeout = |setting, elapsed| Claim {
+    let timeout = |limit, elapsed| Claim {
         kind: Kind::TimeoutNotice,
         outcome: Some(ClaimedOutcome::Timeout),
         elapsed_ms: elapsed,
-        limit: Some(limit(setting, time("timeout"))),
+        limit: Some(limit),
         ..claim.clone()
     };
+    let stated = time("timeout").filter(|value| *value > Millis::ZERO);
     let claim = match field("state")? {
-        "timed_out" => timeout("service_timeout", time("service")),
+        "timed_out" => {
+            let limit = stated.map_or_else(|| limit("service_timeout", None), |printed| served_until(printed, time("wait")));
+            timeout(limit, time("service"))
+        }
         // It had waited for longer than `wait_timeout` in front of the server, and was not served at all.
-        "expired" => timeout("wait_timeout", time("wait")),
+        "expired" => timeout(limit("wait_timeout", stated), time("wait")),
         "completed" => Claim { kind: Kind::Request, elapsed_ms: time("service"), ..claim },
         _ => return Some(Fate::Ignored(Box::new(claim))),
     };
@@ -124,13 +143,25 @@ mod tests {
     }
 
     #[test]
+    fn what_the_wait_left_of_its_limit_is_no_service_timeout() {
+        let limit = |fields: &str| {
+            let limit = claim(&format!("source=rack-timeout id=a-1 {fields} state=timed_out at=error")).limit.expect("named");
+            (limit.setting, limit.value_ms.map(Millis::as_ms))
+        };
+        assert_eq!(limit("wait=19877ms timeout=10123ms service=10124ms"), ("wait_timeout".to_owned(), Some(30_000)));
+        assert_eq!(limit("wait=12ms timeout=15000ms service=15001ms"), ("service_timeout".to_owned(), Some(15_000)));
+        assert_eq!(limit("timeout=2500ms service=2501ms"), ("service_timeout".to_owned(), Some(2500)));
+    }
+
+    #[test]
     fn the_error_names_no_request() {
         let puma = claim(
             "2026-11-22 09:00:00 +0000 Rack app (\"GET /a\" - (10.0.0.1)): #<Rack::Timeout::RequestTimeoutError: Request ran for longer than 2000ms >",
         );
         assert_eq!((puma.request_id, puma.limit.expect("named").value_ms), (None, Some(Millis::from_ms(2000))));
         let rails = claim("Rack::Timeout::RequestTimeoutException (Request waited 5ms, then ran for longer than 14995ms ):");
-        assert_eq!(rails.limit.expect("named").value_ms, Some(Millis::from_ms(14_995)));
+        let limit = rails.limit.expect("named");
+        assert_eq!((limit.setting.as_str(), limit.value_ms), ("wait_timeout", Some(Millis::from_ms(15_000))));
     }
 
     #[test]

@@ -18,9 +18,12 @@ pub fn fired(case: &Case<'_>) -> Option<Firing> {
     firing.at = decisive.claim.observed_at;
     firing.layer = Some(Layer::AppServer);
     firing.product = Some(Product::from("rack_timeout"));
+    let never_served = decisive.claim.text("state") == Some("expired");
     let text = match (limit.setting.as_str(), decisive.claim.elapsed_ms) {
+        _ if never_served => "rack-timeout says so: the request had waited too long in front of the server, and was not served".to_owned(),
         ("wait_timeout", _) => {
-            "rack-timeout says so: the request had waited too long in front of the server, and was not served".to_owned()
+            "rack-timeout says so: it ended the request when its wait in front of the server and its service were too long together"
+                .to_owned()
         }
         (_, Some(elapsed)) => format!("rack-timeout says so: it raised an exception in the request's thread after {elapsed}"),
         (_, None) => "the server prints the error that rack-timeout raises; it does not say in which request".to_owned(),
