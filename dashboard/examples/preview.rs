@@ -80,12 +80,9 @@ async fn tell(store: &Store) -> Result<(), Box<dyn Error>> {
         }]
     };
     store.route_changes(now, 12, route, None).await?;
-    for (n, delivery) in store
-        .claim_deliveries(store::Lease { now, until: now, limit: 12, order: store::DeliveryOrder::default() })
-        .await?
-        .iter()
-        .enumerate()
-    {
+    let order = store::DeliveryOrder { by_stack: &[], unordered: &["oncall".to_owned()] };
+    let lease = store::Lease { now, until: now + jiff::SignedDuration::from_mins(1), limit: 4, order };
+    for (n, delivery) in store.claim_deliveries(lease).await?.iter().enumerate() {
         let detail = "503 Service Unavailable".to_owned();
         let outcome = match n % 4 {
             0 => AttemptOutcome::Refused { detail: "410 Gone: this hook was removed".into() },
@@ -94,5 +91,7 @@ async fn tell(store: &Store) -> Result<(), Box<dyn Error>> {
         };
         store.finish_attempt(&delivery.id, delivery.attempts, now, domain::Millis::from_ms(41), outcome).await?;
     }
+    // The others go one after the other.
+    store.claim_deliveries(store::Lease { order: store::DeliveryOrder::default(), ..lease }).await?;
     Ok(())
 }

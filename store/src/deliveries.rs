@@ -78,6 +78,8 @@ pub struct Delivery {
     pub forgiven: u32,
     /// The next attempt is not made before this moment.
     pub due_at: Timestamp,
+    /// It goes after an older one that is still on its way.
+    pub waits: bool,
     /// When the rule matched.
     pub created_at: Timestamp,
     /// What the last failed attempt said.
@@ -303,6 +305,7 @@ fn delivery(row: &PgRow) -> Result<Delivery, StoreError> {
         state: DeliveryState::from_word(row.try_get("state")?)?,
         attempts: number(row.try_get("attempts")?),
         forgiven: number(row.try_get("forgiven")?),
+        waits: row.try_get("waits")?,
         due_at: row.try_get::<jiff_sqlx::Timestamp, _>("due_at")?.to_jiff(),
         created_at: row.try_get::<jiff_sqlx::Timestamp, _>("created_at")?.to_jiff(),
         last_error: row.try_get("last_error")?,

@@ -93,6 +93,7 @@ struct DeliveryView {
     action: Text,
     rule: Text,
     state: Chip,
+    waits: bool,
     next: Option<Moment>,
     attempts: Vec<AttemptView>,
 }
@@ -296,6 +297,7 @@ fn delivery_view(delivery: &Delivery, attempts: &[AttemptRow], now: Timestamp) -
         action: Text::name(&delivery.action),
         rule: Text::name(&delivery.rule),
         state: words::delivery(delivery.state),
+        waits: delivery.waits,
         next: (delivery.state == store::DeliveryState::Pending).then(|| Moment::new(delivery.due_at, now)),
         attempts: latest.map(attempt).collect(),
     }

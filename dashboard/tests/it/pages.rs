@@ -169,15 +169,16 @@ async fn deliveries_are_shown_with_their_attempts(pool: PgPool) {
         group: None,
         context: store::DeliveryContext::default(),
     };
-    store.route_changes(now, 10, |_: &store::Change| vec![delivery("d1")], None).await.expect("routed");
-    for claimed in
-        store.claim_deliveries(store::Lease { now, until: now, limit: 10, order: store::DeliveryOrder::default() }).await.expect("claimed")
-    {
+    store.route_changes(now, 10, |_: &store::Change| vec![delivery("d1"), delivery("d2")], None).await.expect("routed");
+    let lease = store::Lease { now, until: now, limit: 10, order: store::DeliveryOrder::default() };
+    let claimed = store.claim_deliveries(lease).await.expect("claimed");
+    visitor.page("/alerts").await.says("goes after an older one");
+    for claimed in claimed {
         let outcome = AttemptOutcome::Refused { detail: "410 <b>Gone</b>".into() };
         store.finish_attempt(&claimed.id, claimed.attempts, now, domain::Millis::from_ms(41), outcome).await.expect("written");
     }
     let alerts = visitor.page("/alerts").await;
-    assert_eq!(alerts.heading(), "Alerts: 1 given up");
+    assert_eq!(alerts.heading(), "Alerts: 1 given up, 1 on the way");
     alerts.says("410 &#60;b&#62;Gone");
     visitor.page(&visitor.only_incident().await).await.says("refused after 41 ms");
 }
