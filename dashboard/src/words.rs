@@ -140,7 +140,7 @@ pub fn delivery(state: DeliveryState) -> Chip {
         DeliveryState::Pending => ("wait", "an attempt is due, now or later"),
         DeliveryState::Delivered => ("work", "the other side has it"),
         DeliveryState::Declined => ("plain", "left undone on purpose; the reason stands beside it"),
-        DeliveryState::Parked => ("wait", "given up; kept for people to look at"),
+        DeliveryState::Parked => ("fired", "given up; kept for people to look at"),
     };
     Chip { text: state.as_str().to_owned(), class, title }
 }
