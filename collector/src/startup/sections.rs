@@ -1,6 +1,6 @@
 //! Sections: what lies between `opened` and `closed` of one name, and spans below the request.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{Claim, Instance, Kind, Millis};
 
@@ -27,14 +27,23 @@ fn name_of_span(claim: &Claim) -> Option<&str> {
     claim.calls.first().map(|call| call.operation.as_str()).filter(|operation| *operation == "connect").or_else(|| claim.text("name"))
 }
 
-/// The sections that no request names, by the release that they name: of the start of instances.
+/// The sections that no request names, by release: of the start of instances. What they do not name themselves is known from what
+/// else was said in their instance, where that is of one release.
 pub fn of_instances<'a>(claims: &[&'a Claim]) -> Vec<(Option<&'a str>, Vec<Occurrence<'a>>)> {
-    let mut by_place: BTreeMap<(Option<&Instance>, Option<u32>), Vec<&Claim>> = BTreeMap::new();
+    let mut by_place: BTreeMap<(Option<&Instance>, Option<u32>), Vec<&'a Claim>> = BTreeMap::new();
     for claim in claims.iter().filter(|claim| claim.kind == Kind::WatchdogTracepoint && claim.request_id.is_none()) {
         by_place.entry((claim.instance.as_ref(), claim.pid)).or_default().push(claim);
     }
-    let release = |claims: &[&'a Claim]| claims.iter().find_map(|claim| claim.release());
-    by_place.into_values().map(|claims| (release(&claims), pairs(claims.iter().copied()))).collect()
+    let mut by_instance: BTreeMap<&Instance, BTreeSet<&'a str>> = BTreeMap::new();
+    for (instance, release) in claims.iter().filter_map(|claim| claim.instance.as_ref().zip(claim.release())) {
+        by_instance.entry(instance).or_default().insert(release);
+    }
+    let starts = by_place.into_iter().map(|((instance, _), claims)| {
+        let own = claims.iter().find_map(|claim| claim.release());
+        let known = || by_instance.get(instance?).filter(|releases| releases.len() == 1)?.first().copied();
+        (own.or_else(known), pairs(claims.into_iter()))
+    });
+    starts.collect()
 }
 
 /// Pairs what was opened with what was closed next under the same name. What was never closed has no duration.

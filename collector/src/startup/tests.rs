@@ -141,6 +141,27 @@ fn sections_of_an_instance_belong_to_its_start() {
 }
 
 #[test]
+fn sections_of_an_instance_are_of_the_release_that_its_requests_name() {
+    let mut all = vec![account("a", 900, "1"), account("b", 800, "2")];
+    all[0].claim.instance = Some("one".into());
+    all[1].claim.instance = Some("other".into());
+    for (instance, ms) in [("one", 700), ("other", 300), ("third", 200)] {
+        all.extend(section("", "import pandas", 0, ms).map(|mut one| {
+            one.claim.request_id = None;
+            one.claim.instance = Some(instance.into());
+            one
+        }));
+    }
+    let shown = |releases: &[StartOfRelease]| -> Vec<_> {
+        releases.iter().map(|release| release.sections.first().and_then(|section| section.cold.median_ms)).collect()
+    };
+    assert_eq!(shown(&report(&all, None).releases), [Some(Millis::from_ms(700)), Some(Millis::from_ms(300))]);
+    // Whose instance served two of them is of neither.
+    all[1].claim.instance = Some("one".into());
+    assert_eq!(shown(&report(&all, None).releases), [None, None]);
+}
+
+#[test]
 fn a_start_is_shown_before_any_request_is_known() {
     let start: Vec<Evidence> = section("none", "import pandas", 0, 1500)
         .into_iter()
