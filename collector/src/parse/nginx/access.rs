@@ -48,6 +48,20 @@ impl Upstreams {
             header: times(&["uht", "upstream_header_time"]),
         }
     }
+
+    /// With the request's status for the last one's, where a format has times of upstreams but no `$upstream_status`, as the most
+    /// copied one has: nginx passes the last one's status on, or makes one for it. Of those before it nothing is known.
+    fn with_status(self, status: u32) -> Self {
+        let times = [&self.response, &self.connect, &self.header].into_iter().flatten();
+        let (tried, was_asked) = times
+            .fold((0, false), |(tried, was_asked), list| (tried.max(list.len()), was_asked || list.last().is_some_and(Option::is_some)));
+        if self.status.is_some() || tried == 0 {
+            return self;
+        }
+        let mut statuses = vec![None; tried];
+        statuses[tried - 1] = was_asked.then_some(status);
+        Self { status: Some(statuses), ..self }
+    }
 }
 
 fn elements(list: &str) -> impl Iterator<Item = &str> {
@@ -139,7 +153,8 @@ fn claim(facts: Facts<'_>, raw: &str) -> Fate {
             claim = claim.with(name, text);
         }
     }
-    let told = tell(claim, facts.status.unwrap_or_default(), facts.elapsed, &facts.upstreams);
+    let status = facts.status.unwrap_or_default();
+    let told = tell(claim, status, facts.elapsed, &facts.upstreams.with_status(status));
     // Answered and without an ID it ties to nothing.
     let says = told.request_id.is_some() || told.outcome.is_some_and(|outcome| outcome != ClaimedOutcome::Success);
     if says { Fate::Evidence(Box::new(told)) } else { Fate::Ignored(Box::new(told)) }

@@ -70,6 +70,21 @@ fn a_504_is_nginxs_own_only_where_no_header_came() {
 }
 
 #[test]
+fn without_the_upstreams_status_the_requests_is_its_own() {
+    for (rest, expected) in [
+        (r#"504 167 "-" "-" rt=3.001 uct="0.000" uht="-" urt="3.000""#, "evidence outcome=gateway_timeout waited_ms=3000"),
+        (r#"504 167 "-" "-" rt=1.001 uct="-" uht="-" urt="1.001""#, "evidence outcome=connect_timeout waited_ms=1001"),
+        (r#"504 167 "-" "-" rt=1.001 uct="0.001" uht="1.000" urt="1.002""#, "evidence outcome=upstream_timeout"),
+        (r#"504 167 "-" "-" rt=2.002 uct="0.001, 0.001" uht="-, -" urt="1.001, 1.001""#, "evidence outcome=gateway_timeout waited_ms=1001"),
+        (r#"502 157 "-" "-" rt=2.118 uct="0.000" uht="-" urt="2.118""#, "evidence outcome=error upstream_closed=true"),
+        (r#"504 167 "-" "-" rt=0.000 uct="-" uht="-" urt="-""#, "evidence outcome=error"),
+        (r#"200 12 "-" "-" rt=0.003 uct="0.000" uht="0.003" urt="0.003""#, "ignored outcome=success"),
+    ] {
+        assert_eq!(access(rest), expected, "{rest}");
+    }
+}
+
+#[test]
 fn a_timeout_behind_a_200_is_seen() {
     assert_eq!(
         access(r#"200 12 "-" "-" rid=r-1 rt=1.006 uct=0.000, 0.001 uht=-, 0.006 urt=1.001, 0.006 us=504, 200"#),
