@@ -228,18 +228,30 @@ impl<'a> Case<'a> {
     /// How long it took, stated or worked out.
     #[must_use]
     pub fn elapsed(&self) -> Option<Millis> {
-        let stated = |kinds: &[Kind]| kinds.iter().find_map(|kind| self.all(*kind).find_map(|one| one.claim.elapsed_ms));
-        let by_platform = stated(&[Kind::InvocationReport, Kind::InvocationEnd, Kind::Invocation, Kind::TimeoutNotice]);
-        // Where only gateways tell of it, theirs is the time that there is.
+        self.accounted_for()
+            .or_else(|| self.between())
+            // Error answers tell how long the invocation took, access lines how long who wrote them waited.
+            .or_else(|| self.stated(&[Kind::LambdaBlock, Kind::InvokeError, Kind::AsyncFailure, Kind::StepFailure]))
+            .or_else(|| self.all(Kind::Request).filter_map(|one| one.claim.elapsed_ms).max())
+    }
+
+    /// The same by one clock alone, where several are apart: between the stamps of two of them lies no time.
+    #[must_use]
+    pub fn elapsed_by_one_clock(&self) -> Option<Millis> {
+        let longest = || self.own.iter().filter(|one| self.is_of_request(one)).filter_map(|one| one.claim.elapsed_ms).max();
+        self.accounted_for().or_else(longest)
+    }
+
+    fn stated(&self, kinds: &[Kind]) -> Option<Millis> {
+        kinds.iter().find_map(|kind| self.all(*kind).find_map(|one| one.claim.elapsed_ms))
+    }
+
+    /// How long it took by its platform's account, or by gateways' where nobody else tells of it.
+    fn accounted_for(&self) -> Option<Millis> {
         let gateways = || self.own.iter().filter(|one| one.claim.kind.is_of_gateway());
         let waited = |one: &&'a Evidence| one.claim.elapsed_ms.or_else(|| one.claim.millis("integration_latency_ms"));
         let in_front = || (gateways().count() == self.own.len()).then(|| gateways().find_map(waited)).flatten();
-        by_platform
-            .or_else(in_front)
-            .or_else(|| self.between())
-            // Error answers tell how long the invocation took, access lines how long who wrote them waited.
-            .or_else(|| stated(&[Kind::LambdaBlock, Kind::InvokeError, Kind::AsyncFailure, Kind::StepFailure]))
-            .or_else(|| self.all(Kind::Request).filter_map(|one| one.claim.elapsed_ms).max())
+        self.stated(&[Kind::InvocationReport, Kind::InvocationEnd, Kind::Invocation, Kind::TimeoutNotice]).or_else(in_front)
     }
 
     /// The time between beginning and end; none where both are one stamp of one line.

@@ -45,6 +45,7 @@ pub fn incident(case: &Case<'_>) -> Option<Incident> {
         cause: why,
     };
     let problem = fingerprint::problem(case, function.as_ref(), &firing, &diagnosis);
+    let timeline = timeline::draw(case, &firing, &diagnosis);
     Some(Incident {
         id: IncidentId::derive(case.stack, &case.subject, case.attempt),
         subject: case.subject.to_string(),
@@ -66,9 +67,9 @@ pub fn incident(case: &Case<'_>) -> Option<Incident> {
         state: firing.state,
         started_at: case.started_at(),
         ended_at: firing.at.or_else(|| case.ended_at()),
-        elapsed_ms: case.elapsed(),
+        elapsed_ms: if timeline.clocks.is_empty() { case.elapsed() } else { case.elapsed_by_one_clock() },
         summary: sentence::verdict(case, &firing, found.why.as_deref()),
-        timeline: timeline::draw(case, &firing, &diagnosis),
+        timeline,
         original_event: case.any(|claim| claim.attributes.get("original_event").cloned()),
         stack_sample: stack_sample(case),
         function,

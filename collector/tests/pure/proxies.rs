@@ -3,7 +3,7 @@
 use collector::correlate::Knowledge;
 use domain::Incident;
 
-use crate::support::{explained, explained_text, fixture, only, verdict, verdicts};
+use crate::support::{Span, explained, explained_text, fixture, only, verdict, verdicts};
 
 fn told(name: &str) -> Vec<Incident> {
     explained(name, &fixture(name), &Knowledge::default()).incidents
@@ -297,4 +297,28 @@ fn a_client_that_left_after_nobody_knows_how_long_is_only_suspected() {
     assert!(incident.diagnosis.refuted_by.contains("$request_time"));
     let briefly = r#"10.0.0.9 - - [22/Nov/2026:12:17:10 +0000] "GET /r HTTP/1.1" 499 0 "-" "curl/8" rt=0.100 urt=-"#;
     assert!(explained_text(briefly).is_empty());
+}
+
+#[test]
+fn no_time_lies_between_the_stamps_of_two_clocks() {
+    // nginx asked from 12:00:40 on; whom it asked says from 12:00:30 on, which cannot be by the same clock.
+    let nginx = "192.0.2.1 - - [22/Nov/2026:12:01:10 +0000] \"GET /r HTTP/1.1\" 504 160 \"-\" \"-\" rid=aaaa1111bbbb2222 rt=30.001 uct=0.000 uht=- urt=30.001 us=504\n";
+    let shop = |from_ms, to_ms| Span {
+        service: "shop",
+        trace: "5b8efff798038103d269b633813fc60c",
+        id: "eee19b7ec3c1b174",
+        parent: "",
+        kind: 2,
+        from_ms,
+        to_ms,
+        failed: false,
+        attributes: &[("faas.invocation_id", "aaaa1111bbbb2222")],
+    };
+    let together = |span: Span<'_>| only(explained_text(&format!("{nginx}{}", span.line())));
+    let elapsed_ms = |incident: &Incident| incident.elapsed_ms.map(|elapsed| elapsed.as_ms_f64());
+    let apart = together(shop(30_000, 65_000));
+    assert_eq!(verdict(&apart), "timeout confirmed certain router nginx proxy_read_timeout 30000");
+    assert_eq!((apart.timeline.clocks.len(), elapsed_ms(&apart)), (1, Some(35_000.0)), "not the 40 s from one to the other");
+    let alike = together(shop(40_500, 75_500));
+    assert_eq!((alike.timeline.clocks.len(), elapsed_ms(&alike)), (0, Some(30_001.0)));
 }
