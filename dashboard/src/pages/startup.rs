@@ -139,7 +139,7 @@ fn release_view(release: &StartOfRelease) -> ReleaseView {
     let whole = [row("request", release.cold, release.warm, None), row("initialisation", release.init, Seen::default(), None)];
     let sections = release.sections.iter().map(|section| row(&section.name, section.cold, section.warm, Some(section.share_of_start)));
     ReleaseView {
-        name: Text::name(release.release.as_deref().unwrap_or("release not named")),
+        name: Text::name(&release.release.as_deref().map_or_else(|| "release not named".to_owned(), |name| format!("release {name}"))),
         rows: whole.into_iter().chain(sections).collect(),
         unknown: release.unknown,
         without_sections: release.sections.is_empty(),
