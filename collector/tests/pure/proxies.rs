@@ -315,7 +315,7 @@ fn no_time_lies_between_the_stamps_of_two_clocks() {
         attributes: &[("faas.invocation_id", "aaaa1111bbbb2222")],
     };
     let together = |span: Span<'_>| only(explained_text(&format!("{nginx}{}", span.line())));
-    let elapsed_ms = |incident: &Incident| incident.elapsed_ms.map(|elapsed| elapsed.as_ms_f64());
+    let elapsed_ms = |incident: &Incident| incident.elapsed_ms.map(domain::Millis::as_ms_f64);
     let apart = together(shop(30_000, 65_000));
     assert_eq!(verdict(&apart), "timeout confirmed certain router nginx proxy_read_timeout 30000");
     assert_eq!((apart.timeline.clocks.len(), elapsed_ms(&apart)), (1, Some(35_000.0)), "not the 40 s from one to the other");
