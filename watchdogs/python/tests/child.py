@@ -35,7 +35,7 @@ class Ended:
 def run(program: str, collector_url: Optional[str], **settings: str) -> Ended:
     """Runs a program; a margin of 150 ms unless set otherwise."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("OVERRUN_", "AWS_", "PYTHON"))}
-    given = {"OVERRUN_MARGIN_MS": "150", "PYTHONPATH": f"{SOURCE}{os.pathsep}{HERE}"}
+    given = {"OVERRUN_MARGIN_MS": "150", "OVERRUN_LAST_WORDS": "1", "PYTHONPATH": f"{SOURCE}{os.pathsep}{HERE}"}
     if collector_url is not None:
         given["OVERRUN_ENDPOINT"] = collector_url
     command = [sys.executable, "-X", "dev", "-c", BEFORE + textwrap.dedent(program)]

@@ -76,6 +76,7 @@ class Function:
             "PYTHONPATH": f"{SOURCE}{os.pathsep}{HERE}",
             "OVERRUN_ENDPOINT": collector_url,
             "OVERRUN_MARGIN_MS": "300",
+            "OVERRUN_LAST_WORDS": "1",
             **environment,
         }
         kept = {name: value for name, value in os.environ.items() if not name.startswith("OVERRUN_")}

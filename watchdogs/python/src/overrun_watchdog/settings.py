@@ -83,7 +83,8 @@ class Settings:
         self.instance = read.text("OVERRUN_INSTANCE") or read.text("AWS_LAMBDA_LOG_STREAM_NAME") or os.uname().nodename
         self.redact = tuple(part.strip().lower() for part in read.text("OVERRUN_REDACT").split(",") if part.strip())
         self.original_event = read.flag("OVERRUN_ORIGINAL_EVENT", True)
-        self.last_words = read.flag("OVERRUN_LAST_WORDS", True) and sys.implementation.name == "cpython"
+        # Reading stacks while Python code runs can crash older ones: whoever wants it there has to say so.
+        self.last_words = read.flag("OVERRUN_LAST_WORDS", sys.version_info >= (3, 11)) and sys.implementation.name == "cpython"
 
 
 class _Reader:
