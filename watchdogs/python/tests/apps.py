@@ -24,6 +24,11 @@ def stuck_gil() -> None:
     library.pthread_mutex_lock(mutex)
 
 
+def stuck_until_signal() -> None:
+    """Waits in C, holds the interpreter lock, and ends when a signal comes."""
+    ctypes.PyDLL(None).sleep(60)
+
+
 def stuck_native() -> None:
     """Waits in C without the interpreter lock, where gevent cannot switch."""
     ctypes.CDLL(None).sleep(60)

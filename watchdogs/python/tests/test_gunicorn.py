@@ -93,6 +93,12 @@ class Gunicorn(unittest.TestCase):
             cases.append(("oldest", "gthread", "/gil"))
         self.check([*cases, ("newest", UVICORN, "/gil")], check)
 
+    def test_the_stack_of_a_last_chance_ends_where_the_signal_came(self) -> None:
+        def check(case: tuple[str, str, str], found: dict[str, Any]) -> None:
+            self.assertEqual(frames_of(found["fired"])[-1], "apps.py:stuck_until_signal", found["log"])
+
+        self.check([(version, "sync", "/until_signal") for version in ("oldest", "newest")], check)
+
     def test_a_long_request_of_a_worker_that_lives_is_no_alarm(self) -> None:
         with running("newest", UVICORN) as server:
             self.assertEqual(server.ask("/long", "r1"), "200")

@@ -48,6 +48,7 @@ def capture(watch: Watch) -> list[Stack]:
         while frames and _is_ours(frames[-1]):
             # The signal handler, and who asks here.
             frames.pop()
+        frames = _interrupted(frames)
         if not frames:
             continue
         marked = any(one.f_code.co_name == watch.marker for one in frames)
@@ -84,6 +85,15 @@ def _outwards(frame: Optional[FrameType]) -> list[FrameType]:
 def _is_ours(frame: FrameType) -> bool:
     code = frame.f_code
     return code.co_filename.startswith(_HERE) and not code.co_name.startswith(PREFIX)
+
+
+def _interrupted(frames: list[FrameType]) -> list[FrameType]:
+    """Where the thread was when SIGABRT came: gunicorn's handler for it, and what that called, stand on top."""
+    for index, frame in enumerate(frames):
+        code = frame.f_code
+        if code.co_name == "handle_abort" and os.path.basename(os.path.dirname(code.co_filename)) == "workers":
+            return frames[:index]
+    return frames
 
 
 def _awaited(coroutine: Any) -> list[FrameType]:
