@@ -17,6 +17,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+use self::inbox::Inbox;
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::serve::{self, Addresses};
@@ -39,7 +40,7 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
     let telemetry = telemetry::start(&config.telemetry)?;
     let dir = Place::new(args.data_dir)?;
     let stop = shutdown::on_signal()?;
-    let inbox = inbox::open(stop.clone()).await?;
+    let mut inbox = inbox::open(stop.clone()).await?;
     config.data_dir = Some(dir.path.clone());
     config.alerts.rules_file = Some(inbox.write_rules(&dir.path)?);
     for address in [&mut config.ingest.http, &mut config.ingest.grpc, &mut config.dashboard.http] {
@@ -59,11 +60,13 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
         let played = traffic::play(&addresses).await;
         progress.finish_and_clear();
         let told = match played {
-            Ok(_) => tell(&addresses, inbox, &stop).await,
+            Ok(_) => tell(&addresses, &mut inbox).await,
             Err(error) => Err(error),
         };
         if args.once || told.is_err() {
             stop.cancel();
+        } else {
+            follow(&mut inbox, &stop).await;
         }
         daemon.await??;
         told?;
@@ -76,15 +79,22 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
 }
 
 /// Says what there is to see.
-async fn tell(addresses: &Addresses, mut inbox: inbox::Inbox, stop: &CancellationToken) -> anyhow::Result<()> {
+async fn tell(addresses: &Addresses, inbox: &mut Inbox) -> anyhow::Result<()> {
     println!("Captured traffic was played in as if it happened now. Alerts that the demo's own webhook received:\n");
-    while let Some(alert) = inbox.next(stop).await {
+    while let Some(alert) = inbox.next_soon().await {
         println!("  - {alert}");
     }
     println!("\nOpen   http://{}", addresses.dashboard);
     println!("Send   http://{}   (try: overrun ship --to http://{0} app.log)", addresses.ingest_http);
-    println!("Stop   Ctrl-C");
+    println!("Stop   Ctrl-C\n");
     Ok(())
+}
+
+/// Goes on to print alerts: those about what somebody tries out.
+async fn follow(inbox: &mut Inbox, stop: &CancellationToken) {
+    while let Some(Some(alert)) = stop.run_until_cancelled(inbox.next()).await {
+        println!("  - {alert}");
+    }
 }
 
 /// The demo's directory.

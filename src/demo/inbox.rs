@@ -71,11 +71,13 @@ allow_private = true
         Ok(file)
     }
 
-    /// The next alert; `None` when no more come.
-    pub async fn next(&mut self, stop: &CancellationToken) -> Option<String> {
-        tokio::select! {
-            alert = tokio::time::timeout(QUIET, self.alerts.recv()) => alert.ok().flatten(),
-            () = stop.cancelled() => None,
-        }
+    /// The next alert.
+    pub async fn next(&mut self) -> Option<String> {
+        self.alerts.recv().await
+    }
+
+    /// The next alert; `None` when none has come for a while.
+    pub async fn next_soon(&mut self) -> Option<String> {
+        tokio::time::timeout(QUIET, self.next()).await.ok().flatten()
     }
 }

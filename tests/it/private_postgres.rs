@@ -1,17 +1,32 @@
 //! Without a database of one's own: the daemon runs a private Postgres, and leaves no process behind.
 
 use std::path::Path;
+use std::process::Command;
 
-use crate::support::{DataDir, Launch, eventually, overrun, report, request_id, run};
+use crate::support::{DataDir, Launch, Process, client, eventually, overrun, report, request_id, run};
 
 fn is_running(pid: u32) -> bool {
     Path::new("/proc").join(pid.to_string()).exists()
 }
 
+fn entries(dir: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten();
+    entries.map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned()).collect()
+}
+
 /// Clusters that lie elsewhere, since their user could not reach the data directory.
 fn clusters_elsewhere() -> Vec<String> {
-    let entries = std::fs::read_dir("/var/lib/overrun").into_iter().flatten();
-    entries.map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned()).collect()
+    entries(Path::new("/var/lib/overrun"))
+}
+
+/// The demo beside whatever else listens here, with its data in `dir`.
+fn demo(dir: &Path, arguments: &[&str]) -> Command {
+    let mut command = overrun(&[&["demo"], arguments].concat());
+    for key in ["OVERRUN__INGEST__HTTP", "OVERRUN__INGEST__GRPC", "OVERRUN__DASHBOARD__HTTP"] {
+        command.env(key, "127.0.0.1:0");
+    }
+    command.env("TMPDIR", dir);
+    command
 }
 
 #[tokio::test]
@@ -65,11 +80,7 @@ async fn commands_about_alerts_run_beside_the_daemon_that_has_the_database() {
 fn the_demo_shows_verdicts_and_leaves_nothing_behind() {
     let (dir, elsewhere) = (tempfile::tempdir().expect("a directory"), clusters_elsewhere());
     let began = std::time::Instant::now();
-    let mut command = overrun(&["demo", "--once"]);
-    for key in ["OVERRUN__INGEST__HTTP", "OVERRUN__INGEST__GRPC", "OVERRUN__DASHBOARD__HTTP"] {
-        command.env(key, "127.0.0.1:0");
-    }
-    let finished = run(command.env("TMPDIR", dir.path()), b"");
+    let finished = run(&mut demo(dir.path(), &["--once"]), b"");
     assert_eq!((finished.code, finished.stderr.as_str()), (0, ""), "{}", finished.stdout);
     for expected in [
         "  - AWS Lambda's function timeout (3 s) fired (seed)\n",
@@ -80,8 +91,32 @@ fn the_demo_shows_verdicts_and_leaves_nothing_behind() {
     ] {
         assert!(finished.stdout.contains(expected), "{expected}\n---\n{}", finished.stdout);
     }
-    let left: Vec<_> = std::fs::read_dir(dir.path()).expect("readable").map(|entry| entry.expect("readable").path()).collect();
-    assert!(left.is_empty(), "{left:?}");
-    assert_eq!(clusters_elsewhere(), elsewhere);
+    assert_eq!((entries(dir.path()), clusters_elsewhere()), (Vec::new(), elsewhere));
     assert!(began.elapsed() < std::time::Duration::from_mins(1));
+}
+
+#[tokio::test]
+async fn the_demo_shows_the_alert_about_what_somebody_sends_to_it() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut demo = Process::spawn("demo", &mut demo(dir.path(), &[]));
+    let send = line_with(&mut demo, "Send   ").await;
+    line_with(&mut demo, "Stop   ").await;
+    let url = send.split_whitespace().nth(1).expect("an address");
+    let request = client().post(format!("{url}/v1/push/lambda_text")).body(report(&request_id(93)));
+    assert!(request.send().await.expect("answered").status().is_success());
+    let alert = line_with(&mut demo, &request_id(93)).await;
+    assert!(alert.starts_with("  - AWS Lambda's function timeout"), "{alert}");
+    demo.signal("INT");
+    assert!(demo.finished().await.success(), "{}", demo.errors());
+    assert_eq!(entries(dir.path()), Vec::<String>::new());
+}
+
+/// The next line of standard output with this in it.
+async fn line_with(process: &mut Process, part: &str) -> String {
+    loop {
+        let line = process.line().await.unwrap_or_else(|| panic!("it ended without `{part}`: {}", process.errors()));
+        if line.contains(part) {
+            return line;
+        }
+    }
 }
