@@ -4,8 +4,8 @@
 //! {"log":"[2026-02-11 10:00:00 +0000] [7] [INFO] Booting worker with pid: 7\n","stream":"stderr","time":"2026-02-11T10:00:00.123456789Z"}
 //! ```
 //!
-//! Docker's "JSON File logging driver" and files of its own, November 2026. A line of more than 16 KiB is written in parts, all
-//! but the last without a line end. `attrs` holds labels that the user chose. `docs/formats/docker.md`.
+//! Docker's "JSON File logging driver" and files of its own, November 2026. A line of more than 16 KiB is written in parts of
+//! that size, all but the last without a line end. The last line of a container may have none either. `attrs` holds labels that the user chose. `docs/formats/docker.md`.
 
 use domain::Value as Fact;
 use serde_json::{Map, Value};
@@ -19,6 +19,9 @@ pub const FORMAT: &str = "docker";
 /// What its lines say has the marks of whoever wrote it. Lines in parts are told by their length.
 pub(super) const MARKS: marks::Declared = &[];
 
+/// The size of the buffer that Docker copies a container's output through (`defaultBufSize`): no part but the last is shorter.
+const PART_BYTES: usize = 16 << 10;
+
 /// Takes a line out of its object; `None` when the object is another's, who may have more keys.
 pub(super) fn open(object: &Map<String, Value>) -> Option<(Envelope, String)> {
     let text = |name: &str| object.get(name)?.as_str();
@@ -30,7 +33,7 @@ pub(super) fn open(object: &Map<String, Value>) -> Option<(Envelope, String)> {
         instance: attribute("tag").map(Into::into),
         facts: vec![("stream", Fact::from(stream))],
         by: Some(FORMAT),
-        is_partial: !log.ends_with('\n'),
+        is_partial: log.len() >= PART_BYTES && !log.ends_with('\n'),
         ..Envelope::default()
     };
     Some((envelope, log.trim_end_matches(['\n', '\r']).to_owned()))
@@ -55,19 +58,24 @@ mod tests {
             entry("Traceback (most recent call last):\n", "stderr"),
             entry("  File \"/srv/app.py\", line 12, in slow\n", "stderr"),
             entry("SystemExit: 1\n", "stderr"),
-            entry("a line that is ", "stdout"),
+            entry(&format!("{:16384}", "a line that is "), "stdout"),
             entry("a warning\n", "stderr"),
             entry("written in parts\n", "stdout"),
         ]
         .concat();
         let items = read(&text);
-        let told: Vec<_> = items.iter().map(|item| (item["line"].as_u64(), item["kind"].as_str(), item["message"].as_str())).collect();
-        assert_eq!((items.len(), told[0].1), (3, Some("request_error")), "{items:#?}");
-        assert_eq!(
-            told[1..],
-            [(Some(5), Some("app_log"), Some("a line that is written in parts")), (Some(6), Some("app_log"), Some("a warning"))]
-        );
+        let told: Vec<_> = items.iter().map(|item| (item["line"].as_u64(), item["kind"].as_str())).collect();
+        assert_eq!(told, [(Some(1), Some("request_error")), (Some(5), Some("app_log")), (Some(6), Some("app_log"))], "{items:#?}");
+        assert!(items[1]["message"].as_str().is_some_and(|text| text.starts_with("a line that is ")), "{items:#?}");
         assert_eq!((&items[1]["format"], &items[1]["stream"]), (&"docker".into(), &"stdout".into()));
+    }
+
+    #[test]
+    fn the_last_words_of_a_container_are_no_part_of_what_the_next_one_says() {
+        let text = [entry("Killed", "stderr"), entry("[2026-11-02 10:00:00 +0000] [7] [CRITICAL] WORKER TIMEOUT (pid:9)\n", "stderr")].concat();
+        let items = read(&text);
+        let told: Vec<_> = items.iter().map(|item| (item["line"].as_u64(), item["kind"].as_str())).collect();
+        assert_eq!(told, [(Some(1), Some("app_log")), (Some(2), Some("worker_timeout"))], "{items:#?}");
     }
 
     #[test]
