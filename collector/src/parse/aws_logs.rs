@@ -7,11 +7,12 @@
 //! {"events": [{"logStreamName": "…", "timestamp": 1770804000000, "message": "START …\n", "ingestionTime": …}], …}
 //! {"results": [[{"field": "@timestamp", "value": "2026-02-11 10:00:00.000"}, {"field": "@message", "value": "START …\n"}]], …}
 //! EVENTS⇥38480…⇥1770804000900⇥2026/02/11/[$LATEST]1bd7…⇥START …⇥1770804000000                          --output text
-//! 1770804000000,"START …                                               a CSV file of the console's; a message ends in a line end
-//! 2026-02-11 10:00:00.000,"START …                                     the same of Logs Insights
+//! 1770804000000,"START …                                               a part of a CSV file of the console's: `table.rs`
 //! ```
 //!
 //! AWS's command line reference (`logs`), and its output, read in November 2026. `docs/formats/aws_logs.md`.
+
+mod table;
 
 use domain::{Instance, Value as Fact};
 use jiff::Timestamp;
@@ -19,6 +20,8 @@ use serde_json::{Map, Value};
 
 use super::envelope::{Envelope, function_of};
 use super::{Context, Fate, events, marks, times};
+
+pub(super) use table::read as read_table;
 
 /// The format's name.
 pub const FORMAT: &str = "aws_logs";
@@ -47,11 +50,16 @@ fn milliseconds(text: &str) -> Option<Timestamp> {
     (text.len() == 13).then(|| times::epoch(text.parse().ok()?)).flatten()
 }
 
-/// What the console saves as CSV: the time, then the message.
+/// `1770804000000`, or `2026-02-11 10:00:00.000` as Logs Insights writes it.
+fn moment(text: &str) -> Option<Timestamp> {
+    let spoken = || (text.len() == "2026-02-11 10:00:00.000".len()).then(|| times::rfc3339(text)).flatten();
+    milliseconds(text).or_else(spoken)
+}
+
+/// A line of a CSV file whose header came with an earlier part: the time, then the message.
 fn exported(line: &str) -> Option<(Envelope, &str)> {
     let (time, rest) = line.split_once(',')?;
-    let spoken = || (time.len() == "2026-02-11 10:00:00.000".len()).then(|| times::rfc3339(time)).flatten();
-    let envelope = Envelope { at: Some(milliseconds(time).or_else(spoken)?), by: Some(FORMAT), ..Envelope::default() };
+    let envelope = Envelope { at: Some(moment(time)?), by: Some(FORMAT), ..Envelope::default() };
     let message = rest.strip_prefix('"').map_or(rest, |rest| rest.strip_suffix('"').unwrap_or(rest));
     Some((envelope, message))
 }
@@ -100,16 +108,20 @@ fn event(event: &Value) -> Option<(Envelope, String)> {
     Some((envelope, message.trim_end_matches('\n').to_owned()))
 }
 
-/// A row of a query: fields by name, of which the message has to be one.
+/// A row of a query.
 fn row(row: &Value) -> Option<(Envelope, String)> {
     let fields = row.as_array()?;
-    let named = |name: &str| fields.iter().find(|field| field.get("field").and_then(Value::as_str) == Some(name))?.get("value")?.as_str();
+    of_fields(|name| fields.iter().find(|field| field.get("field").and_then(Value::as_str) == Some(name))?.get("value")?.as_str())
+}
+
+/// What a row's fields say, of which the message has to be one.
+fn of_fields<'r>(named: impl Fn(&str) -> Option<&'r str>) -> Option<(Envelope, String)> {
     let message = named("@message")?;
     // `444455556666:/aws/lambda/pay`, or the group alone.
     let group = named("@log").map(|log| log.split_once(':').map_or(log, |(_, group)| group));
     let stream = named("@logStream");
     let envelope = Envelope {
-        at: named("@timestamp").and_then(times::rfc3339),
+        at: named("@timestamp").and_then(moment),
         instance: match (group, stream) {
             (Some(group), Some(stream)) => Some(Instance::from(format!("{group}:{stream}"))),
             (_, stream) => stream.map(Into::into),
@@ -126,20 +138,6 @@ fn row(row: &Value) -> Option<(Envelope, String)> {
 mod tests {
     use super::*;
     use crate::parse::{Format, facts};
-
-    #[test]
-    fn the_consoles_csv_files_are_opened() {
-        let csv = "timestamp,message\n1770804000000,\"START RequestId: r1 Version: 7\n\"\n2026-02-11 10:00:03.010,\"END RequestId: r1\n\"\n1770804003010,END RequestId: r2\n";
-        let items = Format::Auto.parse(csv.as_bytes(), &Context::default()).items;
-        let told: Vec<_> = items.iter().map(facts::of).filter(|item| item["fate"] == "evidence").collect();
-        let told: Vec<_> = told.iter().map(|item| format!("{} {} {}", item["kind"], item["request_id"], item["observed_at"])).collect();
-        assert_eq!(
-            told.join("\n").replace('"', ""),
-            "invocation_start r1 2026-02-11T10:00:00Z\ninvocation_end r1 2026-02-11T10:00:03.010Z\ninvocation_end r2 2026-02-11T10:00:03.010Z"
-        );
-        // Python's own stamps have a comma too.
-        assert_eq!(open("2026-02-11 10:00:03,010 ERROR boom"), None);
-    }
 
     fn read(text: &str) -> Vec<Value> {
         let both = [Format::AwsLogs, Format::Auto]
@@ -181,6 +179,9 @@ mod tests {
             check(&answer.to_string());
             check(&serde_json::to_string_pretty(&answer).expect("JSON"));
         }
+        check(&format!(
+            "@timestamp,@message,@logStream\r\n2026-11-02 09:14:00.000,\"{start}\n\",{stream}\r\n2026-11-02 09:14:03.001,\"{report}\n\",{stream}\r\n"
+        ));
         check(&format!("2026-11-02T09:14:00.000000+00:00 {stream} {start}\n2026-11-02T09:14:03.001000+00:00 {stream} {report}\n"));
         check(&format!("{stream} 2026-11-02T09:14:00.000000 {start}\n{stream} 2026-11-02T09:14:03.001000 {report}\n"));
         check(&format!(

@@ -72,7 +72,8 @@ mod tests {
 
     #[test]
     fn the_last_words_of_a_container_are_no_part_of_what_the_next_one_says() {
-        let text = [entry("Killed", "stderr"), entry("[2026-11-02 10:00:00 +0000] [7] [CRITICAL] WORKER TIMEOUT (pid:9)\n", "stderr")].concat();
+        let text =
+            [entry("Killed", "stderr"), entry("[2026-11-02 10:00:00 +0000] [7] [CRITICAL] WORKER TIMEOUT (pid:9)\n", "stderr")].concat();
         let items = read(&text);
         let told: Vec<_> = items.iter().map(|item| (item["line"].as_u64(), item["kind"].as_str())).collect();
         assert_eq!(told, [(Some(1), Some("app_log")), (Some(2), Some("worker_timeout"))], "{items:#?}");

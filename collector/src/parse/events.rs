@@ -8,12 +8,12 @@ use serde_json::Value;
 
 use super::continuation::{continues, ends_traceback, goes_on, is_chained};
 use super::envelope::{self, Envelope, Origin};
-use super::{Context, Fate, Format, Item, LINE_BYTES_MAX, Parsed, Reject, app_log, journald, otlp, watchdog};
+use super::{Context, Fate, Format, Item, LINE_BYTES_MAX, Parsed, Reject, app_log, documents, journald, otlp, watchdog};
 
 /// Reads lines of any of the line formats, each of them; [`super::sieve`] passes over those that are nobody's.
 pub fn parse(format: Format, input: &[u8], context: &Context) -> Parsed {
     let text = String::from_utf8_lossy(input);
-    if let Some(parsed) = whole_document(format, &text, context) {
+    if let Some(parsed) = documents::read(format, &text, context) {
         return parsed;
     }
     let mut reader = Reader::new(format.inside(), context, Detail::All);
@@ -66,47 +66,6 @@ pub fn carried(lines: impl IntoIterator<Item = (u64, Envelope, String)>, context
     }
     items.sort_by_key(|item| item.line);
     items
-}
-
-fn count_lines(text: &str) -> u64 {
-    text.lines().count() as u64
-}
-
-/// A JSON document that spans lines (an array of watchdog events, pretty-printed OTLP), or several of them one after the
-/// other, cannot be read line by line.
-pub(super) fn whole_document(format: Format, text: &str, context: &Context) -> Option<Parsed> {
-    // `wsk activation get` says so in front of the record.
-    let said = text.strip_prefix("ok: got activation ").and_then(|text| text.split_once('\n'));
-    let trimmed = said.map_or(text, |(_, record)| record).trim_start();
-    if !trimmed.starts_with(['{', '[']) {
-        return None;
-    }
-    let first = trimmed.lines().next()?;
-    let array = first.starts_with('[') && !first.starts_with("[{") && first.trim() != "[";
-    if array || first.starts_with('{') && serde_json::from_str::<serde::de::IgnoredAny>(first).is_ok() {
-        return None;
-    }
-    let documents: Vec<Value> = serde_json::Deserializer::from_str(trimmed).into_iter().collect::<Result<_, _>>().ok()?;
-    if !documents.iter().all(is_document) {
-        return None;
-    }
-    let records = documents.into_iter().flat_map(|document| match document {
-        Value::Array(records) => records,
-        other => vec![other],
-    });
-    let mut reader = Reader::new(format.inside(), context, Detail::All);
-    let mut last = 0;
-    for (number, record) in (1..).zip(records) {
-        let raw = record.to_string();
-        reader.record(number, record, &raw, &Envelope::default(), Marked::Yes);
-        last = number;
-    }
-    Some(Parsed { items: reader.finish().collect(), lines: last.max(count_lines(text)) })
-}
-
-/// Whether a JSON value may be one of several that follow each other: a number behind an object is an application's own line.
-fn is_document(value: &Value) -> bool {
-    value.is_object() || value.is_array()
 }
 
 /// An event whose continuation lines may still follow.
@@ -322,7 +281,7 @@ impl<'t, 'c> Reader<'t, 'c> {
         }
         // Fluent Bit's `json_stream` puts nothing between them.
         let Ok(others) = values.collect::<Result<Vec<_>, _>>() else { return false };
-        if !others.iter().all(is_document) {
+        if !others.iter().all(documents::is_document) {
             return false;
         }
         for value in std::iter::once(first).chain(others) {
@@ -343,7 +302,7 @@ impl<'t, 'c> Reader<'t, 'c> {
     }
 
     /// One JSON value. If it carries a line, that may go on in the next one.
-    fn record(&mut self, number: u64, value: Value, raw: &str, envelope: &Envelope, marked: Marked) {
+    pub(super) fn record(&mut self, number: u64, value: Value, raw: &str, envelope: &Envelope, marked: Marked) {
         match open_json(self.format, value, raw, self.context) {
             Opened::Read(fates) => {
                 self.make_room();

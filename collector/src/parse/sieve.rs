@@ -9,8 +9,9 @@ use std::borrow::Cow;
 use domain::Claim;
 use memchr::{memchr, memchr_iter, memrchr};
 
+use super::documents;
 use super::envelope::Envelope;
-use super::events::{self, Detail, Marked, Reader};
+use super::events::{Detail, Marked, Reader};
 use super::lambda_report::{self, Report};
 use super::marks::Search;
 use super::{Context, Fate, Format, Item, Visitor};
@@ -23,7 +24,7 @@ const PASSED_BYTES_MAX: usize = 4 << 10;
 pub fn visit(format: Format, input: &[u8], context: &Context, visitor: &mut dyn Visitor) -> u64 {
     // Valid text is told many times faster than what is wrong with another.
     let text = str::from_utf8(input).map_or_else(|_| String::from_utf8_lossy(input), Cow::Borrowed);
-    if let Some(parsed) = events::whole_document(format, &text, context) {
+    if let Some(parsed) = documents::read(format, &text, context) {
         parsed.items.into_iter().for_each(|item| visitor.item(item));
         return parsed.lines;
     }
