@@ -72,7 +72,7 @@ pub struct WorkerEnd<'a> {
     pub evidence: Vec<&'a Evidence>,
     /// The class of the server's workers, from its banner.
     pub worker_class: Option<&'a str>,
-    /// Whether any line tells of a request that it served.
+    /// Whether any line tells of a request that it served, or that it was ready to.
     pub has_served: bool,
     /// Whether anything is known of the server itself: without it nobody can tell whether it was being stopped.
     pub is_server_known: bool,

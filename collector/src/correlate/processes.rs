@@ -3,6 +3,7 @@
 //! What ties their lines is where they stood: one instance's log, else one file. Each end of a request that they tell of is a
 //! case; beside it stands what the same program says of itself (banner, stop), which is what its words are held against.
 
+mod celery;
 mod knative;
 mod openfaas;
 mod others;
@@ -74,7 +75,10 @@ pub fn cases<'a>(
         case.server.extend(lines.into_iter().flatten().filter(|one| one.claim.kind.is_of_server()));
     }
     let notices = knative::events(&ordered, requests);
-    let told = openfaas::events(&ordered, knowledge, as_of).into_iter().chain(others::events(&ordered, requests)).chain(notices);
+    let celerys = ordered.iter().filter(|((family, _), _)| *family == Family::Celery);
+    let lost: Vec<Event<'a>> = celerys.flat_map(|((_, at), lines)| celery::events(*at, lines, requests)).collect();
+    let told =
+        openfaas::events(&ordered, knowledge, as_of).into_iter().chain(others::events(&ordered, requests)).chain(notices).chain(lost);
     told.map(|event| event.case(stack, knowledge, as_of)).collect()
 }
 

@@ -32,7 +32,7 @@ pub fn ends<'a>(set: &Set<'a>, servers: &[Server<'a>], knowledge: &Knowledge) ->
                 stopping_at: None,
                 evidence,
                 worker_class,
-                has_served: lines.iter().any(|one| is_of_request(one)),
+                has_served: lines.iter().any(|one| is_of_request(one) || one.claim.attributes.contains_key("has_started")),
                 is_server_known: !there.is_empty(),
             });
         }

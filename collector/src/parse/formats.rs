@@ -141,7 +141,7 @@ const REGISTRY: &[(Format, &str, marks::Declared, Readers)] = &[
     (Format::ClassicWatchdog, classic_watchdog::FORMAT, classic_watchdog::MARKS, Readers::lines(classic_watchdog::LINES)),
     (Format::OpenfaasGateway, openfaas_gateway::FORMAT, openfaas_gateway::MARKS, Readers::lines(openfaas_gateway::LINES)),
     (Format::Uwsgi, uwsgi::FORMAT, uwsgi::MARKS, Readers::lines(uwsgi::LINES)),
-    (Format::Celery, celery::FORMAT, celery::MARKS, Readers::lines(celery::LINES)),
+    (Format::Celery, celery::FORMAT, celery::MARKS, Readers::lines(celery::LINES).records(celery::read_record)),
     (Format::RackTimeout, rack_timeout::FORMAT, rack_timeout::MARKS, Readers::lines(rack_timeout::LINES)),
     (Format::Unicorn, unicorn::FORMAT, unicorn::MARKS, Readers::lines(unicorn::LINES)),
     (Format::Puma, puma::FORMAT, puma::MARKS, Readers::lines(puma::LINES)),

@@ -15,8 +15,8 @@ mod message;
 use domain::Claim;
 use serde_json::{Map, Value};
 
-use super::{Fate, Lines, RAW_BYTES_MAX, access_log, cut, marks, times};
-use head::Head;
+use super::python_logging::{self, Head, Record};
+use super::{Fate, Lines, RAW_BYTES_MAX, access_log, cut, marks};
 
 /// The format's name.
 pub const FORMAT: &str = "gunicorn";
@@ -31,6 +31,7 @@ pub(super) const MARKS: marks::Declared = &[
         "Booting worker with pid: ",
         "Worker exiting (pid: ",
         "Finished server process [",
+        "Application startup complete.",
         "Handling signal: ",
         "Starting gunicorn ",
         "Using worker: ",
@@ -58,29 +59,19 @@ pub fn parse_event(text: &str) -> Option<Fate> {
         return Some(message::read(&head, message, text));
     }
     // Under a log configuration of the user's own only what gunicorn's words make certain is read.
-    let (head, message) = head::configured(text)?;
+    let (head, message) = head::configured(text).or_else(|| head::is_bare(text).then(|| (Head::default(), text)))?;
     message::known(&head, message, text).map(|claim| Fate::Evidence(Box::new(claim)))
 }
 
 /// Reads one line of a JSON log configuration; `None` when it is not gunicorn's.
 #[must_use]
 pub fn parse_json(object: &Map<String, Value>, raw: &str) -> Option<Fate> {
-    let text = |names: &[&str]| names.iter().find_map(|name| object.get(*name)?.as_str());
-    let message = text(&["message", "msg", "event"])?;
-    let pid = ["process", "pid", "process_id"].iter().find_map(|name| object.get(*name)?.as_u64());
-    let head = Head {
-        at: text(&["asctime", "timestamp", "time", "@timestamp"]).and_then(times::rfc3339),
-        pid: pid.and_then(|pid| u32::try_from(pid).ok()),
-        level: text(&["levelname", "level", "severity", "log_level"]).unwrap_or(""),
-    };
-    // The traceback is a field of its own in most JSON formatters.
-    let traceback = text(&["exc_info", "exc_text", "exception", "stack_trace", "traceback"]);
-    let whole = traceback.map_or_else(|| message.to_owned(), |traceback| format!("{message}\n{traceback}"));
-    match text(&["name", "logger", "logger_name"]) {
-        Some("gunicorn.error") => Some(message::read(&head, &whole, raw)),
-        Some("gunicorn.access") => access_log::parse_event(message).map(|fate| with_raw(fate, raw)),
+    let Record { head, message, whole } = python_logging::record(object)?;
+    match head.logger {
+        "gunicorn.error" => Some(message::read(&head, &whole, raw)),
+        "gunicorn.access" => access_log::parse_event(message).map(|fate| with_raw(fate, raw)),
         // Without the logger's name the level has to fit the words.
-        None if head::level_fits(head.level, message) => message::known(&head, &whole, raw).map(|claim| Fate::Evidence(Box::new(claim))),
+        "" if head::level_fits(head.level, message) => message::known(&head, &whole, raw).map(|claim| Fate::Evidence(Box::new(claim))),
         _ => None,
     }
 }

@@ -65,6 +65,7 @@ pub mod php_fpm;
 mod pieces;
 pub mod puma;
 mod python;
+mod python_logging;
 pub mod rack_timeout;
 pub mod redact;
 mod ruby;

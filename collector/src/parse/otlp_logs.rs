@@ -99,8 +99,8 @@ fn line<'a>(record: &Record<'a>, attributes: &Attributes<'a, '_>) -> Cow<'a, str
 }
 
 /// The line as the JSON that it would have been without OpenTelemetry, where a record holds it in parts: what Lambda's
-/// platform reports, which the Collector's Telemetry API receiver takes apart, and gunicorn's words without their head, which
-/// Python's logging handler sends with the logger as scope.
+/// platform reports, which the Collector's Telemetry API receiver takes apart, and gunicorn's or Celery's words without their head,
+/// which Python's logging handler sends with the logger as scope.
 fn structured(line: &str, record: &Record<'_>, attributes: &Attributes<'_, '_>, around: &Around<'_>) -> Option<String> {
     let time = identity::time(record.at_unix_nano()).map(|at| at.to_string());
     if let Some(event) = attributes.own_text(&["type"]).filter(|event| event.starts_with("platform."))
@@ -108,7 +108,8 @@ fn structured(line: &str, record: &Record<'_>, attributes: &Attributes<'_, '_>, 
     {
         return Some(json!({ "time": time, "type": event, "record": record }).to_string());
     }
-    let is_bare = around.scope.starts_with("gunicorn.") && !line.starts_with(['[', '{']);
+    let is_pythons = ["gunicorn.", "celery."].iter().any(|logger| around.scope.starts_with(logger));
+    let is_bare = is_pythons && !line.starts_with(['[', '{']);
     is_bare.then(|| {
         let pid = attributes.integer("process.pid");
         let (message, stack) =

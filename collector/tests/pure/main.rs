@@ -2,6 +2,7 @@
 
 mod callers;
 mod causes;
+mod celery;
 mod daemons;
 mod everything;
 mod liars;

@@ -1,4 +1,4 @@
-//! uvicorn, and lines of rack-timeout, Celery, PHP and Puma that name no request.
+//! uvicorn, and lines of rack-timeout, PHP and Puma that name no request.
 
 use std::collections::BTreeSet;
 
@@ -24,9 +24,8 @@ pub fn events<'a>(places: &Processes<'a>, requests: &[Case<'a>]) -> Vec<Event<'a
             Family::RackTimeout if !told_at.contains(at) => {
                 events.extend(alone(Kind::RequestError).chain(alone(Kind::TimeoutNotice)));
             }
-            Family::Celery => events.extend(alone(Kind::Fault)),
             Family::PhpFpm | Family::Puma => events.extend(alone(Kind::TimeoutNotice)),
-            Family::RackTimeout | Family::Watchdog | Family::Gateway | Family::Knative => {}
+            Family::RackTimeout | Family::Watchdog | Family::Gateway | Family::Knative | Family::Celery => {}
         }
     }
     events

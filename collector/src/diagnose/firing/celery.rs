@@ -1,5 +1,5 @@
 //! Celery: the worker's word about a task's limits. A soft limit raises an exception in the task, which may catch it and go on;
-//! a hard one ends the process.
+//! a hard one ends the process. A process may die without either, and a worker that is stopped at once waits for no task.
 
 use domain::{Confidence, Evidence, IncidentState, Kind, Layer, Outcome, Product, Reason};
 
@@ -11,9 +11,11 @@ use crate::diagnose::cite;
 pub fn fired(case: &Case<'_>) -> Option<Firing> {
     let own = || case.own.iter().copied().filter(|one| one.claim.format == "celery");
     let notice = own().rfind(|one| one.claim.kind == Kind::TimeoutNotice);
-    let firing = match notice {
-        Some(notice) => timed_out(case, notice),
-        None => lost(own().find(|one| one.claim.kind == Kind::Fault)?),
+    let died = || own().find(|one| matches!(one.claim.kind, Kind::Fault | Kind::ProcessExit));
+    let firing = match (notice, died()) {
+        (Some(notice), _) => timed_out(case, notice),
+        (None, Some(died)) => lost(case, died),
+        (None, None) => cut_off(case)?,
     };
     Some(Firing { layer: Some(Layer::AppServer), product: Some(Product::from("celery")), ..firing })
 }
@@ -22,15 +24,19 @@ fn timed_out(case: &Case<'_>, notice: &Evidence) -> Firing {
     let limit = notice.claim.limit.clone().map(|named| known::limit(case, named));
     let is_soft = limit.as_ref().is_some_and(|limit| limit.setting == "--soft-time-limit");
     let after = |one: &&Evidence| one.claim.observed_at >= notice.claim.observed_at;
-    let finished = case.all(Kind::InvocationReport).filter(after).find(|_| is_soft);
-    let raised = case.all(Kind::RequestError).filter(after).find(|_| is_soft);
-    let (state, text, end) = match (finished, raised) {
-        (Some(end), _) => (IncidentState::Survived, "the task caught it and finished", Some(end)),
-        (None, Some(end)) => (IncidentState::Confirmed, "the task ended by the exception that the limit raises", Some(end)),
-        (None, None) if is_soft => {
-            (IncidentState::Confirmed, "the limit raises an exception in the task; no line says that it ended by it", None)
-        }
-        (None, None) => (IncidentState::Confirmed, "the process that ran the task was killed: the task could not clean up", None),
+    let end = |kind| case.all(kind).filter(after).find(|_| is_soft);
+    let (state, text, end) = if let Some(end) = end(Kind::InvocationReport) {
+        (IncidentState::Survived, "the task caught it and finished", Some(end))
+    } else if let Some(end) = end(Kind::RequestError) {
+        let is_limits = end.claim.text("error_type").is_some_and(|error| error.ends_with("SoftTimeLimitExceeded"));
+        let by_limit = "the task ended by the exception that the limit raises";
+        (IncidentState::Confirmed, if is_limits { by_limit } else { "the task ended by another exception after it" }, Some(end))
+    } else if let Some(end) = end(Kind::InvocationEnd) {
+        (IncidentState::Confirmed, "the task ended by it and is to be tried again", Some(end))
+    } else if is_soft {
+        (IncidentState::Confirmed, "the limit raises an exception in the task; no line says that it ended by it", None)
+    } else {
+        (IncidentState::Confirmed, "what ran the task was killed: the task could not clean up", None)
     };
     let mut firing = Firing::new(Outcome::Timeout, state, Confidence::Certain);
     firing.at = notice.claim.observed_at;
@@ -48,12 +54,20 @@ fn timed_out(case: &Case<'_>, notice: &Evidence) -> Firing {
 }
 
 /// A pool process that died under its task; the line does not say which task.
-fn lost(fault: &Evidence) -> Firing {
+fn lost(case: &Case<'_>, died: &Evidence) -> Firing {
     let mut firing = Firing::new(Outcome::Crash, IncidentState::Confirmed, Confidence::Likely);
-    firing.at = fault.claim.observed_at;
-    let how = fault.claim.text("message").unwrap_or("a signal");
+    firing.at = died.claim.observed_at;
+    let how = died.claim.text("message").unwrap_or("a signal");
     let text = format!("the process that ran a task ended ({how}) before the task did, and no time limit had fired");
-    firing.reasons.push(Reason { text, evidence: vec![cite(fault)] });
+    firing.reasons.push(Reason { text, evidence: vec![cite(died)] });
+    if let Some(received) = case.own.first().filter(|one| one.claim.request_id.is_some()) {
+        let text = "the line names no task: this is the only one of that log that had been received and has no end";
+        firing.reasons.push(Reason { text: text.to_owned(), evidence: vec![cite(received)] });
+    } else if died.claim.kind == Kind::ProcessExit {
+        firing.confidence = Confidence::Possible;
+        let text = "no line says that it ran a task: of one that is acknowledged late and rejected with its process, Celery says no more";
+        firing.reasons.push(Reason { text: text.to_owned(), evidence: Vec::new() });
+    }
     if how.contains("SIGTERM") {
         firing.confidence = Confidence::Possible;
         let text =
@@ -62,4 +76,25 @@ fn lost(fault: &Evidence) -> Firing {
     }
     firing.refuted_by = "a `Hard time limit` line of the same moment".into();
     firing
+}
+
+/// A task that was running when the worker was stopped at once.
+fn cut_off(case: &Case<'_>) -> Option<Firing> {
+    let stops = || case.server.iter().copied().filter(|one| one.claim.format == "celery");
+    let stop = stops().find(|one| one.claim.limit.is_some()).or_else(|| stops().next())?;
+    let received = case.own.first()?;
+    let has_begun = case.first(Kind::InvocationStart).is_some();
+    let confidence = if has_begun { Confidence::Likely } else { Confidence::Possible };
+    let mut firing = Firing::new(Outcome::DroppedAtShutdown, IncidentState::Confirmed, confidence);
+    firing.limit = stop.claim.limit.clone();
+    let grace = firing.limit.as_ref().and_then(|limit| limit.value_ms);
+    firing.at = stop.claim.observed_at.zip(grace).map(|(at, grace)| grace.after(at));
+    let text = "the worker was stopped without waiting for its tasks, and this one has no end";
+    firing.reasons.push(Reason { text: text.to_owned(), evidence: vec![cite(stop), cite(received)] });
+    if !has_begun {
+        let text = "the log does not say whether it had begun or was waiting (at level DEBUG it says `Task accepted`)";
+        firing.reasons.push(Reason { text: text.to_owned(), evidence: vec![cite(received)] });
+    }
+    firing.refuted_by = "a `succeeded` line of this task after the stop".into();
+    Some(firing)
 }

@@ -62,18 +62,23 @@ fn timed_out(case: &Case<'_>, end: &WorkerEnd<'_>) -> Firing {
             "it was ended as soon after its boot as the limit allows: either it never finished starting, or its first request came at once";
         firing.reasons.push(Reason { text: text.to_owned(), evidence: Vec::new() });
     }
+    let is_aborted = |one: &Evidence| one.claim.kind == Kind::RequestError && one.claim.attributes.contains_key("aborted");
+    // Where its Python code unwound after SIGABRT, it was only slow to leave.
+    let had_noticed = end.evidence.iter().any(|one| is_aborted(one));
     for one in &end.evidence[1..] {
         match one.claim.kind {
-            Kind::RequestError if one.claim.attributes.contains_key("aborted") => {
+            Kind::RequestError if is_aborted(one) => {
                 firing.reasons.push(Reason { text: stood_in(one), evidence: vec![cite(one)] });
             }
             Kind::WorkerKilled if one.claim.text("guess").is_some() => {
-                let text = "no sign of full memory: the arbiter sent this signal itself, because the worker did not react to SIGABRT within a second";
+                let text = "no sign of full memory: the arbiter sent this signal itself, because the worker had not ended within a second of SIGABRT";
                 firing.contradicted.push(Note { text: text.to_owned(), evidence: vec![cite(one)] });
-                firing.reasons.push(Reason {
-                    text: "the worker had to be killed: it was blocked outside Python".to_owned(),
-                    evidence: vec![cite(one)],
-                });
+                let text = if had_noticed {
+                    "the worker had to be killed: it took more than a second to leave"
+                } else {
+                    "the worker had to be killed: it was blocked outside Python"
+                };
+                firing.reasons.push(Reason { text: text.to_owned(), evidence: vec![cite(one)] });
             }
             Kind::WorkerExit | Kind::ProcessExit | Kind::WorkerKilled | Kind::RequestError => {
                 firing.consequences.push(Note { text: "the worker's end".to_owned(), evidence: vec![cite(one)] });

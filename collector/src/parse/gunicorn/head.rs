@@ -6,27 +6,16 @@
 //! 2026-11-22 12:04:32,120 CRITICAL gunicorn.error: WORKER TIMEOUT (pid:8901)
 //! ```
 
-use jiff::Timestamp;
-
+use crate::parse::python_logging::{self, Head, is_level};
 use crate::parse::times;
-
-/// What a line says about itself.
-pub struct Head<'a> {
-    pub at: Option<Timestamp>,
-    /// The process that wrote the line.
-    pub pid: Option<u32>,
-    pub level: &'a str,
-}
-
-const LEVELS: [&str; 6] = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "EXCEPTION"];
 
 /// gunicorn's own head, and the message after it.
 pub fn split(text: &str) -> Option<(Head<'_>, &str)> {
     let (at, rest) = text.strip_prefix('[')?.split_once("] [")?;
     let (pid, rest) = rest.split_once("] [")?;
     let (level, message) = rest.split_once("] ")?;
-    let head = Head { at: Some(times::rfc3339(at)?), pid: Some(pid.parse().ok()?), level };
-    LEVELS.contains(&level).then_some((head, message))
+    let head = Head { at: Some(times::rfc3339(at)?), pid: Some(pid.parse().ok()?), level, ..Head::default() };
+    is_level(level).then_some((head, message))
 }
 
 /// Where in a line gunicorn's own head begins: whatever a transport put in front of it ends there. Only after a blank,
@@ -46,31 +35,15 @@ pub fn configured(text: &str) -> Option<(Head<'_>, &str)> {
     let first = text.lines().next()?;
     let start = WORDS.iter().filter_map(|(words, _)| first.find(words)).min()?;
     let (before, message) = text.split_at(start);
-    // A whole head is short; more than that is somebody's sentence.
-    if before.len() > HEAD_BYTES_MAX || !before.ends_with([' ', '\t', ':', ']', '|']) {
-        return None;
-    }
-    let words = || {
-        before.split(|c: char| c.is_whitespace() || matches!(c, '[' | ']' | '(' | ')' | ':' | '|' | ',')).filter(|word| !word.is_empty())
-    };
-    let level = words().find(|word| is_level(word)).unwrap_or("");
-    let logger = words().any(|word| matches!(word, "gunicorn" | "gunicorn.error"));
-    let at = before.char_indices().filter(|(_, c)| c.is_ascii_digit()).find_map(|(index, _)| moment(&before[index..]));
-    let pid = before.split(['[', '(']).skip(1).find_map(|part| part.split([']', ')']).next()?.parse().ok());
-    (logger && level.is_empty() || level_fits(level, message)).then_some((Head { at, pid, level }, message))
+    let head = python_logging::before(before, |word| matches!(word, "gunicorn" | "gunicorn.error"))?;
+    let is_named = !head.logger.is_empty() && head.level.is_empty();
+    (is_named || level_fits(head.level, message)).then_some((head, message))
 }
 
-const HEAD_BYTES_MAX: usize = 120;
-
-fn is_level(word: &str) -> bool {
-    LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word))
-}
-
-/// A time at the beginning of a text, as Python's logging writes it, with or without a zone.
-fn moment(text: &str) -> Option<Timestamp> {
-    const SHORTEST: usize = "2026-11-22 12:04:32".len();
-    let ends = text.char_indices().filter(|(at, c)| *at >= SHORTEST && matches!(c, ' ' | ']' | '\t' | '|')).map(|(at, _)| at);
-    ends.chain([text.len()]).take(2).filter_map(|end| times::rfc3339(&text[..end])).last()
+/// Whether it is nothing but gunicorn's words about one worker: a log configuration may put nothing in front of them.
+pub fn is_bare(text: &str) -> bool {
+    let of_worker = WORDS.iter().filter(|(words, _)| words.contains("pid"));
+    of_worker.into_iter().any(|(words, _)| text.starts_with(words)) && !text.trim_end().contains('\n')
 }
 
 /// How gunicorn's messages begin, with the level that it gives them; "" where versions differ.

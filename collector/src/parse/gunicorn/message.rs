@@ -3,8 +3,8 @@
 use domain::{Claim, ClaimedOutcome, Kind, KnownFrom, Layer, Limit, Product, Value};
 
 use super::FORMAT;
-use super::head::Head;
 use crate::parse::python::{frames as python_frames, with_stack};
+use crate::parse::python_logging::Head;
 use crate::parse::{Fate, RAW_BYTES_MAX, cut};
 
 /// Reads a message of gunicorn's logger: a claim about a process, or an application's words.
@@ -73,7 +73,10 @@ fn worker(claim: &impl Fn(Kind, Option<u32>) -> Claim, head: &Head<'_>, message:
     if let Some(pid) = message.strip_prefix("Worker exiting (pid: ").and_then(|rest| whole_number(rest.strip_suffix(')')?)) {
         return Some(claim(Kind::WorkerExit, Some(pid)));
     }
-    // uvicorn's worker says it in its own words.
+    // uvicorn's worker says it in its own words, and when it is ready.
+    if message == "Application startup complete." {
+        return head.pid.map(|pid| claim(Kind::Other, Some(pid)).with("has_started", true));
+    }
     if let Some(pid) = message.strip_prefix("Finished server process [").and_then(|rest| whole_number(rest.strip_suffix(']')?)) {
         return Some(claim(Kind::WorkerExit, Some(pid)));
     }

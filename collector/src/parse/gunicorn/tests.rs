@@ -132,6 +132,12 @@ fn words_behind_a_log_configuration_are_read() {
     }
     let timeless = read_one(Format::Auto, "CRITICAL:gunicorn.error:WORKER TIMEOUT (pid:8901)");
     assert_eq!(timeless, "evidence worker_timeout limit_ms=null outcome=timeout pid=8901");
+    assert_eq!(read_one(Format::Auto, "WORKER TIMEOUT (pid:8901)"), timeless, "`%(message)s`");
+    for others in
+        ["WORKER TIMEOUT (pid:8901) seen again", "WORKER TIMEOUT", "we saw WORKER TIMEOUT (pid:8901)", "Booting worker with pid: new"]
+    {
+        assert!(read_one(Format::Auto, others).starts_with("ignored"), "{others}");
+    }
 }
 
 #[test]
@@ -143,6 +149,8 @@ fn json_lines_are_read_with_what_they_name() {
     assert_eq!(read_one(Format::Auto, structlog), timeout.replace("arbiter_pid=8899 ", ""));
     let nameless = r#"{"level": "CRITICAL", "timestamp": "2026-11-22T12:04:32.003Z", "message": "WORKER TIMEOUT (pid:8901)"}"#;
     assert_eq!(read_one(Format::Auto, nameless), timeout.replace("arbiter_pid=8899 ", ""));
+    let elastic = r#"{"@timestamp": "2026-11-22T12:04:32.003Z", "log.level": "critical", "message": "WORKER TIMEOUT (pid:8901)", "ecs": {"version": "1.6.0"}, "log": {"logger": "gunicorn.error"}, "process": {"name": "MainProcess", "pid": 8899}}"#;
+    assert_eq!(read_one(Format::Auto, elastic), timeout);
     let others = r#"{"asctime": "2026-11-22 12:04:32,003", "levelname": "INFO", "name": "app", "process": 8901, "message": "Booting worker with pid: 12"}"#;
     assert!(read_one(Format::Auto, others).starts_with("ignored"));
 }

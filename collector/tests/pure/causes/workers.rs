@@ -147,3 +147,30 @@ fn a_pool_that_was_full_meanwhile_may_be_what_a_request_waited_for() {
     let taken = "127.0.0.1 -  27/Nov/2026:15:26:32 +0000 \"GET /r.php\" 200 /srv/r.php 5000.000 19108 rid=548b9151\n";
     assert_eq!(told("34", taken).0, "unknown", "it had been taken up at once");
 }
+
+/// gunicorn 22.0.0 on a busy host (November 2026): the traceback was written, and the worker had not left a second later.
+#[test]
+fn a_worker_that_unwound_and_was_killed_all_the_same_was_not_blocked_outside_python() {
+    let line = |second: u32, level: &str, text: &str| format!("[2026-11-27 22:07:{second} +0000] [25121] [{level}] {text}\n");
+    let timeout = line(20, "CRITICAL", "WORKER TIMEOUT (pid:25495)");
+    let error = "[2026-11-27 22:07:20 +0000] [25495] [ERROR] Error handling request /report?seconds=6\nTraceback (most recent call last):\n  File \"/srv/app/app.py\", line 29, in run_query\n    time.sleep(seconds)\n  File \"/srv/venv/gunicorn/workers/base.py\", line 203, in handle_abort\n    sys.exit(1)\nSystemExit: 1\n";
+    let killed = line(21, "ERROR", "Worker (pid:25495) was sent SIGKILL! Perhaps out of memory?");
+    let reasons = |text: &str| {
+        let diagnosis = only(explained_text(text)).diagnosis;
+        diagnosis.reasons.into_iter().map(|reason| reason.text).collect::<Vec<_>>().join("; ")
+    };
+    assert!(reasons(&format!("{timeout}{error}{killed}")).contains("it took more than a second to leave"));
+    assert!(reasons(&format!("{timeout}{killed}")).contains("it was blocked outside Python"));
+}
+
+/// gunicorn 22.0.0 with `uvicorn.workers.UvicornWorker` and `--timeout 2`, whose access lines have no time.
+#[test]
+fn a_worker_that_said_it_was_ready_was_not_starting() {
+    let line = |second: u32, pid: u32, level: &str, text: &str| format!("[2026-11-27 22:07:{second} +0000] [{pid}] [{level}] {text}\n");
+    let boot = line(41, 26513, "INFO", "Booting worker with pid: 26513");
+    let ready = line(41, 26513, "INFO", "Application startup complete.");
+    let timeout = line(44, 26471, "CRITICAL", "WORKER TIMEOUT (pid:26513)");
+    let told = |text: &str| only(explained("app.log", text.as_bytes(), &gunicorn_with("--timeout 2")).incidents).diagnosis.cause.id;
+    assert_eq!(told(&format!("{boot}{timeout}")), "cold_start");
+    assert_eq!(told(&format!("{boot}{ready}{timeout}")), "unknown");
+}
