@@ -66,12 +66,15 @@ fn measured(case: &Case<'_>, sample: Option<Sample<'_>>) -> Option<Recognised> {
     });
     let (spent, wall, confidence, evidence) =
         between.or_else(|| Some((cpu, last.claim.elapsed_ms.or_else(|| case.elapsed())?, Confidence::Likely, vec![cite(last)])))?;
-    let share = spent.as_ms_f64() / wall.as_ms_f64().max(1.0);
-    if !(BUSY_MIN..=BUSY_MAX).contains(&share) {
+    if !(BUSY_MIN..=BUSY_MAX).contains(&share(spent, wall)) {
         return None;
     }
     let text = format!("the process used {spent} of processor time in {wall}, and no call was open for most of it");
     Some(explained(Recognised::new(confidence).because(text, evidence), sample))
+}
+
+fn share(spent: Millis, wall: Millis) -> f64 {
+    spent.as_ms_f64() / wall.as_ms_f64().max(1.0)
 }
 
 /// A watchdog's timer that came late, because its own process had no time for it.
@@ -79,7 +82,10 @@ fn late(case: &Case<'_>, sample: Sample<'_>) -> Option<Recognised> {
     let alarm = case.all(Kind::WatchdogFired).last()?;
     let (left, margin) = (alarm.claim.millis("left_ms")?, alarm.claim.millis("margin_ms")?);
     let late = margin.minus(left);
-    if late < LATE_MIN || sample.standing != Standing::OwnCode || !alarm.claim.calls.is_empty() {
+    // Else a call in C held the interpreter, or the process was given no processor.
+    let hardly_computed =
+        alarm.claim.millis("cpu_ms").zip(alarm.claim.elapsed_ms).is_some_and(|(spent, wall)| share(spent, wall) < BUSY_MIN);
+    if hardly_computed || late < LATE_MIN || sample.standing != Standing::OwnCode || !alarm.claim.calls.is_empty() {
         return None;
     }
     let text = format!("the watchdog's timer came {late} late: the process was too busy to run it, and no call was open");

@@ -30,6 +30,8 @@ fn a_late_timer_counts_only_with_a_stack_in_the_users_code_and_no_call() {
     assert_eq!(named(&folded(&(timed_out("") + &late(500, &stack(None, &OWN))))), ("cpu_bound", Confidence::Likely));
     assert_eq!(named(&folded(&(timed_out("") + &late(110, &stack(None, &OWN))))).0, "unknown", "it came in time");
     assert_eq!(named(&folded(&(timed_out("") + &late(500, "")))).0, "unknown", "no stack");
+    let held = late(500, &format!(",\"cpu_ms\":20{}", stack(None, &OWN)));
+    assert_eq!(named(&folded(&(timed_out("") + &held))).0, "unknown", "it hardly computed: a call in C held the interpreter");
     let idle = [("run_forever", "/var/lang/lib/python3.12/asyncio/base_events.py")];
     assert_eq!(named(&folded(&(timed_out("") + &late(500, &stack(None, &idle))))).0, "unknown", "it waited");
 }
