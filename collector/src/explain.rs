@@ -1,12 +1,12 @@
 //! Verdicts from files alone: no server, no database. The same parsers, the same fold.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{Claim, Evidence, FunctionName, Histogram, History, Incident, Origin, Outcome, SourceName, StackName};
+use domain::{Claim, Evidence, FunctionName, Histogram, History, Incident, Instance, Origin, Outcome, SourceName, StackName};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::correlate::Knowledge;
+use crate::correlate::{Knowledge, is_watchdog};
 use crate::estimate;
 use crate::parse::{Context, Fate, Format, Item, pieces};
 
@@ -76,6 +76,7 @@ pub fn read(inputs: &[Input<'_>], format: Format, now: Timestamp) -> (Vec<Eviden
     let mut read = Read::default();
     let mut evidence = Vec::new();
     for input in inputs {
+        let begins = evidence.len();
         // Of a large log most lines say nothing: only what is evidence is kept.
         for piece in pieces(format, input.bytes.to_vec(), Context::default()) {
             read.lines += piece.lines;
@@ -83,8 +84,26 @@ pub fn read(inputs: &[Input<'_>], format: Format, now: Timestamp) -> (Vec<Eviden
                 evidence.extend(count(&mut read, input.name, item, now));
             }
         }
+        place(&mut evidence[begins..]);
     }
     (evidence, read)
+}
+
+/// A server's lines say which process, and not where it ran. Where the watchdog inside of one of these processes prints its
+/// events into the same file, they do.
+fn place(of_file: &mut [Evidence]) {
+    let told = of_file.iter().map(|one| &one.claim).filter(|claim| is_watchdog(claim.kind));
+    let told: BTreeSet<(Instance, u32)> = told.filter_map(|claim| claim.instance.clone().zip(claim.pid)).collect();
+    let Some((instance, _)) = told.first().cloned() else { return };
+    let meets = |claim: &Claim| claim.instance.is_none() && claim.pid.is_some_and(|pid| told.contains(&(instance.clone(), pid)));
+    if told.iter().any(|(other, _)| *other != instance) || !of_file.iter().any(|one| meets(&one.claim)) {
+        return;
+    }
+    for claim in of_file.iter_mut().map(|one| &mut one.claim) {
+        if claim.instance.is_none() && (claim.pid.is_some() || claim.kind.is_of_server()) {
+            claim.instance = Some(instance.clone());
+        }
+    }
 }
 
 /// How long the requests of each function took that a limit cut off: where there are enough of them to say something.

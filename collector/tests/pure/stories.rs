@@ -36,6 +36,22 @@ fn the_log_from_fly_gives_gunicorns_timeout_and_not_the_platforms_idle_limit() {
 }
 
 #[test]
+fn events_that_a_watchdog_prints_into_the_servers_log_say_where_its_processes_ran() {
+    let event = |instance: &str| {
+        format!(
+            "{{\"kind\":\"fired\",\"request_id\":\"r1\",\"platform\":\"gunicorn\",\"instance\":\"{instance}\",\"pid\":9117,\"limit_ms\":2000,\
+             \"left_ms\":500,\"elapsed_ms\":1500,\"observed_at\":\"2026-11-22T12:04:46.4Z\"}}\n"
+        )
+    };
+    let log = |events: &str| [&fixture("gunicorn/23.0.0-sync.log"), events.as_bytes()].concat();
+    let told = |events: &str| explained("app.log", &log(events), &Knowledge::default()).incidents;
+    let incident = only(told(&event("web-1")));
+    assert_eq!((incident.request_id.as_ref().map(domain::RequestId::as_str), incident.pid), (Some("r1"), Some(9117)));
+    assert_eq!(verdict(&incident), "timeout confirmed certain app_server gunicorn --timeout 2000");
+    assert_eq!(told(&(event("web-1") + &event("web-2"))).len(), 2, "two places: nobody knows which of them the lines are of");
+}
+
+#[test]
 fn configuration_gives_the_limit_its_value_and_its_place() {
     let name = "gunicorn/fly-21.2.0.log";
     let incident = only(explained(name, &fixture(name), &gunicorn_with("--timeout 30")).incidents);
