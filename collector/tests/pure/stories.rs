@@ -40,6 +40,7 @@ fn events_that_a_watchdog_prints_into_the_servers_log_say_where_its_processes_ra
     let event = |instance: &str| {
         format!(
             "{{\"kind\":\"fired\",\"request_id\":\"r1\",\"platform\":\"gunicorn\",\"instance\":\"{instance}\",\"pid\":9117,\"limit_ms\":2000,\
+             \"path\":\"/report?seconds=20\",\"stacks\":[{{\"serving\":true,\"frames\":[{{\"function\":\"run_query\",\"file\":\"/srv/app/app.py\",\"line\":29}}]}}],\
              \"left_ms\":500,\"elapsed_ms\":1500,\"observed_at\":\"2026-11-22T12:04:46.4Z\"}}\n"
         )
     };
@@ -48,6 +49,8 @@ fn events_that_a_watchdog_prints_into_the_servers_log_say_where_its_processes_ra
     let incident = only(told(&event("web-1")));
     assert_eq!((incident.request_id.as_ref().map(domain::RequestId::as_str), incident.pid), (Some("r1"), Some(9117)));
     assert_eq!(verdict(&incident), "timeout confirmed certain app_server gunicorn --timeout 2000");
+    let stood: Vec<_> = incident.diagnosis.reasons.iter().filter(|reason| reason.text.contains("stood in `run_query`")).collect();
+    assert_eq!((stood.len(), stood[0].evidence.len()), (1, 2), "what the watchdog and the log say of one place is said once: {stood:#?}");
     assert_eq!(told(&(event("web-1") + &event("web-2"))).len(), 2, "two places: nobody knows which of them the lines are of");
 }
 

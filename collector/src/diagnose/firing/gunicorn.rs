@@ -68,7 +68,12 @@ fn timed_out(case: &Case<'_>, end: &WorkerEnd<'_>) -> Firing {
     for one in &end.evidence[1..] {
         match one.claim.kind {
             Kind::RequestError if is_aborted(one) => {
-                firing.reasons.push(Reason { text: stood_in(one), evidence: vec![cite(one)] });
+                let text = stood_in(one);
+                // The watchdog may have seen the same.
+                match firing.reasons.iter_mut().find(|reason| reason.text.ends_with(&text)) {
+                    Some(same) => same.evidence.push(cite(one)),
+                    None => firing.reasons.push(Reason { text, evidence: vec![cite(one)] }),
+                }
             }
             Kind::WorkerKilled if one.claim.text("guess").is_some() => {
                 let text = "no sign of full memory: the arbiter sent this signal itself, because the worker had not ended within a second of SIGABRT";
