@@ -180,12 +180,16 @@ impl<'a> Case<'a> {
 
     /// Whether a claim's times are the request's own. A span's are only if it carries the request's ID: callers' and callees'
     /// are not. An access line that gunicorn wrote while aborting counts from the abort.
-    fn is_of_request(&self, evidence: &Evidence) -> bool {
+    pub fn is_of_request(&self, evidence: &Evidence) -> bool {
         let claim = &evidence.claim;
-        let aborted = self.worker.as_ref().is_some_and(|end| end.ending == Ending::TimedOut);
+        let aborted = || {
+            let timed_out = self.worker.as_ref().is_some_and(|end| end.ending == Ending::TimedOut);
+            // It has no bytes: nothing was answered. Who answers with 500 has something to say.
+            timed_out || claim.platform.as_ref() == Some(&Product::GUNICORN) && claim.number("response_bytes") == Some(0.0)
+        };
         match claim.kind {
             Kind::Span => claim.request_id.is_some(),
-            Kind::Request => !(aborted && claim.number("status") == Some(500.0)),
+            Kind::Request => !(claim.number("status") == Some(500.0) && aborted()),
             _ => true,
         }
     }

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use super::Recognised;
 use super::calls::{Calls, SHARE_MIN};
-use crate::correlate::{Blame, Case, Ending, is_proxys};
+use crate::correlate::{Blame, Case, Ending, is_proxys, is_watchdog};
 use crate::diagnose::advice::plain;
 use crate::diagnose::cite;
 use crate::diagnose::firing::Firing;
@@ -84,7 +84,8 @@ fn taken_late(case: &Case<'_>, firing: &Firing) -> Option<Recognised> {
     firing.layer.filter(|layer| *layer < Layer::Platform)?;
     let accepted = case.own.iter().copied().filter(|one| is_proxys(&one.claim) && one.claim.kind == Kind::GatewayRequest);
     let (front, from) = accepted.filter_map(|one| Some((one, one.claim.started_at?))).min_by_key(|(_, from)| *from)?;
-    let served = |one: &&Evidence| matches!(one.claim.kind, Kind::Request | Kind::WatchdogArmed) && !is_proxys(&one.claim);
+    let tells = |kind| kind == Kind::Request || is_watchdog(kind) && kind != Kind::WatchdogTracepoint;
+    let served = |one: &&Evidence| tells(one.claim.kind) && !is_proxys(&one.claim) && case.is_of_request(one);
     let began = case.own.iter().copied().filter(served).filter_map(|one| Some((one, began_at(&one.claim)?)));
     let (worker, taken) = began.min_by_key(|(_, at)| *at)?;
     let waited = Millis::between(from, taken);

@@ -93,12 +93,13 @@ fn a_request_younger_than_the_limit_was_not_what_stopped_the_heartbeat() {
     assert_eq!(old[0].1, "unknown");
 }
 
-/// nginx gave up after 10 s on a request that its server began `taken` into it, and finished later.
-fn proxied(taken: &str) -> Vec<domain::Incident> {
+/// nginx gave up after 10 s on a request of which its server wrote this later.
+fn proxied(server: &str) -> Vec<domain::Incident> {
     let nginx = "10.0.0.9 - - [22/Nov/2026:12:00:10 +0000] \"GET /r HTTP/1.1\" 504 160 \"-\" \"-\" rid=r-1 rt=10.001 urt=10.001 uct=0.000 uht=- us=504 msec=1795348810.001\n";
-    let server = format!("127.0.0.1 - - [22/Nov/2026:12:00:13 +0000] \"GET /r HTTP/1.1\" 200 5 \"-\" \"-\" {taken} rid=r-1 pid=<7>\n");
-    let files = [("nginx.log", nginx.to_owned()), ("web.log", server)];
-    let inputs: Vec<_> = files.iter().map(|(name, text)| collector::explain::Input { name, bytes: text.as_bytes() }).collect();
+    let inputs: Vec<_> = [("nginx.log", nginx), ("web.log", server)]
+        .into_iter()
+        .map(|(name, text)| collector::explain::Input { name, bytes: text.as_bytes() })
+        .collect();
     collector::explain::explain(
         &inputs,
         collector::parse::Format::Auto,
@@ -111,10 +112,21 @@ fn proxied(taken: &str) -> Vec<domain::Incident> {
 #[test]
 fn a_request_that_its_server_took_late_had_waited_for_a_worker() {
     // gunicorn's %(D)s: microseconds.
-    let late = only(proxied("5000000"));
+    let access = |status: &str, took: &str| {
+        format!("127.0.0.1 - - [22/Nov/2026:12:00:13 +0000] \"GET /r HTTP/1.1\" {status} \"-\" \"-\" {took} rid=r-1 pid=<7>\n")
+    };
+    let late = only(proxied(&access("200 5", "5000000")));
     assert_eq!((late.outcome, named(&late).0), (Outcome::CallerLeft, "worker_starved"), "{}", late.summary);
-    let early = only(proxied("12900000"));
+    let early = only(proxied(&access("200 5", "12900000")));
     assert_eq!(named(&early).0, "caller_left", "{}", early.summary);
+    // What gunicorn writes when the arbiter aborts the worker counts from the abort, whether the arbiter's line is known or not.
+    let aborted = access("500 0", "15258");
+    assert_ne!(named(&only(proxied(&aborted))).0, "worker_starved");
+    let timeout = "[2026-11-22 12:00:13 +0000] [5] [CRITICAL] WORKER TIMEOUT (pid:7)\n";
+    assert_ne!(named(&only(proxied(&(timeout.to_owned() + &aborted)))).0, "worker_starved");
+    // So does a watchdog know when the worker began.
+    let fired = "{\"kind\":\"fired\",\"request_id\":\"r-1\",\"platform\":\"gunicorn\",\"pid\":7,\"limit_ms\":13000,\"left_ms\":500,\"elapsed_ms\":12500,\"observed_at\":\"2026-11-22T12:00:12.5Z\"}\n";
+    assert_ne!(named(&only(proxied(&(fired.to_owned() + &access("500 265", "15258"))))).0, "worker_starved");
 }
 
 #[test]
