@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! submit → queue → committers → store.append → acknowledged
-//!                       └────── wake ──────→ store.recompute(fold)
+//!                                    └─ wake ─→ store.recompute(fold)
 //! ```
 //!
 //! Acknowledged means durable: [`Pipeline::submit`] returns once the evidence is committed. *Take what is queued, no timer*:
@@ -24,7 +24,7 @@ use domain::{Clock, Evidence, Folded};
 use jiff::Timestamp;
 use prometheus::Registry;
 use store::{Batch, Store};
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -61,8 +61,6 @@ struct Shared {
     options: PipelineOptions,
     metrics: Metrics,
     queue: mpsc::Sender<Job>,
-    /// Wakes the recomputation.
-    due: Notify,
     /// Whether the last commit found the database away: of an outage, the beginning and the end are logged.
     is_away: AtomicBool,
     stop: CancellationToken,
@@ -110,7 +108,6 @@ impl Pipeline {
             options,
             metrics,
             queue,
-            due: Notify::new(),
             is_away: AtomicBool::new(false),
             stop,
             tasks: TaskTracker::new(),

@@ -5,12 +5,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::{PgListener, PgRow};
 use sqlx::{PgConnection, Row};
+use tokio::sync::watch;
 
-use crate::columns::{self, time};
-use crate::{Store, StoreError, incident_row};
+use crate::{Store, StoreError, columns, incident_row};
 
 /// The channel on which changes are announced; see [`Store::listen`].
-const CHANNEL: &str = "overrun_changes";
+pub(crate) const CHANNEL: &str = "overrun_changes";
 
 /// What happened to an incident.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -100,15 +100,22 @@ impl Store {
     /// When no connection comes about.
     pub async fn listen(&self) -> Result<Listener, StoreError> {
         let mut listener = PgListener::connect_with(&self.pool).await?;
+        let here = self.wakes.changes.subscribe();
         listener.listen(CHANNEL).await?;
-        Ok(Listener(listener))
+        Ok(Listener { announced: listener, here, signature: self.wakes.signature.clone() })
     }
 }
 
 /// Wakes whoever waits for changes. Announcements made while the connection was lost are not repeated, so look at
 /// [`Store::route_changes`] now and then without being woken.
 #[derive(Debug)]
-pub struct Listener(PgListener);
+pub struct Listener {
+    announced: PgListener,
+    /// What this process changed itself: told without the way through the database.
+    here: watch::Receiver<()>,
+    /// What stands in announcements of the same.
+    signature: String,
+}
 
 impl Listener {
     /// Waits until something changed, or may have changed while the connection was lost.
@@ -116,34 +123,18 @@ impl Listener {
     /// # Errors
     /// When the connection is lost and cannot be restored.
     pub async fn next(&mut self) -> Result<(), StoreError> {
-        // `None`: the connection was lost, announcements with it. Look rather once too often.
-        self.0.try_recv().await?;
-        Ok(())
+        loop {
+            tokio::select! {
+                // The sender lives in the store, and where that is gone the pool is closed, which the other arm says.
+                Ok(()) = self.here.changed() => return Ok(()),
+                announced = self.announced.try_recv() => match announced? {
+                    Some(announcement) if announcement.payload() == self.signature => {}
+                    // `None`: the connection was lost, announcements with it. Look rather once too often.
+                    _ => return Ok(()),
+                },
+            }
+        }
     }
-}
-
-/// Writes a change of an incident, in the transaction that writes the incident, and has it announced with the commit. Returns its ID.
-pub(crate) async fn write(
-    connection: &mut PgConnection,
-    kind: ChangeKind,
-    previous_state: Option<IncidentState>,
-    incident: &Incident,
-    json: &str,
-    now: Timestamp,
-) -> sqlx::Result<i64> {
-    sqlx::query_scalar(
-        "insert into incident_changes (at, kind, previous_state, incident_id, incident)
-         values ($1, $2, $3, $4, $5::json)
-         returning id, pg_notify($6, '')",
-    )
-    .bind(time(now))
-    .bind(kind.as_str())
-    .bind(previous_state.map(IncidentState::as_str))
-    .bind(incident.id.as_str())
-    .bind(json)
-    .bind(CHANNEL)
-    .fetch_one(connection)
-    .await
 }
 
 /// Announces, when the transaction commits, that there are changes.
@@ -182,6 +173,19 @@ mod tests {
         store.append(&[batch(0, [timeout("r1", 0)])]).await.unwrap();
         settle(&store, 0).await;
         tokio::time::timeout(Duration::from_secs(30), listener.next()).await.unwrap().unwrap();
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATOR")]
+    async fn a_change_is_told_once_here_and_once_to_other_processes(pool: PgPool) {
+        let (here, elsewhere) = (Store::from_pool(pool.clone()), Store::from_pool(pool));
+        let mut listeners = [here.listen().await.unwrap(), here.listen().await.unwrap(), elsewhere.listen().await.unwrap()];
+        here.append(&[batch(0, [timeout("r1", 0)])]).await.unwrap();
+        settle(&here, 0).await;
+        for listener in &mut listeners {
+            tokio::time::timeout(Duration::from_secs(30), listener.next()).await.unwrap().unwrap();
+            let again = tokio::time::timeout(Duration::from_millis(50), listener.next()).await;
+            assert!(again.is_err());
+        }
     }
 
     #[sqlx::test(migrator = "crate::MIGRATOR")]

@@ -152,9 +152,17 @@ impl Store {
         let mut connection = self.pool.acquire().await?;
         let mut transaction = connection.begin().await?;
         sqlx::query(
-            "insert into attempts (delivery_id, number, at, took_ms, outcome, detail)
-             values ($1, $2, $3, $4, $5, $6)
-             on conflict do nothing",
+            "with attempt as (
+                 insert into attempts (delivery_id, number, at, took_ms, outcome, detail)
+                 values ($1, $2, $3, $4, $5, $6)
+                 on conflict do nothing
+             )
+             update deliveries
+             set state = $7,
+                 due_at = coalesce($8, due_at),
+                 leased_until = null,
+                 last_error = case when $7 = 'delivered' then last_error else $6 end
+             where id = $1 and state <> 'delivered' and (attempts = $2 or $7 = 'delivered')",
         )
         .bind(without_nul(delivery_id))
         .bind(i64::from(number))
@@ -162,21 +170,8 @@ impl Store {
         .bind(took.as_ms_f64())
         .bind(word)
         .bind(cut(&detail, DETAIL_BYTES_MAX))
-        .execute(&mut *transaction)
-        .await?;
-        sqlx::query(
-            "update deliveries
-             set state = $3,
-                 due_at = coalesce($4, due_at),
-                 leased_until = null,
-                 last_error = case when $3 = 'delivered' then last_error else $5 end
-             where id = $1 and state <> 'delivered' and (attempts = $2 or $3 = 'delivered')",
-        )
-        .bind(without_nul(delivery_id))
-        .bind(i64::from(number))
         .bind(state.as_str())
         .bind(columns::maybe_time(due_at))
-        .bind(cut(&detail, DETAIL_BYTES_MAX))
         .execute(&mut *transaction)
         .await?;
         if state != DeliveryState::Pending {

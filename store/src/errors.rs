@@ -1,11 +1,12 @@
 //! The errors of a stack: incidents that were confirmed or lost, once each and in order, for whoever wants to hear of all.
 //!
-//! Numbers come from one row per stack that stays locked until the commit, so they become visible in order and without gaps.
-//! Incidents of one stack are recomputed under a lock anyway: nobody waits longer for it.
+//! They are written with the incident ([`incident_row::write`](crate::incident_row::write)). Numbers come from one row per stack that
+//! stays locked until the commit, so they become visible in order and without gaps. Incidents of one stack are recomputed under a lock
+//! anyway: nobody waits longer for it.
 
-use domain::{Incident, IncidentState};
+use domain::Incident;
 use jiff::Timestamp;
-use sqlx::{PgConnection, Row};
+use sqlx::Row;
 
 use crate::columns::{self, indexed, time, without_nul};
 use crate::{Store, StoreError};
@@ -19,32 +20,6 @@ pub struct StackError {
     pub at: Timestamp,
     /// The incident as it was then.
     pub incident: Incident,
-}
-
-/// Writes an incident down as an error of its stack, in the transaction that writes its change, unless it is one already.
-pub(crate) async fn write(connection: &mut PgConnection, change_id: i64, incident: &Incident, now: Timestamp) -> sqlx::Result<()> {
-    if !matches!(incident.state, IncidentState::Confirmed | IncidentState::Lost) {
-        return Ok(());
-    }
-    sqlx::query(
-        "with next as (
-             insert into error_sequences (stack, last)
-             select $1, 1
-             where not exists (select from errors where incident_id = $2)
-             on conflict (stack) do update set last = error_sequences.last + 1
-             returning last
-         )
-         insert into errors (stack, sequence, incident_id, change_id, at)
-         select $1, last, $2, $3, $4
-         from next",
-    )
-    .bind(indexed(incident.stack.as_str()))
-    .bind(incident.id.as_str())
-    .bind(change_id)
-    .bind(time(now))
-    .execute(connection)
-    .await?;
-    Ok(())
 }
 
 impl Store {
@@ -116,7 +91,7 @@ mod tests {
     use sqlx::PgPool;
 
     use super::*;
-    use crate::testing::{at, batch, line, settle, timeout};
+    use crate::testing::{at, batch, line, settle, timeout, write};
 
     async fn sequences(store: &Store, after: i64) -> Vec<i64> {
         store.errors_after("default", after, 100).await.unwrap().into_iter().map(|error| error.sequence).collect()
@@ -150,14 +125,13 @@ mod tests {
         settle(&store, 0).await;
         let error = store.errors_after("default", 0, 1).await.unwrap().remove(0);
         let other = |id: &str| Incident { id: domain::IncidentId::from(id.to_owned()), ..error.incident.clone() };
-        let change: i64 = sqlx::query_scalar("select change_id from errors").fetch_one(&pool).await.unwrap();
         let mut slow = pool.begin().await.unwrap();
-        write(&mut slow, change, &other("slow"), at(1)).await.unwrap();
+        write(&mut slow, &other("slow"), 1).await;
         let fast = tokio::spawn({
             let (pool, incident) = (pool.clone(), other("fast"));
             async move {
                 let mut fast = pool.begin().await.unwrap();
-                write(&mut fast, change, &incident, at(2)).await.unwrap();
+                write(&mut fast, &incident, 2).await;
                 fast.commit().await.unwrap();
             }
         });

@@ -90,32 +90,39 @@ impl Store {
         let Some(now) = batches.iter().map(|batch| batch.received_at).max() else { return Ok(Appended::default()) };
         self.ensure_partitions(&encoded.hours, now).await?;
         let mut connection = self.pool.acquire().await?;
-        let (mut appended, queued) = match write(&mut connection, batches, &encoded).await {
+        let (mut appended, queued) = match write(&mut connection, batches, &encoded, now).await {
             Err(failed) if error::is_missing_partition(&failed) => {
                 // Given back first: there may be no second one.
                 drop(connection);
                 self.partitions.forget();
                 self.ensure_partitions(&encoded.hours, now).await?;
                 connection = self.pool.acquire().await?;
-                write(&mut connection, batches, &encoded).await?
+                write(&mut connection, batches, &encoded, now).await?
             }
             result => result?,
         };
-        appended.groups_due = queued.len() as u64 + encoded.seen.make_due(&mut connection, &queued, now).await?;
+        // What is surely due need not wait until it is known whether more is.
+        if !queued.is_empty() {
+            self.wakes.due.notify_one();
+        }
+        let concerned = encoded.seen.make_due(&mut connection, &queued, now).await?;
+        if concerned > 0 {
+            self.wakes.due.notify_one();
+        }
+        appended.groups_due = queued.len() as u64 + concerned;
         Ok(appended)
     }
 }
 
 /// The transaction. Also returns the groups that it made due.
-async fn write(connection: &mut PgConnection, batches: &[Batch], encoded: &Encoded) -> sqlx::Result<(Appended, Roots)> {
+async fn write(connection: &mut PgConnection, batches: &[Batch], encoded: &Encoded, now: Timestamp) -> sqlx::Result<(Appended, Roots)> {
     let mut transaction = connection.begin_with(BEGIN).await?;
     let new = remember(&mut transaction, batches).await?;
     let evidence = encoded.evidence.send(&mut transaction, &EVIDENCE, &encoded.stretches(&new, |end| end.evidence)).await?;
     encoded.links.send(&mut transaction, &LINKS, &encoded.stretches(&new, |end| end.links)).await?;
     let new_batches: Vec<&Batch> = new.iter().map(|index| &batches[*index]).collect();
     let anomalies = Anomalies::of(&new_batches);
-    anomalies.watch(&mut transaction).await?;
-    anomalies.make_due(&mut transaction).await?;
+    anomalies.write(&mut transaction, now).await?;
     fates::keep_rejects(&mut transaction, &new_batches).await?;
     fates::count(&mut transaction, &new_batches).await?;
     function_minutes::count_runs(&mut transaction, &new_batches).await?;
@@ -123,8 +130,9 @@ async fn write(connection: &mut PgConnection, batches: &[Batch], encoded: &Encod
     Ok((Appended { evidence, repeated_batches: (batches.len() - new.len()) as u64, groups_due: 0 }, anomalies.into_roots()))
 }
 
-/// Whoever locks our tables, senders are soon told to come again, and no server process is left waiting for each of them.
-const BEGIN: &str = "begin; set local lock_timeout = '5s'";
+/// Whoever locks our tables, senders are soon told to come again, and no server process is left waiting for each of them. Plans are kept:
+/// there is one way to insert, and for a few rows finding it again takes as long as going it.
+const BEGIN: &str = "begin; set local lock_timeout = '5s'; set local plan_cache_mode = force_generic_plan";
 
 /// Writes down the digests and returns the indexes of the batches that were not known, each digest once.
 async fn remember(connection: &mut PgConnection, batches: &[Batch]) -> sqlx::Result<Vec<usize>> {

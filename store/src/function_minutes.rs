@@ -373,7 +373,7 @@ mod tests {
                 .collect(),
             recheck_at: None,
         };
-        while store.recompute(at(2), 10, fold).await.unwrap() > 0 {}
+        while store.recompute(at(2), 10, fold).await.unwrap().groups > 0 {}
         let history = store.history(&StackName::default(), &FunctionName::from("checkout"), at(-10), at(10)).await.unwrap();
         assert_eq!(history, History { finished: of(&[10, 200]), cut: vec![(Millis::from_ms(3000), 1)] });
     }

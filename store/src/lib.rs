@@ -16,6 +16,7 @@
 //! - `changes`, `routing`, `silences`, `deliveries`: what alerts do; `retries`: requests that were run again;
 //!   `personal_mails`: who was written to about a request.
 //! - `errors`: those of a stack in order, without gaps.
+//! - `wakes`: the next stage, woken at once where it runs in the same process.
 //! - `partitions`: room ahead, retention behind; `retention`: what was told, forgotten in time.
 //! - [`PrivateCluster`]: a Postgres of our own where there is none.
 //!
@@ -51,6 +52,7 @@ mod silences;
 mod sources;
 #[cfg(test)]
 mod testing;
+mod wakes;
 mod walk;
 mod watched;
 
@@ -75,6 +77,7 @@ pub use personal_mails::{Booking, PersonalMail};
 pub use private_cluster::{ClusterError, PrivateCluster};
 pub use problems::{Problem, ProblemFilter, ProblemState, ReleaseRow};
 pub use raw_copy::RawRows;
+pub use recompute::Round;
 pub use requests::RequestRecord;
 pub use retries::{ACTION_SPAN, HISTORY_MAX, NewRetry, PROBLEM_SPAN, Retry, RetryCase, RetryHistory, RetryScope, RetryState, RetryStep};
 pub use retries::{ASKED_MAX, BY_HAND};
@@ -112,6 +115,7 @@ pub(crate) use begin_by_keys;
 pub struct Store {
     pool: PgPool,
     partitions: Arc<partitions::Known>,
+    wakes: Arc<wakes::Wakes>,
 }
 
 /// Where the database is, and how much of it we take.
@@ -162,7 +166,7 @@ impl Store {
     /// A store over connections that exist already.
     #[must_use]
     pub fn from_pool(pool: PgPool) -> Self {
-        Self { pool, partitions: Arc::default() }
+        Self { pool, partitions: Arc::default(), wakes: Arc::default() }
     }
 
     /// The connections.

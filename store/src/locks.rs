@@ -5,34 +5,29 @@
 use sqlx::PgConnection;
 
 /// Our half of the two-part lock numbers; sqlx's migrator uses the one-part kind, which is another space.
-const STACKS: i32 = 0x4f56_0001;
-const OTHERS: i32 = 0x4f56_0002;
-const RETENTION: i32 = 1;
+pub(crate) const STACKS: i32 = 0x4f56_0001;
+pub(crate) const OTHERS: i32 = 0x4f56_0002;
+pub(crate) const RETENTION: i32 = 1;
 const PARTITIONS: i32 = 2;
 const GROUPS: i32 = 3;
 const RETRIES: i32 = 4;
 const PERSONAL_MAILS: i32 = 5;
 
-/// While held, nobody else recomputes incidents of these stacks: whoever comes next sees all that we wrote, and all
-/// evidence that we saw, so a stale result never overwrites a fresh one. Retention waits too.
-pub(crate) async fn recompute(connection: &mut PgConnection, stacks: &[String]) -> sqlx::Result<()> {
-    // By number and not by name: two names may share a number, and the order must be one for all. A row is locked once it is
-    // joined, and by then the other lock is held.
-    sqlx::query(
+/// A query that locks the stacks of a table `taken`. While held, nobody else recomputes incidents of these stacks: whoever comes next sees
+/// all that we wrote, and all evidence that we saw, so a stale result never overwrites a fresh one. Retention waits too.
+///
+/// By number and not by name: two names may share a number, and the order must be one for all. A row is locked once it is joined, and by
+/// then the other lock is held. `$3`: [`STACKS`], `$4`: [`OTHERS`], `$5`: [`RETENTION`].
+macro_rules! recompute_sql {
+    () => {
         "with retention as materialized (
-             select pg_advisory_xact_lock_shared($3, $4)
-         )
-         select pg_advisory_xact_lock($1, number)
-         from retention, (select distinct hashtext(stack) as number from unnest($2::text[]) as given (stack) order by number) as sorted",
-    )
-    .bind(STACKS)
-    .bind(stacks)
-    .bind(OTHERS)
-    .bind(RETENTION)
-    .execute(connection)
-    .await?;
-    Ok(())
+                 select pg_advisory_xact_lock_shared($4, $5)
+             )
+             select pg_advisory_xact_lock($3, number)
+             from retention, (select distinct hashtext(stack) as number from taken order by number) as sorted"
+    };
 }
+pub(crate) use recompute_sql;
 
 /// While held, nobody recomputes and nobody else drops partitions.
 pub(crate) async fn retention(connection: &mut PgConnection) -> sqlx::Result<()> {

@@ -207,15 +207,14 @@ mod tests {
     use sqlx::PgPool;
 
     use super::*;
-    use crate::testing::{at, incident};
+    use crate::testing::{at, incident, write};
 
     /// An incident at `minute`.
     async fn add(store: &Store, subject: &str, minute: i64, change: impl FnOnce(&mut Incident)) {
         let mut incident = Incident { ended_at: Some(at(minute)), ..incident(&StackName::default(), subject, subject) };
         change(&mut incident);
         let mut connection = store.pool.acquire().await.unwrap();
-        let json = crate::columns::json(&incident);
-        incident_row::write(&mut connection, &incident, &json, subject, at(minute)).await.unwrap();
+        write(&mut connection, &incident, minute).await;
     }
 
     #[sqlx::test(migrator = "crate::MIGRATOR")]

@@ -1,25 +1,39 @@
 //! Evidence of one group → its incidents and what changed about them, in one transaction.
 //!
-//! Why a stale result never wins: recomputation of a stack is one at a time ([`locks::recompute`]), and evidence is read
+//! Why a stale result never wins: recomputation of a stack is one at a time ([`locks::recompute_sql`]), and evidence is read
 //! after the lock is taken, so whoever writes last has read at least what those before had read. Why none is missed: rows
 //! of `recomputes` are written with the evidence or after it, and deleted here before the evidence is read.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use domain::{Evidence, Folded, Incident, IncidentState};
 use jiff::Timestamp;
 use sqlx::{Connection, PgConnection, Row};
 
-use crate::changes::{self, ChangeKind};
+use crate::changes::ChangeKind;
 use crate::columns::{self, time};
 use crate::group::{self, Group};
+use crate::incident_row::NewRow;
 use crate::problems::Touched;
 use crate::watched::{Anomalies, Roots};
-use crate::{Store, StoreError, begin_by_keys, errors, incident_row, locks};
+use crate::{Store, StoreError, begin_by_keys, incident_row, locks};
+
+/// What one call of [`Store::recompute`] has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Round {
+    /// Groups that were done.
+    pub groups: u64,
+    /// Further groups may be due already.
+    pub more_may_be_due: bool,
+}
 
 impl Store {
-    /// Folds at most `groups_max` groups that are due and writes what became of their incidents. Returns how many groups
-    /// were done; 0 means that nothing is due.
+    /// Waits until a group may be due because of what this process has stored. What became due by time or by others is found by looking.
+    pub async fn group_due(&self) {
+        self.wakes.due.notified().await;
+    }
+
+    /// Folds groups that are due, as many as `asked_max` rows of `recomputes` ask for, and writes what became of their incidents.
     ///
     /// A fold may also return `None`: it could not be done, a fault of ours. What stands about that group then stays, until
     /// new evidence makes the group due again.
@@ -29,18 +43,17 @@ impl Store {
     pub async fn recompute<F: Into<Option<Folded>>>(
         &self,
         now: Timestamp,
-        groups_max: u32,
+        asked_max: u32,
         fold: impl Fn(&[Evidence], Timestamp) -> F + Send + Sync,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<Round, StoreError> {
         let mut connection = self.pool.acquire().await?;
         let mut transaction = connection.begin_with(begin_by_keys!()).await?;
-        let due = claim(&mut transaction, now, groups_max).await?;
+        let (due, is_all) = claim(&mut transaction, now, asked_max).await?;
         if due.is_empty() {
-            return Ok(0);
+            return Ok(Round::default());
         }
-        let stacks: BTreeSet<&String> = due.iter().map(|(stack, _)| stack).collect();
-        locks::recompute(&mut transaction, &stacks.into_iter().cloned().collect::<Vec<_>>()).await?;
-        let mut outcome = Outcome { now, problems: Touched::default(), anomalies: Anomalies::default(), again: BTreeMap::new() };
+        let mut outcome =
+            Outcome { now, signature: &self.wakes.signature, problems: Touched::default(), anomalies: Anomalies::default(), changes: 0 };
         for (stack, root) in &due {
             let group = group::load(&mut transaction, stack, root).await?;
             let folded: Option<Folded> = fold(&group.evidence, now).into();
@@ -48,9 +61,15 @@ impl Store {
                 outcome.take(&mut transaction, stack, root, &group, folded).await?;
             }
         }
-        outcome.finish(&mut transaction).await?;
-        transaction.commit().await?;
-        Ok(due.len() as u64)
+        let again = outcome.anomalies.write(&mut transaction, now).await?;
+        outcome.problems.write(&mut transaction, now).await?;
+        let committed = transaction.commit().await;
+        // Also where the answer was lost: they may be there all the same.
+        if outcome.changes > 0 {
+            self.wakes.changes.send_replace(());
+        }
+        committed?;
+        Ok(Round { groups: due.len() as u64, more_may_be_due: again || !is_all })
     }
 
     /// When the next group is due; `None` if none is.
@@ -64,9 +83,10 @@ impl Store {
 }
 
 /// Takes groups that are due and deletes all rows that ask for them, also those of later: folding now answers these, and
-/// says anew when to look again. Rows that another process holds are its own.
-async fn claim(connection: &mut PgConnection, now: Timestamp, groups_max: u32) -> sqlx::Result<Roots> {
-    let rows = sqlx::query(
+/// says anew when to look again. Rows that another process holds are its own. Then waits for the lock on their stacks. Also answers
+/// whether these are all that is due.
+async fn claim(connection: &mut PgConnection, now: Timestamp, asked_max: u32) -> sqlx::Result<(Roots, bool)> {
+    let rows = sqlx::query(concat!(
         "with due as materialized (
              select stack, key
              from recomputes
@@ -79,28 +99,44 @@ async fn claim(connection: &mut PgConnection, now: Timestamp, groups_max: u32) -
              from recomputes
              where (stack, key) in (select stack, key from due)
              for update skip locked
+         ), taken as (
+             delete from recomputes
+             where id in (select id from held)
+             returning stack, key
+         ), locked as materialized (
+             ",
+        locks::recompute_sql!(),
+        "
          )
-         delete from recomputes
-         where id in (select id from held)
-         returning stack, key",
-    )
+         select stack, key, (select count(*) from due) < $2 as is_all
+         from taken
+         where (select count(*) from locked) > 0"
+    ))
     .bind(time(now))
-    .bind(i64::from(groups_max))
+    .bind(i64::from(asked_max))
+    .bind(locks::STACKS)
+    .bind(locks::OTHERS)
+    .bind(locks::RETENTION)
     .fetch_all(connection)
     .await?;
-    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+    let is_all = rows.first().map_or(Ok(true), |row| row.try_get("is_all"))?;
+    let roots = rows.iter().map(|row| Ok((row.try_get("stack")?, row.try_get("key")?))).collect::<sqlx::Result<_>>()?;
+    Ok((roots, is_all))
 }
 
 /// What recomputing some groups leads to beyond their incidents.
-struct Outcome {
+struct Outcome<'a> {
     now: Timestamp,
+    /// Stands in announcements of changes.
+    signature: &'a str,
     problems: Touched,
+    /// What is watched, and groups to look at again.
     anomalies: Anomalies,
-    /// Groups to look at again, and when.
-    again: BTreeMap<(String, String), Timestamp>,
+    /// Changes written.
+    changes: u64,
 }
 
-impl Outcome {
+impl Outcome<'_> {
     /// Writes the incidents of one group.
     async fn take(
         &mut self,
@@ -122,14 +158,14 @@ impl Outcome {
                 self.problems.left(&known.problem);
             } else {
                 // This group no longer shows it, but not all of the group was looked at. Its own group decides.
-                self.look_again(stack, &known.subject, self.now);
+                self.anomalies.make_due(stack, &known.subject, self.now);
             }
         }
         if !superseded.is_empty() {
             sqlx::query("delete from incidents where id = any($1)").bind(superseded).execute(connection).await?;
         }
         if let Some(at) = folded.recheck_at {
-            self.look_again(stack, root, at);
+            self.anomalies.make_due(stack, root, at);
         }
         let anomalies = group.evidence.iter().filter(|evidence| evidence.claim.is_anomalous());
         self.anomalies.add_group(stack, root, &group.keys, anomalies.map(|evidence| (group::moment(evidence), evidence.received_at)));
@@ -151,33 +187,11 @@ impl Outcome {
             Some(known) if known.state != incident.state => (ChangeKind::StateChanged, Some(known.state)),
             Some(known) => (ChangeKind::Updated, Some(known.state)),
         };
-        incident_row::write(connection, incident, &json, root, self.now).await?;
-        let change_id = changes::write(connection, kind, previous, incident, &json, self.now).await?;
-        errors::write(connection, change_id, incident, self.now).await?;
+        let new = NewRow { incident, json: &json, root, kind, previous };
+        let change_id = incident_row::write(connection, &new, self.now, self.signature).await?;
+        self.changes += 1;
         self.problems.written(incident, known.map(|known| known.problem.as_str()), change_id, self.now);
         Ok(())
-    }
-
-    fn look_again(&mut self, stack: &str, root: &str, at: Timestamp) {
-        let due_at = self.again.entry((stack.to_owned(), root.to_owned())).or_insert(at);
-        *due_at = at.min(*due_at);
-    }
-
-    /// Writes the rest. A group of which something new is watched is looked at once more: evidence may have come after we
-    /// read and before anybody could see that it matters.
-    async fn finish(mut self, connection: &mut PgConnection) -> Result<(), StoreError> {
-        for (stack, root) in self.anomalies.watch(connection).await? {
-            self.look_again(&stack, &root, self.now);
-        }
-        if !self.again.is_empty() {
-            sqlx::query("insert into recomputes (stack, key, due_at) select * from unnest($1::text[], $2::text[], $3::timestamptz[])")
-                .bind(self.again.keys().map(|(stack, _)| stack.as_str()).collect::<Vec<_>>())
-                .bind(self.again.keys().map(|(_, root)| root.as_str()).collect::<Vec<_>>())
-                .bind(columns::times(self.again.values().copied()))
-                .execute(&mut *connection)
-                .await?;
-        }
-        Ok(self.problems.write(connection, self.now).await?)
     }
 }
 

@@ -291,11 +291,12 @@ impl Store {
     ) -> Result<Routed, StoreError> {
         let mut connection = self.pool.acquire().await?;
         let mut transaction = connection.begin_with(BEGIN).await?;
-        let found = take(&mut transaction, now, limit).await?;
+        let (found, are_silences) = take(&mut transaction, now, limit).await?;
         if found.is_empty() {
             return Ok(Routed::default());
         }
-        let (wanted, matched) = router.look(&found);
+        let (mut wanted, matched) = router.look(&found);
+        wanted.silences &= are_silences;
         if wanted.needs_lock() {
             locks::groups(&mut transaction).await?;
         }
@@ -409,8 +410,8 @@ impl Store {
     }
 }
 
-/// Takes changes that no rule has seen, in order; they count as seen from the commit on.
-async fn take(connection: &mut PgConnection, now: Timestamp, limit: u32) -> Result<Vec<Change>, StoreError> {
+/// Takes changes that no rule has seen, in order; they count as seen from the commit on. Also answers whether any silence holds.
+async fn take(connection: &mut PgConnection, now: Timestamp, limit: u32) -> Result<(Vec<Change>, bool), StoreError> {
     let rows = sqlx::query(
         "with unseen as (
              select id from incident_changes where routed_at is null order by id limit $1 for update skip locked
@@ -419,15 +420,23 @@ async fn take(connection: &mut PgConnection, now: Timestamp, limit: u32) -> Resu
          set routed_at = $2
          from unseen
          where changes.id = unseen.id
-         returning changes.id, at, kind, previous_state, problem_event, incident::text as incident",
+         returning
+             changes.id,
+             at,
+             kind,
+             previous_state,
+             problem_event,
+             incident::text as incident,
+             exists (select from silences where ends_at is null or ends_at > $2) as are_silences",
     )
     .bind(i64::from(limit))
     .bind(crate::columns::time(now))
     .fetch_all(connection)
     .await?;
+    let are_silences = rows.first().map_or(Ok(false), |row| row.try_get("are_silences"))?;
     let mut found = rows.iter().map(changes::change).collect::<Result<Vec<_>, _>>()?;
     found.sort_by_key(|change| change.id);
-    Ok(found)
+    Ok((found, are_silences))
 }
 
 /// A count of ours.

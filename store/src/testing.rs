@@ -7,9 +7,10 @@ use domain::{
     Millis, ProblemId, RequestId, SourceName, StackName,
 };
 use jiff::Timestamp;
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
-use crate::{Batch, Change, DeliveryContext, DeliveryOrder, Lease, NewDelivery, Store};
+use crate::incident_row::{self, NewRow};
+use crate::{Batch, Change, ChangeKind, DeliveryContext, DeliveryOrder, Lease, NewDelivery, Store, columns};
 
 /// `minute` minutes after the beginning of the tests' time.
 pub(crate) fn at(minute: i64) -> Timestamp {
@@ -81,13 +82,21 @@ pub(crate) fn incident(stack: &StackName, subject: &str, summary: &str) -> Incid
     }
 }
 
+/// Writes an incident that came to be known at `minute`.
+pub(crate) async fn write(connection: &mut PgConnection, incident: &Incident, minute: i64) {
+    let json = columns::json(incident);
+    let new = NewRow { incident, json: &json, root: &incident.subject, kind: ChangeKind::Opened, previous: None };
+    incident_row::write(connection, &new, at(minute), "").await.unwrap();
+}
+
 /// Recomputes until nothing is due at `minute`; returns how many groups were done.
 pub(crate) async fn settle(store: &Store, minute: i64) -> u64 {
     let mut done = 0;
     loop {
-        match store.recompute(at(minute), 10, fold).await.unwrap() {
-            0 => return done,
-            groups => done += groups,
+        let round = store.recompute(at(minute), 10, fold).await.unwrap();
+        done += round.groups;
+        if !round.more_may_be_due {
+            return done;
         }
     }
 }

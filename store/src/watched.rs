@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{Key, Kind, Link, StackName};
 use jiff::{SignedDuration, Timestamp};
-use sqlx::{PgConnection, Row};
+use sqlx::PgConnection;
 
 use crate::columns::{self, indexed, key_text, time, times};
 use crate::evidence::Batch;
@@ -31,11 +31,11 @@ pub(crate) fn minute_of(at: Timestamp) -> Timestamp {
 /// Groups, as stack and key.
 pub(crate) type Roots = BTreeSet<(String, String)>;
 
-/// Rows of `watched` to be written.
+/// Rows of `watched` to be written, and groups to be made due, each at a moment.
 #[derive(Default)]
 pub(crate) struct Anomalies {
     rows: BTreeMap<Watch, Span>,
-    roots: BTreeMap<(String, String), Timestamp>,
+    due: BTreeMap<(String, String), Timestamp>,
 }
 
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,8 +73,7 @@ impl Anomalies {
                 anomalies.add(&stack, &root, key_text(&link.to), at, received_at);
             }
             anomalies.add(&stack, &root, root.clone(), at, received_at);
-            let due_at = anomalies.roots.entry((stack.into_owned(), root)).or_insert(received_at);
-            *due_at = received_at.min(*due_at);
+            anomalies.make_due(&stack, &root, received_at);
         }
         anomalies
     }
@@ -115,31 +114,49 @@ impl Anomalies {
         }
     }
 
+    /// Makes a group due at a moment, if it is not before.
+    pub(crate) fn make_due(&mut self, stack: &str, root: &str, at: Timestamp) {
+        let due_at = self.due.entry((stack.to_owned(), root.to_owned())).or_insert(at);
+        *due_at = at.min(*due_at);
+    }
+
     fn add_span(&mut self, stack: &str, root: &str, key: String, span: &Span) {
         let watch = Watch { key, stack: stack.to_owned(), root: root.to_owned(), hour: Hour::of(span.at_min) };
         self.rows.entry(watch).and_modify(|known| known.widen(span)).or_insert_with(|| span.clone());
     }
 
-    /// Writes the rows, sorted, so that two writers do not wait for each other in a circle. Returns the groups for which
-    /// something new is watched now.
-    pub(crate) async fn watch(&self, connection: &mut PgConnection) -> sqlx::Result<Roots> {
-        if self.rows.is_empty() {
-            return Ok(Roots::new());
+    /// Writes all of it, sorted, so that two writers do not wait for each other in a circle. A group for which something new is watched is
+    /// made due now: evidence may have come after we read and before anybody could see that it matters. Returns whether a group is due
+    /// by now.
+    pub(crate) async fn write(&self, connection: &mut PgConnection, now: Timestamp) -> sqlx::Result<bool> {
+        if self.rows.is_empty() && self.due.is_empty() {
+            return Ok(false);
         }
-        let written = sqlx::query(
-            "insert into watched (key, stack, root, hour, at_min, at_max, seen_at)
-             select *
-             from unnest(
-                 $1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[]
+        let due: Vec<bool> = sqlx::query_scalar(
+            "with written as (
+                 insert into watched (key, stack, root, hour, at_min, at_max, seen_at)
+                 select *
+                 from unnest(
+                     $1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[]
+                 )
+                 on conflict (key, stack, root, hour) do update set
+                     at_min = least(watched.at_min, excluded.at_min),
+                     at_max = greatest(watched.at_max, excluded.at_max),
+                     seen_at = greatest(watched.seen_at, excluded.seen_at)
+                 where excluded.at_min < watched.at_min
+                    or excluded.at_max > watched.at_max
+                    or excluded.seen_at > watched.seen_at
+                 returning stack, root
+             ), due as (
+                 select stack, root, $11::timestamptz as at from written
+                 union all
+                 select * from unnest($8::text[], $9::text[], $10::timestamptz[])
              )
-             on conflict (key, stack, root, hour) do update set
-                 at_min = least(watched.at_min, excluded.at_min),
-                 at_max = greatest(watched.at_max, excluded.at_max),
-                 seen_at = greatest(watched.seen_at, excluded.seen_at)
-             where excluded.at_min < watched.at_min
-                or excluded.at_max > watched.at_max
-                or excluded.seen_at > watched.seen_at
-             returning stack, root",
+             insert into recomputes (stack, key, due_at)
+             select stack, root, min(at)
+             from due
+             group by stack, root
+             returning due_at <= $11",
         )
         .bind(self.rows.keys().map(|watch| watch.key.as_str()).collect::<Vec<_>>())
         .bind(self.rows.keys().map(|watch| watch.stack.as_str()).collect::<Vec<_>>())
@@ -148,28 +165,18 @@ impl Anomalies {
         .bind(times(self.rows.values().map(|span| span.at_min)))
         .bind(times(self.rows.values().map(|span| span.at_max)))
         .bind(times(self.rows.values().map(|span| span.seen_at)))
+        .bind(self.due.keys().map(|(stack, _)| stack.as_str()).collect::<Vec<_>>())
+        .bind(self.due.keys().map(|(_, root)| root.as_str()).collect::<Vec<_>>())
+        .bind(times(self.due.values().copied()))
+        .bind(time(now))
         .fetch_all(connection)
         .await?;
-        written.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+        Ok(due.contains(&true))
     }
 
-    /// Makes the groups of these anomalies due.
-    pub(crate) async fn make_due(&self, connection: &mut PgConnection) -> sqlx::Result<()> {
-        if self.roots.is_empty() {
-            return Ok(());
-        }
-        sqlx::query("insert into recomputes (stack, key, due_at) select * from unnest($1::text[], $2::text[], $3::timestamptz[])")
-            .bind(self.roots.keys().map(|(stack, _)| stack.as_str()).collect::<Vec<_>>())
-            .bind(self.roots.keys().map(|(_, key)| key.as_str()).collect::<Vec<_>>())
-            .bind(times(self.roots.values().copied()))
-            .execute(connection)
-            .await?;
-        Ok(())
-    }
-
-    /// The groups that [`Anomalies::make_due`] made due.
+    /// The groups that it makes due by itself.
     pub(crate) fn into_roots(self) -> Roots {
-        self.roots.into_keys().collect()
+        self.due.into_keys().collect()
     }
 }
 

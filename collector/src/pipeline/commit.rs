@@ -119,9 +119,6 @@ async fn append(shared: &Shared, batches: &[Batch]) -> Result<(), NotTaken> {
     let (outcome, answer) = match &result {
         Ok(appended) => {
             metrics.batches_repeated.inc_by(appended.repeated_batches);
-            if appended.groups_due > 0 {
-                shared.due.notify_one();
-            }
             if shared.is_away.swap(false, Ordering::AcqRel) {
                 tracing::info!("evidence is stored again");
             }

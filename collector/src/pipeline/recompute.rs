@@ -25,7 +25,7 @@ pub(super) async fn run(shared: Arc<Shared>, fold: Box<Fold>, committers: TaskTr
             () = shared.stop.cancelled() => break,
         }
         tokio::select! {
-            () = shared.due.notified() => {}
+            () = shared.store.group_due() => {}
             () = tokio::time::sleep(shared.options.recompute_poll()) => {}
             () = shared.stop.cancelled() => {}
         }
@@ -45,8 +45,12 @@ async fn all_due(shared: &Shared, fold: &Fold, was_away: bool) -> bool {
         let round = store::in_time(shared.options.recompute_time_max(), round);
         let round = AssertUnwindSafe(round.instrument(tracing::info_span!("recompute"))).catch_unwind().await;
         match round {
-            Ok(Ok(0)) => return false,
-            Ok(Ok(groups)) => shared.metrics.recompute_groups.inc_by(groups),
+            Ok(Ok(done)) => {
+                shared.metrics.recompute_groups.inc_by(done.groups);
+                if !done.more_may_be_due {
+                    return false;
+                }
+            }
             Ok(Err(error)) => {
                 shared.metrics.recompute_errors.inc();
                 if !was_away {

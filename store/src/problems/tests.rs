@@ -11,7 +11,7 @@ async fn fold_to(store: &Store, request: &str, minute: i64, incidents: Vec<Incid
         let is_here = evidence.iter().any(|one| one.claim.request_id.as_ref().is_some_and(|id| id.as_str() == request));
         Folded { incidents: if is_here { incidents.clone() } else { Vec::new() }, recheck_at: None }
     };
-    while store.recompute(at(minute), 10, fold).await.unwrap() > 0 {}
+    while store.recompute(at(minute), 10, fold).await.unwrap().groups > 0 {}
 }
 
 fn of(request: &str, problem: &str, minute: i64) -> Incident {

@@ -1,10 +1,12 @@
 //! Incidents follow their evidence, whatever the order, repetition and company in which it comes.
 
-use domain::{Claim, ClaimedOutcome, Instance, Key, Kind, RequestId, StackName, TraceId};
-use sqlx::PgPool;
+use std::time::Duration;
 
-use crate::testing::{at, batch, changes, fold, line, number, settle, timeout, worker};
-use crate::{IncidentFilter, Store};
+use domain::{Claim, ClaimedOutcome, Instance, Key, Kind, RequestId, StackName, TraceId};
+use sqlx::{PgPool, Row};
+
+use crate::testing::{at, batch, changes, delivery_to_make, fold, line, number, settle, timeout, worker};
+use crate::{Change, IncidentFilter, Round, Store};
 
 /// Subject and summary of every incident, by subject.
 async fn incidents(store: &Store) -> Vec<String> {
@@ -116,7 +118,7 @@ async fn what_the_group_no_longer_shows_is_removed(pool: PgPool) {
     assert_eq!(incidents(&store).await.len(), 2);
     append(&store, 1, [timeout("r1", 1)]).await;
     let nothing = |_: &[domain::Evidence], _| domain::Folded::default();
-    assert_eq!(store.recompute(at(1), 10, nothing).await.unwrap(), 1);
+    assert_eq!(store.recompute(at(1), 10, nothing).await.unwrap().groups, 1);
     assert_eq!(incidents(&store).await, ["worker/7/: 1 claims"], "another group's incident stays");
 }
 
@@ -127,8 +129,64 @@ async fn a_fold_that_fails_leaves_what_stands(pool: PgPool) {
     settle(&store, 0).await;
     append(&store, 1, [line("r1", 1, "more")]).await;
     let fails = |_: &[domain::Evidence], _| None;
-    assert_eq!(store.recompute(at(1), 10, fails).await.unwrap(), 1);
+    assert_eq!(store.recompute(at(1), 10, fails).await.unwrap().groups, 1);
     assert_eq!(incidents(&store).await, ["request/r1: 1 claims"]);
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn a_round_says_whether_another_is_worth_while(pool: PgPool) {
+    let store = Store::from_pool(pool);
+    let round = async || store.recompute(at(0), 2, fold).await.unwrap();
+    assert_eq!(round().await, Round { groups: 0, more_may_be_due: false });
+    append(&store, 0, [timeout("r1", 0)]).await;
+    assert_eq!(round().await, Round { groups: 1, more_may_be_due: false });
+    append(&store, 0, [timeout("r2", 0), timeout("r3", 0), timeout("r4", 0)]).await;
+    assert_eq!(round().await, Round { groups: 2, more_may_be_due: true });
+    assert_eq!(round().await, Round { groups: 1, more_may_be_due: false });
+    // The group takes in what nobody has watched for it so far: it is looked at once more.
+    append(&store, 0, [traced(line("r5", 0, "of the trace"))]).await;
+    append(&store, 0, [traced(timeout("r6", 0))]).await;
+    assert_eq!(round().await, Round { groups: 1, more_may_be_due: true });
+    assert_eq!(round().await, Round { groups: 1, more_may_be_due: false });
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn what_is_stored_wakes_whoever_folds_it_and_nothing_else_does(pool: PgPool) {
+    let store = Store::from_pool(pool);
+    let woken = async || tokio::time::timeout(Duration::ZERO, store.group_due()).await.is_ok();
+    append(&store, 0, [line("r1", 0, "healthy")]).await;
+    assert!(!woken().await);
+    append(&store, 0, [timeout("r1", 0)]).await;
+    assert!(woken().await);
+    settle(&store, 0).await;
+    append(&store, 1, [line("r1", 1, "late")]).await;
+    assert!(woken().await);
+}
+
+/// Each exchange is a wait for the database on the way from an event to its message.
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn the_way_to_a_message_has_so_many_exchanges(pool: PgPool) {
+    let one = sqlx::postgres::PgPoolOptions::new().max_connections(1).connect_with((*pool.connect_options()).clone()).await.unwrap();
+    let store = Store::from_pool(one);
+    let executed = async || {
+        let counted = "select coalesce(sum(generic_plans + custom_plans), 0)::bigint from pg_prepared_statements";
+        let row = sqlx::raw_sql(counted).fetch_one(store.pool()).await.unwrap();
+        row.get::<i64, _>(0)
+    };
+    let new = |change: &Change| vec![delivery_to_make(&change.id.to_string(), at(0))];
+    // The first makes the tables ready, and its problem known.
+    append(&store, 0, [timeout("r1", 0)]).await;
+    settle(&store, 0).await;
+    store.route_changes(at(0), 10, new, None).await.unwrap();
+    let mut marks = vec![executed().await];
+    append(&store, 0, [timeout("r2", 0)]).await;
+    marks.push(executed().await);
+    settle(&store, 0).await;
+    marks.push(executed().await);
+    store.route_changes(at(0), 10, new, None).await.unwrap();
+    marks.push(executed().await);
+    let exchanges: Vec<i64> = marks.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert_eq!(exchanges, [5, 7, 2], "beside the beginning and the end of each transaction");
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]
@@ -159,7 +217,7 @@ async fn many_writers_at_once_agree_with_one(pool: PgPool) {
         let (store, batch) = (store.clone(), batch(0, part.to_vec()));
         tokio::spawn(async move {
             store.append(&[batch]).await.unwrap();
-            while store.recompute(at(100), 2, fold).await.unwrap() > 0 {}
+            while store.recompute(at(100), 2, fold).await.unwrap().groups > 0 {}
         })
     });
     for task in appending.collect::<Vec<_>>() {

@@ -2,7 +2,7 @@ use sqlx::PgPool;
 
 use super::*;
 use crate::testing::{at, batch, delivery_to_make, line, number, settle, timeout};
-use crate::{ChangeKind, ProblemState};
+use crate::{ChangeKind, NewSilence, ProblemState};
 
 fn deliver(change: &Change) -> Vec<NewDelivery> {
     let id = format!("{}-pager", change.incident.id);
@@ -152,6 +152,26 @@ async fn what_is_decided_is_known_the_next_time(pool: PgPool) {
     assert_eq!(number(&pool, "select count(*) from deliveries").await, 5);
     assert!(store.forget_routing(at(1_000)).await.unwrap() >= 7);
     assert_eq!(number(&pool, "select count(*) from rule_matches").await, 0);
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn the_silences_that_hold_are_known(pool: PgPool) {
+    let store = Store::from_pool(pool);
+    let rules = Grouping { due: None, seen: std::sync::Mutex::default() };
+    let silence = |ends_at| NewSilence {
+        matchers: BTreeMap::new(),
+        condition: None,
+        comment: String::new(),
+        created_by: "ada".to_owned(),
+        ends_at: Some(at(ends_at)),
+    };
+    for minute in [0, 1, 2] {
+        happen(&store, minute).await;
+        store.route_changes(at(minute), 10, &rules, None).await.unwrap();
+        store.add_silence(&silence(minute + 2), at(minute)).await.unwrap().unwrap();
+    }
+    let known = rules.seen.into_inner().unwrap().into_iter().map(|known| known.silences.len()).collect::<Vec<_>>();
+    assert_eq!(known, [0, 1, 1], "the first has ended when the second holds");
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]

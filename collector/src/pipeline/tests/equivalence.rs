@@ -68,7 +68,7 @@ async fn take(store: &Store, evidence: &[Evidence]) {
         rejected: Vec::new(),
     };
     store.append(&[batch]).await.expect("stored");
-    while store.recompute(later(), 16, crate::fold).await.expect("the database is there") > 0 {}
+    while store.recompute(later(), 16, crate::fold).await.expect("the database is there").groups > 0 {}
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]

@@ -78,7 +78,7 @@ pub async fn play(store: &Store, samples: &[Sample]) {
     let batches: Vec<_> = samples.iter().map(batch).collect();
     store.append(&batches).await.expect("the database answers");
     let fold = |evidence: &[Evidence], _: Timestamp| Folded { incidents: incidents_of(samples, evidence), recheck_at: None };
-    while store.recompute(now(), 100, fold).await.expect("the database answers") > 0 {}
+    while store.recompute(now(), 100, fold).await.expect("the database answers").groups > 0 {}
 }
 
 fn incidents_of(samples: &[Sample], evidence: &[Evidence]) -> Vec<Incident> {
