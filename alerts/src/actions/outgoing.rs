@@ -73,11 +73,14 @@ pub(crate) struct PrivateAddress {
     who: &'static str,
 }
 
-/// Checks a URL whose host is an address and not a name; names are checked when they are resolved.
-pub(crate) fn check_literal(url: &Url) -> Result<(), PrivateAddress> {
+/// Checks a URL whose host says where it is: an address, or a name that is `localhost` everywhere (RFC 6761 §6.3). Other names are checked
+/// when they are resolved.
+pub(crate) fn check_host(url: &Url) -> Result<(), PrivateAddress> {
     let host = url.host_str().unwrap_or_default();
     let address: Result<IpAddr, _> = host.trim_matches(['[', ']']).parse();
-    match address.ok().and_then(address::reserved_for) {
+    let name = host.strip_suffix('.').unwrap_or(host);
+    let is_here = name == "localhost" || name.ends_with(".localhost");
+    match address.ok().and_then(address::reserved_for).or(is_here.then_some("loopback")) {
         Some(who) => Err(PrivateAddress { host: host.to_owned(), who }),
         None => Ok(()),
     }
@@ -94,7 +97,7 @@ pub(crate) fn read_url(url: &Spanned<SecretString>, allow_private: bool) -> Resu
         return Err(Fault::of(url, format!("expected a URL that begins with https:// or http://, not {}:", read.scheme())));
     }
     if !allow_private {
-        check_literal(&read).map_err(|error| Fault::of(url, error.to_string().replace("found", "not")))?;
+        check_host(&read).map_err(|error| Fault::of(url, error.to_string().replace("found", "not")))?;
     }
     Ok(read)
 }
@@ -215,7 +218,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn literal_addresses_in_any_notation_are_checked() {
+    fn addresses_in_any_notation_and_localhost_are_checked() {
         for url in [
             "http://127.0.0.1/",
             "http://127.1/",
@@ -223,14 +226,26 @@ mod tests {
             "http://0x7f.0.0.1/",
             "http://[::1]/",
             "http://[::ffff:a9fe:a9fe]/",
+            "http://LocalHost:9093/",
+            "https://hooks.localhost./",
         ] {
-            check_literal(&url.parse().expect(url)).expect_err(url);
+            check_host(&url.parse().expect(url)).expect_err(url);
         }
-        for url in ["http://1.1.1.1/", "https://[2606:4700::1]:8443/x", "https://example.com/"] {
-            check_literal(&url.parse().expect(url)).expect(url);
+        for url in ["http://1.1.1.1/", "https://[2606:4700::1]:8443/x", "https://example.com/", "https://localhost.example.com/"] {
+            check_host(&url.parse().expect(url)).expect(url);
         }
-        let refused = check_literal(&"http://10.0.0.1/secret-path".parse().expect("valid")).expect_err("private");
+        let refused = check_host(&"http://10.0.0.1/secret-path".parse().expect("valid")).expect_err("private");
         insta::assert_snapshot!(refused, @"expected a public address, found `10.0.0.1` (private); `allow_private = true` in the action permits it");
+    }
+
+    #[tokio::test]
+    async fn a_name_of_a_private_address_is_refused_when_it_is_resolved() {
+        crate::testing::install_tls();
+        let clients = Clients::new(Duration::from_mins(1)).expect("set up");
+        let error = clients.for_private(false).get("http://localhost:9/").send().await.expect_err("refused");
+        let refused = unanswered("webhook", error);
+        assert!(matches!(refused, ActionError::GiveUp { .. }));
+        insta::assert_snapshot!(refused.detail(), @"`webhook` was refused: expected a public address, found `localhost` (loopback); `allow_private = true` in the action permits it");
     }
 
     #[test]

@@ -70,7 +70,7 @@ impl Sentry {
             .map_err(|error| Fault::of(&dsn, format!("expected a DSN such as https://KEY@sentry.example.com/1: {error}")))?;
         let url: Url = parsed.envelope_api_url().as_str().parse().expect("a DSN holds a valid URL");
         if !table.allow_private {
-            outgoing::check_literal(&url).map_err(|error| Fault::of(&dsn, error.to_string().replace("found", "not")))?;
+            outgoing::check_host(&url).map_err(|error| Fault::of(&dsn, error.to_string().replace("found", "not")))?;
         }
         Ok(Self {
             url,

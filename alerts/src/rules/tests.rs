@@ -248,6 +248,7 @@ fn a_fault_in_an_action_is_found_and_no_secret_is_repeated() {
     insta::assert_snapshot!(hook("url = 'ftp://a.example'"), @"rules.toml:4: `url`: expected a URL that begins with https:// or http://, not ftp:");
     insta::assert_snapshot!(refused("[[action]]\nname = 'm'\nkind = 'slack'"), @r#"rules.toml:3: `kind`: unknown action `slack` (did you mean `webhook` with `body = "slack"`?), expected one of email, sentry, webhook, alertmanager, retry, errors_node"#);
     insta::assert_snapshot!(hook("url = 'hooks.example.com/secret'"), @"rules.toml:4: `url`: expected a URL that begins with https:// or http://: relative URL without a base");
+    insta::assert_snapshot!(hook("url = 'http://localhost:9000/hook'"), @"rules.toml:4: `url`: expected a public address, not `localhost` (loopback); `allow_private = true` in the action permits it");
     insta::assert_snapshot!(hook("url = 'http://169.254.169.254/latest'"), @"rules.toml:4: `url`: expected a public address, not `169.254.169.254` (link-local, cloud metadata); `allow_private = true` in the action permits it");
     insta::assert_snapshot!(hook("url = 'https://a.example'\nsecret = 'whsec_dG9vIHNob3J0'"), @"rules.toml:5: `secret`: expected `whsec_` and 24 to 64 bytes in base64; `echo whsec_$(openssl rand -base64 32)` makes one");
     insta::assert_snapshot!(hook("url = 'https://a.example'\nsecret = 'correct horse battery staple'"), @"rules.toml:5: `secret`: expected `whsec_` and 24 to 64 bytes in base64; `echo whsec_$(openssl rand -base64 32)` makes one");
