@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -343,6 +343,11 @@ impl Claim {
         if let Some(trace_id) = &self.trace_id {
             return Key::Trace(trace_id.clone());
         }
+        if self.kind == Kind::ProxyError
+            && let Some(exchange) = self.observed_at.and_then(|at| self.exchange(at))
+        {
+            return exchange;
+        }
         match (self.pid, &self.instance) {
             // What a server says of itself concerns all its workers.
             (_, Some(instance)) if self.kind.is_of_server() => Key::Instance(instance.clone()),
@@ -360,6 +365,11 @@ impl Claim {
         if let (Key::Request(_), Some(trace_id)) = (&own, &self.trace_id) {
             others.push(Key::Trace(trace_id.clone()));
         }
+        if matches!(own, Key::Request(_)) && self.kind == Kind::GatewayRequest && self.is_anomalous() {
+            // Lines about one end are written at once, and stamped in whole seconds.
+            let near = [-1, 0, 1].map(|seconds| self.observed_at?.checked_add(SignedDuration::from_secs(seconds)).ok());
+            others.extend(near.into_iter().flatten().filter_map(|at| self.exchange(at)));
+        }
         if let Some(gateway_id) = self.gateway_request_id() {
             // A gateway's line that names both IDs ties them both ways; the log that it stood in is nobody's environment.
             let theirs = Key::Request(RequestId::from(gateway_id));
@@ -367,7 +377,8 @@ impl Claim {
             let traces = others.into_iter().map(|other| Link { from: own.clone(), to: other });
             return traces.chain(both.into_iter().flatten().map(|(from, to)| Link { from: from.clone(), to: to.clone() })).collect();
         }
-        if !matches!(own, Key::Worker { .. })
+        // A proxy's own process is nothing that its requests have in common.
+        if !matches!(own, Key::Worker { .. } | Key::Exchange { .. })
             && let Some(pid) = self.pid
         {
             others.push(Key::Worker { instance: self.instance.clone(), pid });
@@ -377,6 +388,16 @@ impl Claim {
             others.push(Key::Instance(instance.clone()));
         }
         others.into_iter().map(|other| Link { from: own.clone(), to: other }).collect()
+    }
+
+    /// Where a proxy's lines about one request line meet that were written at that second; `None` of lines that name no path.
+    fn exchange(&self, at: Timestamp) -> Option<Key> {
+        let product = self.platform.as_ref().filter(|product| product.is_proxy())?;
+        let path = self.text("path")?;
+        // Apache's error lines leave the query out.
+        let path = if *product == Product::APACHE { path.split('?').next().unwrap_or(path) } else { path };
+        let request = format!("{} {path}", self.text("method").unwrap_or("-"));
+        Some(Key::Exchange { at: Timestamp::from_second(at.as_second()).ok()?, instance: self.instance.clone(), request })
     }
 
     /// Whether this claim alone is reason to look at its request as a possible incident.

@@ -1,7 +1,7 @@
 //! The keys that belong together: from one key along links, one generation at a time.
 //!
-//! - A request leads to its traces, its worker, its instance.
-//! - A trace leads to the requests linked to it, at most [`REQUESTS_PER_TRACE_MAX`].
+//! - A request leads to its traces, its exchanges with proxies, its worker, its instance.
+//! - A trace or exchange leads to the requests linked to it, at most [`requests_max`]; an exchange also to its instance.
 //! - A worker or instance leads to what is linked to it near each of its own anomalies, the nearest first.
 //! - A worker leads to its instance: what a server says of itself, that it is being stopped above all, concerns its workers.
 //!
@@ -22,6 +22,8 @@ use crate::watched::{AFTER, BEFORE};
 const KEYS_MAX: usize = 256;
 /// Requests that one trace leads to at most.
 const REQUESTS_PER_TRACE_MAX: usize = 64;
+/// The same of an exchange: an error line that may be any one of several's is no one's.
+const REQUESTS_PER_EXCHANGE_MAX: usize = 8;
 
 /// A key found, with what decides who comes first when there is no room for all: smaller first.
 type Found = BTreeSet<(i64, String)>;
@@ -47,15 +49,17 @@ impl Walk {
     /// Follows the links of the youngest keys.
     pub(crate) async fn step(&mut self, connection: &mut PgConnection, stack: &str) -> Result<(), StoreError> {
         let youngest = std::mem::take(&mut self.frontier);
-        let of = |prefix: &str| -> Vec<&str> { youngest.iter().map(String::as_str).filter(|key| key.starts_with(prefix)).collect() };
-        let (requests, traces) = (of("request/"), of("trace/"));
+        let of = |prefixes: [&str; 2]| -> Vec<&str> {
+            youngest.iter().map(String::as_str).filter(|key| prefixes.iter().any(|prefix| key.starts_with(prefix))).collect()
+        };
+        let (leading, shared) = (of(["request/", "exchange/"]), of(["trace/", "exchange/"]));
         let wide: Vec<&str> = youngest.iter().map(String::as_str).filter(|key| is_wide_text(key)).collect();
-        if !requests.is_empty() {
-            let found = follow_requests(connection, stack, &requests).await?;
+        if !leading.is_empty() {
+            let found = follow(connection, stack, &leading).await?;
             self.take(found);
         }
-        if !traces.is_empty() {
-            let found = self.follow_traces(connection, stack, &traces).await?;
+        if !shared.is_empty() {
+            let found = self.requests_of(connection, stack, &shared).await?;
             self.take(found);
         }
         if !wide.is_empty() {
@@ -66,11 +70,11 @@ impl Walk {
         Ok(())
     }
 
-    async fn follow_traces(&mut self, connection: &mut PgConnection, stack: &str, traces: &[&str]) -> Result<Found, StoreError> {
+    async fn requests_of(&mut self, connection: &mut PgConnection, stack: &str, shared: &[&str]) -> Result<Found, StoreError> {
         let rows = sqlx::query(
-            "select trace, request
+            "select shared, request
              from (
-                 select to_key as trace, from_key as request, row_number() over (partition by to_key order by from_key) as number
+                 select to_key as shared, from_key as request, row_number() over (partition by to_key order by from_key) as number
                  from links_v1
                  where stack = $1 and to_key = any($2) and from_key like 'request/%'
                  group by to_key, from_key
@@ -78,16 +82,16 @@ impl Walk {
              where number <= $3",
         )
         .bind(stack)
-        .bind(traces)
+        .bind(shared)
         .bind(as_bigint(REQUESTS_PER_TRACE_MAX + 1))
         .fetch_all(connection)
         .await?;
-        let mut by_trace: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let mut by_key: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for row in &rows {
-            by_trace.entry(row.try_get("trace")?).or_default().insert(row.try_get("request")?);
+            by_key.entry(row.try_get("shared")?).or_default().insert(row.try_get("request")?);
         }
-        self.is_truncated |= by_trace.values().any(|requests| requests.len() > REQUESTS_PER_TRACE_MAX);
-        Ok(by_trace.into_values().flat_map(|requests| requests.into_iter().take(REQUESTS_PER_TRACE_MAX)).map(|key| (0, key)).collect())
+        self.is_truncated |= by_key.iter().any(|(key, requests)| requests.len() > requests_max(key));
+        Ok(by_key.into_iter().flat_map(|(key, requests)| requests.into_iter().take(requests_max(&key))).map(|key| (0, key)).collect())
     }
 
     async fn follow_wide(&mut self, connection: &mut PgConnection, stack: &str, wide: &[&str]) -> Result<Found, StoreError> {
@@ -151,16 +155,21 @@ impl Walk {
     }
 }
 
+fn requests_max(shared: &str) -> usize {
+    if shared.starts_with("exchange/") { REQUESTS_PER_EXCHANGE_MAX } else { REQUESTS_PER_TRACE_MAX }
+}
+
 /// The instance of a worker: `worker/322/web-1` → `instance/web-1`.
 fn instance_of(worker: &str) -> Option<String> {
     let (_, instance) = worker.strip_prefix("worker/")?.split_once('/')?;
     (!instance.is_empty()).then(|| format!("instance/{instance}"))
 }
 
-async fn follow_requests(connection: &mut PgConnection, stack: &str, requests: &[&str]) -> Result<Found, StoreError> {
+/// Where the links of narrow keys lead.
+async fn follow(connection: &mut PgConnection, stack: &str, keys: &[&str]) -> Result<Found, StoreError> {
     let rows = sqlx::query("select distinct to_key from links_v1 where stack = $1 and from_key = any($2) order by to_key limit $3")
         .bind(stack)
-        .bind(requests)
+        .bind(keys)
         .bind(as_bigint(KEYS_MAX + 1))
         .fetch_all(connection)
         .await?;

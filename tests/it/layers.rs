@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Daemon, Database, Launch, fixture};
+use crate::support::{Daemon, Database, Launch, eventually, fixture};
 
 #[tokio::test]
 async fn the_daemon_knows_the_limits_of_configuration_files_by_stack() {
@@ -44,5 +44,39 @@ async fn openfaas_call_id_joins_the_function_and_its_watchdog() {
     let formats: Vec<&str> =
         request["evidence"].as_array().expect("a list").iter().filter_map(|one| one["claim"]["format"].as_str()).collect();
     assert!(formats.contains(&"watchdog") && formats.contains(&"of_watchdog"), "{request:#}");
+    daemon.stop().await;
+}
+
+/// nginx 1.22.1 in front of gunicorn, both logs followed by `overrun ship` (November 2026).
+#[tokio::test]
+async fn a_proxys_two_logs_tell_of_one_request_in_either_order() {
+    let database = Database::create().await;
+    let daemon = Daemon::start(&database).await;
+    let access = |path: &str, id: &str| {
+        format!(
+            "127.0.0.1 - - [27/Nov/2026:22:30:55 +0000] \"GET /{path} HTTP/1.1\" 504 167 \"-\" \"curl/7.88.1\" rt=5.012 urt=5.012 us=504 rid={id}\n"
+        )
+    };
+    let error = |path: &str| {
+        format!(
+            "2026/11/27 22:30:55 [error] 5116#5116: *3 upstream timed out (110: Connection timed out) while reading response header from upstream, \
+             client: 127.0.0.1, server: , request: \"GET /{path} HTTP/1.1\", upstream: \"http://127.0.0.1:8796/{path}\", host: \"localhost:8797\"\n"
+        )
+    };
+    let push = async |text: String| daemon.push("nginx?instance=web-1", &text).await;
+    let is_joined = |incident: &serde_json::Value| incident["diagnosis"]["reasons"].to_string().contains("names the timer that ran out");
+    push(error("pay")).await;
+    daemon.incident_where("the error line alone", |incident| incident["request_id"].is_null()).await;
+    push(access("pay", "128e43e5c9621405a6701ee0a1638945")).await;
+    daemon.incident("128e43e5c9621405a6701ee0a1638945", is_joined).await;
+    push(access("order", "b0b33b8f980aa21d957ca72943341b0c")).await;
+    daemon.incident("b0b33b8f980aa21d957ca72943341b0c", |incident| !is_joined(incident)).await;
+    push(error("order")).await;
+    daemon.incident("b0b33b8f980aa21d957ca72943341b0c", is_joined).await;
+    eventually("nothing is told twice", async || {
+        let all = daemon.api("/incidents").await;
+        (all["incidents"].as_array().expect("a list").len() == 2).then_some(())
+    })
+    .await;
     daemon.stop().await;
 }
