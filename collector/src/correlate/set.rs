@@ -132,12 +132,13 @@ fn is_of_environment(evidence: &Evidence) -> bool {
 }
 
 /// Order in time as far as sources tell it: their time, within one moment the order in which such events happen, then
-/// the place in a file.
+/// the place in a file. What has neither time nor place is a beginning, and before all else, or comes last.
 pub fn in_order<'a>(evidence: &mut [&'a Evidence]) {
     let timed = evidence.iter().all(|one| one.claim.at().is_some());
     let lines = evidence.iter().all(|one| one.origin.is_some());
     if timed || !lines {
-        let place = |one: &&'a Evidence| (one.claim.at().unwrap_or(Timestamp::MAX), rank(one), &one.origin);
+        let without = |one: &Evidence| if rank(one) == 0 { Timestamp::MIN } else { Timestamp::MAX };
+        let place = |one: &&'a Evidence| (one.claim.at().unwrap_or_else(|| without(one)), rank(one), &one.origin);
         evidence.sort_by_cached_key(place);
     } else {
         evidence.sort_by(|a, b| a.origin.cmp(&b.origin));

@@ -131,3 +131,14 @@ fn a_deadline_is_worked_out_only_from_what_was_said() {
     assert_eq!(folded(std::slice::from_ref(&neither), "12:00:02.6").recheck_at, None);
     assert_eq!(one(&[neither], "13:00:00").state, domain::IncidentState::Suspected, "no deadline, no loss");
 }
+
+/// What `overrun ship` brings of a worker's life: of uWSGI's lines only those of the harakiri bear a time.
+#[test]
+fn a_worker_ended_by_harakiri_is_one_incident_where_no_file_tells_the_order_of_its_lines() {
+    let log = "spawned uWSGI worker 1 (pid: 7078, cores: 1)\n\
+               Fri Nov 27 22:14:29 2026 - *** HARAKIRI ON WORKER 1 (pid: 7078, try: 1, graceful: yes) ***\n\
+               Fri Nov 27 22:14:29 2026 - HARAKIRI [core 0] 127.0.0.1 - GET /pay since 1795817666\n\
+               DAMN ! worker 1 (pid: 7078) died, killed by signal 9 :( trying respawn ...\n";
+    let incidents = fold(&evidence(log), at("2026-11-27T22:15:00Z")).incidents;
+    assert_eq!(verdicts(&incidents), ["timeout confirmed certain app_server uwsgi harakiri -"]);
+}
