@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use domain::{Advice, Cause, Limit, Outcome};
 
-use super::causes::Recognised;
+use super::causes::{Recognised, send_more};
 use super::firing::Firing;
 use super::order;
 use crate::correlate::{Case, Ending};
@@ -21,12 +21,8 @@ pub fn for_case(case: &Case<'_>, firing: &Firing, why: &Cause, found: &mut Recog
     let fired = limit.and_then(|limit| for_limit(limit, found.hidden_by_more_time, order::room(case, firing)));
     advice.extend(fired);
     from_history(case, firing, why, &mut advice);
-    let stack_known = case.evidence().any(|one| !one.claim.stacks.is_empty());
-    if why.id == Cause::UNKNOWN && !stack_known && matches!(firing.outcome, Outcome::Timeout | Outcome::DroppedAtShutdown) {
-        advice.push(plain(
-            "send_more",
-            "Nothing says what it was doing. Send spans or watchdog events of this function: they name the call that was in flight.",
-        ));
+    if why.id == Cause::UNKNOWN && matches!(firing.outcome, Outcome::Timeout | Outcome::DroppedAtShutdown) {
+        advice.extend(send_more(case));
     }
     advice
 }

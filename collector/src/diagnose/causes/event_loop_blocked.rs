@@ -9,6 +9,7 @@ use domain::{Confidence, Evidence, Kind, Millis, Outcome};
 
 use super::Recognised;
 use super::calls::{Calls, SHARE_MIN};
+use super::processor::Used;
 use super::stack::{self, Sample, Standing};
 use crate::correlate::{Case, Ending};
 use crate::diagnose::advice::plain;
@@ -45,14 +46,24 @@ fn lagging(case: &Case<'_>) -> Option<Recognised> {
     if late <= Millis::ZERO || late.as_ms_f64() < elapsed.as_ms_f64() * SHARE_MIN {
         return None;
     }
-    let busy = one.claim.millis("cpu_ms").map(|cpu| cpu.as_ms_f64() / elapsed.as_ms_f64().max(1.0));
-    let how = match busy {
-        Some(share) if share >= SHARE_MIN => "; the process computed meanwhile",
-        Some(_) => "; the process hardly used the processor meanwhile, so it stood in a call that blocks",
-        None => "",
-    };
-    let text = format!("the event loop was {late} late, of {elapsed} elapsed{how}");
-    Some(Recognised { waited_ms: Some(late), ..Recognised::new(Confidence::Certain) }.because(text, vec![cite(one)]))
+    let text = format!("the event loop was {late} late, of {elapsed} elapsed");
+    let found = Recognised { waited_ms: Some(late), ..Recognised::new(Confidence::Certain) }.because(text, vec![cite(one)]);
+    Some(match Used::of(case) {
+        Some(used) => found.because(meanwhile(&used), used.evidence),
+        None => found,
+    })
+}
+
+/// What the code that blocked it did.
+fn meanwhile(used: &Used) -> String {
+    let spoken = used.spoken();
+    if used.computed().is_some() {
+        format!("the process computed meanwhile: it used {spoken}")
+    } else if used.waited() {
+        format!("the process used {spoken}, so it stood in a call that blocks")
+    } else {
+        format!("the process used {spoken}")
+    }
 }
 
 /// The watchdog looked at the thread and found it blocked. A thread that waits for the network blocks a loop only if it runs one.

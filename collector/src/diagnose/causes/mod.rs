@@ -1,7 +1,7 @@
 //! Why it took so long. One file per cause; each says what it looks at, why that is conclusive, what else could look the
 //! same, and what to change. The first that recognises a case is its cause; none is `unknown`.
 //!
-//! `calls.rs` and `stack.rs` read the two kinds of evidence that several causes share.
+//! `calls.rs`, `stack.rs` and `processor.rs` read the kinds of evidence that several causes share.
 
 mod caller_left;
 mod calls;
@@ -16,16 +16,19 @@ mod limit_too_low;
 mod limits_out_of_order;
 mod memory_pressure;
 mod no_client_timeout;
+mod processor;
 mod queue_wait;
 mod repeated_calls;
 mod stack;
 mod telemetry_overhead;
+mod unknown;
 mod waiting_on_downstream;
 mod worker_starved;
 
 use domain::{Advice, Cause, Citation, Confidence, Millis, Reason};
 
 use self::calls::Calls;
+pub use self::unknown::send_more;
 use super::firing::Firing;
 use crate::correlate::Case;
 
@@ -107,7 +110,7 @@ pub const CAUSES: [(&str, Recognise); 17] = [
 pub fn recognise(case: &Case<'_>, firing: &Firing) -> (Cause, Recognised) {
     let calls = Calls::of(case, firing);
     let found = CAUSES.iter().find_map(|(id, recognise)| Some((*id, recognise(case, firing, &calls)?)));
-    let (id, found) = found.unwrap_or_else(|| (Cause::UNKNOWN, Recognised::new(Confidence::Unknown)));
+    let (id, found) = found.unwrap_or_else(|| (Cause::UNKNOWN, unknown::told(case, firing)));
     let (operation, waited_ms) = (found.operation.clone(), found.waited_ms);
     (Cause { id: id.to_owned(), operation, waited_ms, confidence: found.confidence }, found)
 }

@@ -141,12 +141,20 @@ pub fn is_own(frame: &Frame) -> bool {
 }
 
 impl Sample<'_> {
+    /// `` `app` (app.py:14) ``: the innermost frame of the user's own code.
+    pub fn place(&self) -> Option<String> {
+        self.stack.frames.iter().rev().find(|frame| is_own(frame)).map(placed)
+    }
+
     /// `the serving thread stood in `recv` (socket.py:706), called from `app` (app.py:14)`.
     pub fn spoken(&self) -> String {
-        let place =
-            |frame: &Frame| frame.file.as_deref().map_or(String::new(), |file| format!(" ({file}:{})", frame.line.unwrap_or_default()));
         let own = self.stack.frames.iter().rev().find(|frame| is_own(frame)).filter(|own| *own != self.innermost);
-        let from = own.map_or(String::new(), |own| format!(", called from `{}`{}", own.function, place(own)));
-        format!("the serving thread stood in `{}`{}{from}", self.innermost.function, place(self.innermost))
+        let from = own.map_or(String::new(), |own| format!(", called from {}", placed(own)));
+        format!("the serving thread stood in {}{from}", placed(self.innermost))
     }
+}
+
+fn placed(frame: &Frame) -> String {
+    let place = frame.file.as_deref().map_or(String::new(), |file| format!(" ({file}:{})", frame.line.unwrap_or_default()));
+    format!("`{}`{place}", frame.function)
 }

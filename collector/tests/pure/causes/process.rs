@@ -24,6 +24,50 @@ fn processor_time_as_long_as_the_request_is_computing() {
     assert_eq!(named(&folded(&(timed_out("") + &waiting))).0, "waiting_on_downstream", "a call was open all the time");
 }
 
+/// What is measured in a function of 256 MB, which has 14 % of a core.
+#[test]
+fn processor_time_is_held_against_the_share_of_a_core_that_was_given() {
+    let used = |cpu_ms: u32, memory_mb: u32| {
+        let report = format!("Memory Size: {memory_mb} MB\\tMax Memory Used: 40 MB\\t");
+        folded(&(timed_out(&report) + &event("fired", 2500, &format!(",\"cpu_ms\":{cpu_ms}{}", stack(None, &OWN)))))
+    };
+    let small = used(340, 256);
+    assert_eq!(named(&small), ("cpu_bound", Confidence::Likely));
+    let told = "the process used 340 ms of processor time in 2.5 s, of 14 % of a core that its memory gives it, and no call was open for most of it";
+    assert!(small.diagnosis.reasons.iter().any(|reason| reason.text == told), "{:?}", small.diagnosis.reasons);
+    assert_eq!(named(&used(340, 2048)).0, "unknown", "a whole core would have done more");
+}
+
+#[test]
+fn what_is_not_known_to_compute_is_said_to_wait_only_where_it_used_next_to_nothing() {
+    let used = |cpu_ms: u32, more: &str| folded(&(timed_out("") + &event("fired", 2500, &format!(",\"cpu_ms\":{cpu_ms}{more}"))));
+    let waited = used(20, "");
+    assert_eq!(named(&waited).0, "unknown");
+    assert!(waited.summary.ends_with("; it was waiting, not computing"), "{}", waited.summary);
+    assert!(waited.diagnosis.advice.iter().any(|advice| advice.text.starts_with("Nothing says what it waited for.")));
+    let placed = used(20, &stack(None, &OWN));
+    assert!(placed.summary.ends_with("; it waited in `price_all` (/var/task/prices.py:7)"), "{}", placed.summary);
+    let between = used(900, &stack(None, &OWN));
+    assert!(between.summary.ends_with("; it stood in `price_all` (/var/task/prices.py:7)"), "{}", between.summary);
+    assert!(used(900, "").summary.ends_with("fired"));
+}
+
+#[test]
+fn processor_time_is_compared_within_one_sender() {
+    // An extension, which counts from the beginning of the request, and a process that counts from its own.
+    let told = |kind, after_ms, cpu_ms: u32, who: &str| event(kind, after_ms, &format!(",\"cpu_ms\":{cpu_ms}{who}"));
+    let of_process = ",\"pid\":8,\"instance\":\"i\"";
+    let events = [
+        told("near_miss", 1500, 0, ""),
+        told("near_miss", 1510, 2400, of_process),
+        told("fired", 2490, 0, ""),
+        told("fired", 2500, 2410, of_process),
+    ];
+    let incident = folded(&(timed_out("") + &events.concat()));
+    assert_eq!(named(&incident).0, "unknown");
+    assert!(incident.diagnosis.reasons.iter().any(|reason| reason.text == "the process used 10 ms of processor time in 990 ms: it waited"));
+}
+
 #[test]
 fn a_late_timer_counts_only_with_a_stack_in_the_users_code_and_no_call() {
     let late = |margin: u32, more: &str| event("fired", 2900, &format!(",\"margin_ms\":{margin}{more}"));
@@ -47,7 +91,12 @@ fn a_loop_that_is_late_by_most_of_the_time_was_blocked() {
     let lag = |lag_ms: u32, more: &str| event("fired", 2500, &format!(",\"loop_lag_ms\":{lag_ms}{more}"));
     let incident = folded(&(timed_out("") + &lag(2300, ",\"cpu_ms\":2290")));
     assert_eq!(cause(&incident), ("event_loop_blocked", None, Some(2300)));
-    assert!(incident.diagnosis.reasons.iter().any(|reason| reason.text.ends_with("the process computed meanwhile")));
+    let meanwhile = |incident: &domain::Incident| incident.diagnosis.reasons.last().map(|reason| reason.text.clone()).expect("reasons");
+    assert_eq!(meanwhile(&incident), "the process computed meanwhile: it used 2.29 s of processor time in 2.5 s");
+    // A loop on a processor that others want too, or of which it was given a part.
+    assert_eq!(meanwhile(&folded(&(timed_out("") + &lag(2300, ",\"cpu_ms\":700")))), "the process used 700 ms of processor time in 2.5 s");
+    let stood = folded(&(timed_out("") + &lag(2300, ",\"cpu_ms\":12")));
+    assert_eq!(meanwhile(&stood), "the process used 12 ms of processor time in 2.5 s, so it stood in a call that blocks");
     assert_eq!(named(&folded(&(timed_out("") + &lag(12, "")))).0, "unknown", "an ordinary lag");
     let found = |blocked: bool, frame: (&str, &str)| {
         named(&folded(&(timed_out("") + &event("fired", 2500, &stack(Some(blocked), &[("handler", "/var/task/app.js"), frame])))))
