@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "src")]
 
 from child import run
 from overrun_watchdog.openfaas import milliseconds
-from stand_in import Collector
+from stand_in import Collector, frames_of
+
+POOLS = ("prefork", "gevent", "threads", "solo")
+"""Celery's."""
 
 
 class Glue(unittest.TestCase):
@@ -51,27 +57,46 @@ class Glue(unittest.TestCase):
         durations = ["10s", "1m30s", "1.5s", "250ms", "20", "", "0s", "soon", "10 s"]
         self.assertEqual([milliseconds(text) for text in durations], [10_000, 90_000, 1500, 250, 20_000, 0, 0, 0, 0])
 
-    def test_celery(self) -> None:
+    def test_celery_watches_the_limits_that_its_pool_enforces(self) -> None:
         program = """
-        from celery import Celery
-        from celery.contrib.testing.worker import start_worker
+        import signal
+        from celery import Celery, maybe_patch_concurrency
         from overrun_watchdog.celery import watch_tasks
-        app = Celery("shop", broker="memory://", backend="cache+memory://")
+        pool, folder = os.environ["POOL"], os.environ["FOLDER"]
+        maybe_patch_concurrency(["celery", "worker", "-P", pool])
+        app = Celery("shop", broker="filesystem://")
+        app.conf.broker_transport_options = {"data_folder_in": folder, "data_folder_out": folder, "control_folder": folder}
         watch_tasks(app)
-        @app.task(name="shop.report", time_limit=0.8)
-        def report(seconds, token): time.sleep(seconds)
-        with start_worker(app, perform_ping_check=False, shutdown_timeout=30):
-            fast = report.delay(0, "x")
-            fast.get(timeout=10)
-            slow = report.delay(0.78, "x")
-            slow.get(timeout=10)
-            say(slow.id)
+        main = os.getpid()
+        @app.task(name="shop.report", soft_time_limit=2 if pool == "prefork" else 1, time_limit=4 if pool == "prefork" else 2)
+        def report(seconds, token):
+            time.sleep(seconds)
+            if seconds: os.kill(main, signal.SIGTERM)
+        report.delay(0, "x")
+        say(report.delay(1.6, "x").id)
+        app.worker_main(["worker", "-P", pool, "-c", "1", "-l", "ERROR", "--without-gossip", "--without-mingle"])
         """
-        ended = run(program, self.collector.url)
-        self.assertTrue(ended.said, ended.errors)
-        fired = self.collector.of("fired")
-        self.assertEqual((fired["request_id"], fired["function"], fired["limit_ms"]), (ended.said[0], "shop.report", 800))
-        self.assertEqual({event["request_id"] for event in self.collector.events}, {ended.said[0]})
+
+        def told(pool: str) -> tuple[Any, Any]:
+            collector = Collector()
+            with tempfile.TemporaryDirectory() as folder:
+                ended = run(program, collector.url, OVERRUN_MARGIN_MS="600", POOL=pool, FOLDER=folder)
+            collector.close()
+            self.assertTrue(ended.said, ended.errors)
+            return ended, collector
+
+        with ThreadPoolExecutor(4) as pools:
+            found = dict(zip(POOLS, pools.map(told, POOLS)))
+        for pool in ("prefork", "gevent"):
+            ended, collector = found[pool]
+            fired = collector.of("fired")
+            self.assertEqual((fired["request_id"], fired["function"], fired["limit_ms"]), (ended.said[0], "shop.report", 2000), pool)
+            self.assertEqual({event["request_id"] for event in collector.events}, {ended.said[0]}, pool)
+            self.assertIn("<string>:report", frames_of(fired))
+        for pool in ("threads", "solo"):
+            ended, collector = found[pool]
+            self.assertEqual(collector.events, [], pool)
+            self.assertEqual(ended.errors.count("does not enforce"), 1, ended.errors)
 
     def test_wsgi_keeps_the_answer_as_it_is(self) -> None:
         program = """

@@ -74,7 +74,7 @@ class watching:
         operation = f"{facts['method']} {facts['path'].partition('?')[0]}" if "path" in facts else ""
         watch.marker = marker.name(watch.request_id, watch.started_at, deadline_at, operation)
         greenlet = sys.modules.get("greenlet")
-        if greenlet is not None and "gevent" in sys.modules:
+        if greenlet is not None and ("gevent" in sys.modules or "eventlet" in sys.modules):
             watch.greenlet = greenlet.getcurrent()
         if dog.begin(watch, budget):
             self._watch = watch
