@@ -119,6 +119,22 @@ class Telling(unittest.TestCase):
         self.assertEqual([stack.get("blocked") for stack in (waits["stacks"][0], blocks["stacks"][0])], [False, True])
         self.assertEqual(frames_of(blocks)[-1], "<string>:blocks")
 
+    def test_a_coroutine_that_a_function_runs_in_a_loop_of_its_own_is_told_of_where_it_waits(self) -> None:
+        run(
+            """
+            import asyncio
+            async def pay(): await charge()
+            async def charge(): await asyncio.sleep(0.58)
+            @watch
+            def handler(event, context): asyncio.run(pay())
+            handler({}, Context(0.6))
+            """,
+            self.collector.url,
+        )
+        frames = frames_of(self.collector.of("fired"))
+        self.assertIn("<string>:handler", frames)
+        self.assertEqual(frames[-4:], ["base_events.py:run_until_complete", "<string>:pay", "<string>:charge", "tasks.py:sleep"])
+
     def test_sections_and_imports_go_out_with_the_first_event_once(self) -> None:
         run(
             """

@@ -1,4 +1,4 @@
-"""What every thread is doing, as file, line and name: no source is read and no local variable is looked at."""
+"""What every thread is doing, as file, line and name: no source is read, and no local variable of the user's is looked at."""
 
 from __future__ import annotations
 
@@ -56,6 +56,8 @@ def capture(watch: Watch) -> list[Stack]:
         shared = watch.coroutine is not None or watch.greenlet is not None
         serving = marked or (ident == watch.thread and not shared)
         on_thread = on_thread or serving
+        if serving and not shared:
+            frames = _run_in_loop(frames)
         blocked = True if marked and shared else None
         found.append(Stack(_name(ident), frames, serving, blocked))
     if not on_thread:
@@ -93,6 +95,16 @@ def _interrupted(frames: list[FrameType]) -> list[FrameType]:
         code = frame.f_code
         if code.co_name == "handle_abort" and os.path.basename(os.path.dirname(code.co_filename)) == "workers":
             return frames[:index]
+    return frames
+
+
+def _run_in_loop(frames: list[FrameType]) -> list[FrameType]:
+    """Where `asyncio.run` and its like have nothing to do, what they run waits: the loop's own frames do not tell for what."""
+    if frames and frames[-1].f_globals.get("__name__") == "selectors":
+        for index, frame in enumerate(frames):
+            if frame.f_code.co_name == "run_until_complete" and frame.f_globals.get("__name__") == "asyncio.base_events":
+                coroutine = getattr(frame.f_locals.get("future"), "get_coro", None)
+                return frames[: index + 1] + _awaited(coroutine()) if coroutine is not None else frames
     return frames
 
 
