@@ -57,10 +57,12 @@ describe('a watched function', () => {
 
   it('is told to have ended although its process ends with it', async () => {
     const collector = await Collector.start();
-    const script = `require('./index.js').watch(() => new Promise((r) => setTimeout(r, 3000)), { limitMs: 5000, marginMs: 150 })()`;
+    const before = 'while (process.cpuUsage().user < 6e5);';
+    const script = `${before} require('./index.js').watch(() => new Promise((r) => setTimeout(r, 3000)), { limitMs: 5000, marginMs: 150 })()`;
     const child = spawn(process.execPath, ['-e', script], { cwd: PACKAGE, env: { ...process.env, OVERRUN_ENDPOINT: collector.url } });
     await new Promise((resolve) => child.once('exit', resolve));
     assert.deepEqual(collector.events.map(({ kind }) => kind), ['near_miss', 'closed']);
+    assert.ok(collector.events[0].cpu_ms < 500, 'what the process had used before is not its own');
     assert.ok(collector.events[0].request_id, 'it has a name by which its events find each other');
     collector.stop();
   });
@@ -77,5 +79,12 @@ describe('a watched function', () => {
     assert.match(stdout, /"kind":"fired"/);
     assert.match(stdout, /^done$/m);
     assert.match(stderr, /external/);
+  });
+
+  it('says what is wrong also where a bundler has taken `require` away', () => {
+    const bundled = `const source = require('node:fs').readFileSync('lib/say.js', 'utf8'); const module = {};
+      new Function('module', 'require', source)(module, () => { throw new Error('Dynamic require of "node:fs" is not supported'); });
+      module.exports.sayOnce('nothing is watched');`;
+    assert.equal(node(bundled).stderr, 'overrun watchdog: nothing is watched\n');
   });
 });

@@ -12,6 +12,7 @@ const { now, wall } = require('../clock.js');
  * @property {number} budgetMs
  * @property {number} deadline ms, monotonic
  * @property {number} marginMs
+ * @property {number} cpuMs processor time of the process when the request began
  * @property {string} deadlineAt
  * @property {import('../config.js').Profile | undefined} profile
  * @property {string} requestId
@@ -21,7 +22,7 @@ const { now, wall } = require('../clock.js');
 /** @typedef {Record<string, unknown>} Event */
 
 /**
- * @param {{ slot: number, generation: number, startedAt: number, budgetMs: number, deadline: number, marginMs: number }} open
+ * @param {{ slot: number, generation: number, startedAt: number, budgetMs: number, deadline: number, marginMs: number, cpuMs: number }} open
  * @param {{ id: string, traceId: string }} claimed
  * @param {import('../config.js').Profile | undefined} profile
  * @returns {Told}
@@ -76,7 +77,7 @@ function running(kind, request, lagMs) {
     elapsed_ms: round(at - request.startedAt),
     left_ms: round(request.deadline - at),
     memory_bytes: process.memoryUsage.rss(),
-    cpu_ms: round((process.cpuUsage().user + process.cpuUsage().system) / 1e3),
+    cpu_ms: round(cpuMs() - request.cpuMs),
     loop_lag_ms: round(lagMs),
   };
 }
@@ -148,9 +149,15 @@ function mainThread(blocked, frames) {
 }
 /** @typedef {{ function: string | null, file: string | null, line: number }} Frame */
 
+/** Processor time that the process has used, all threads of it, in ms. */
+function cpuMs() {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e3;
+}
+
 /** @param {number} ms */
 function round(ms) {
   return Math.round(ms * 10) / 10;
 }
 
-module.exports = { told, running, withSeen, tracepoints, closed, mainThread };
+module.exports = { cpuMs, told, running, withSeen, tracepoints, closed, mainThread };

@@ -7,15 +7,17 @@ const { firstLookMs } = require('../requests.js');
 const { sayOnce } = require('../say.js');
 const { FAR_MS, SLOTS } = require('../slots.js');
 const { Asks } = require('./asks.js');
-const { told, running, withSeen, tracepoints, closed, mainThread } = require('./event.js');
+const { cpuMs, told, running, withSeen, tracepoints, closed, mainThread } = require('./event.js');
 
 /** How long an event waits for what the main thread says. A loop that turns answers within 1 ms. */
 const NEAR_MISS_PATIENCE_MS = 50;
 const FIRED_PATIENCE_MS = 15;
 /** How much longer before the main thread is paused: on a small function a loop that turns may be as slow as this. */
 const PAUSE_PATIENCE_MS = 35;
-/** A loop that has not turned for so long is called blocked. */
-const BLOCKED_MS = 100;
+/** A loop that has not turned for so long is called blocked. An idle one was up to 112 ms late where more processes wanted to run. */
+const BLOCKED_MS = 250;
+/** The same for one that stands in code that was found. */
+const BLOCKED_WITH_STACK_MS = 100;
 /** Delivery ends, or is given up, within this share of what is left until the deadline. */
 const SEND_SHARE = 0.6;
 /** The stack of a blocked main thread is waited for within this share of it. */
@@ -39,6 +41,7 @@ const CLOSED_SEND_MS = 2000;
  * @property {number} nearAt
  * @property {number} fireAt
  * @property {number} lookAt
+ * @property {number} cpuMs what the process had used when the request was first seen, an eighth of its budget in at most
  * @property {boolean} isNear whether the first event was due already
  * @property {boolean} isFired
  * @property {boolean} isClosed whether its end was told
@@ -108,7 +111,7 @@ class Watch {
         const { startedAt, budgetMs, nearMs, marginMs } = read;
         const deadline = startedAt + budgetMs;
         const times = { nearAt: startedAt + nearMs, fireAt: deadline - marginMs, lookAt: startedAt + firstLookMs(budgetMs) };
-        one = { ...read, ...times, deadline, isNear: false, isFired: false, isClosed: false, told: null };
+        one = { ...read, ...times, deadline, cpuMs: cpuMs(), isNear: false, isFired: false, isClosed: false, told: null };
         this.watched.set(key, one);
       }
       open.push(one);
@@ -192,7 +195,7 @@ class Watch {
       const own = seen?.find(({ slot }) => slot === one.slot);
       const event = running(kind, one.told, lagMs);
       const more = own ? withSeen(event, own, this.around.redactor) : event;
-      const isBlocked = lagMs >= BLOCKED_MS || undefined;
+      const isBlocked = lagMs >= (frames === null ? BLOCKED_MS : BLOCKED_WITH_STACK_MS) || undefined;
       const stacks = isBlocked || frames !== null ? mainThread(isBlocked, frames ?? []) : undefined;
       return [{ ...more, stacks }, ...sections(one, seen), ...this.answered(one, own)];
     });
