@@ -1,5 +1,3 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-
 /** What every wrapper takes. Everything that holds for the whole process is set by environment variables. */
 export interface Options {
   /** How long before the deadline `fired` is sent, in ms; at least 150. Default: 500, with less than 256 MB of memory 1000. */
@@ -30,7 +28,7 @@ export function lambda<F extends Function>(handler: F, options?: Options): F;
 export function watch<F extends (...args: any[]) => unknown>(fn: F, options: WatchOptions<Parameters<F>>): F;
 
 /** Express middleware; `app.use` it before everything that may be slow. */
-export function express(options: LimitOptions): (request: IncomingMessage, response: ServerResponse, next: () => void) => void;
+export function express(options: LimitOptions): (request: object, response: object, next: () => void) => void;
 
 /** Fastify plugin: `app.register(fastify, { limitMs: 30_000 })`. */
 export function fastify(app: any, options: LimitOptions, done: () => void): void;

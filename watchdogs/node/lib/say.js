@@ -13,11 +13,13 @@ const SAID_MAX = 64;
 function sayOnce(text, thing = text) {
   if (said.has(thing) || said.size >= SAID_MAX) return;
   said.add(thing);
+  const line = `overrun watchdog: ${text}`;
   try {
     // Synchronous: from a worker thread, `process.stderr` needs the main thread, which may be stuck.
-    require('node:fs').writeSync(2, `overrun watchdog: ${text}\n`);
+    require('node:fs').writeSync(2, `${line}\n`);
   } catch {
-    // Standard error is closed; there is nobody to tell.
+    // Bundled as an ES module, without `require`; or standard error is closed, and nobody is there to be told.
+    console.error(line);
   }
 }
 

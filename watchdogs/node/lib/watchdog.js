@@ -19,7 +19,7 @@ function watchdog() {
     try {
       started = start(process.env);
     } catch (error) {
-      sayOnce(`could not start: ${error instanceof Error ? error.message : error}; nothing is watched`);
+      sayOnce(`could not start: ${error instanceof Error ? error.message : error}; nothing is watched. A bundler has to leave \`@overrun/watchdog\` external`);
       started = null;
     }
   }
