@@ -131,6 +131,8 @@ impl Shipper {
     }
 
     async fn run(self) {
+        // Reading the system's certificates takes milliseconds, and Lambda waits for us until we ask for the first event.
+        self.0.filled.notified().await;
         let client = Client::builder().timeout(TRY_MAX).pool_max_idle_per_host(1).build();
         let client = match client {
             Ok(client) => client,
