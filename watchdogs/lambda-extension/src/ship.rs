@@ -1,7 +1,8 @@
-//! The way to the collector: a bounded queue in which what is urgent goes first, and one sender.
+//! The way to the collector: a bounded queue in which what is urgent goes first, and two senders, one of them for that alone: it does not
+//! wait for an ordinary body that the collector takes its time with.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -48,15 +49,31 @@ pub struct Shipper(Arc<Shared>);
 
 #[derive(Default)]
 struct Queue {
+    /// What is urgent stands before what can wait.
     waiting: VecDeque<Shipment>,
     bytes: usize,
-    /// One is being sent.
-    is_sending: bool,
+    /// How many are being sent.
+    sending: usize,
     has_complained: bool,
+}
+
+impl Queue {
+    /// How many are urgent.
+    fn urgent(&self) -> usize {
+        self.waiting.iter().take_while(|waiting| waiting.is_urgent).count()
+    }
+}
+
+/// What a sender takes.
+#[derive(Clone, Copy, PartialEq)]
+enum Takes {
+    All,
+    Urgent,
 }
 
 struct Shared {
     queue: Mutex<Queue>,
+    client: OnceLock<Client>,
     /// Something was put in.
     filled: Notify,
     /// Nothing is left.
@@ -69,10 +86,11 @@ struct Shared {
 }
 
 impl Shipper {
-    /// Starts the one task that sends.
+    /// Starts the tasks that send.
     pub fn start(settings: &Settings) -> Self {
         let shipper = Self(Arc::new(Shared {
             queue: Mutex::default(),
+            client: OnceLock::new(),
             filled: Notify::new(),
             emptied: Notify::new(),
             collector: settings.collector.clone().unwrap_or_default(),
@@ -81,7 +99,9 @@ impl Shipper {
             instance: settings.log_stream.clone(),
             stack: settings.stack.clone(),
         }));
-        tokio::spawn(shipper.clone().run());
+        for takes in [Takes::All, Takes::Urgent] {
+            tokio::spawn(shipper.clone().run(takes));
+        }
         shipper
     }
 
@@ -98,12 +118,10 @@ impl Shipper {
             return false;
         }
         queue.bytes += length;
-        // What is urgent goes before what can wait, and behind what is urgent already.
-        let at =
-            if shipment.is_urgent { queue.waiting.iter().take_while(|waiting| waiting.is_urgent).count() } else { queue.waiting.len() };
+        let at = if shipment.is_urgent { queue.urgent() } else { queue.waiting.len() };
         queue.waiting.insert(at, shipment);
         drop(queue);
-        self.0.filled.notify_one();
+        self.0.filled.notify_waiters();
         true
     }
 
@@ -115,7 +133,7 @@ impl Shipper {
                 let emptied = self.0.emptied.notified();
                 let is_empty = {
                     let queue = self.queue();
-                    queue.waiting.is_empty() && !queue.is_sending
+                    queue.waiting.is_empty() && queue.sending == 0
                 };
                 if is_empty {
                     return;
@@ -130,30 +148,20 @@ impl Shipper {
         self.0.queue.lock().expect("no holder of this lock panics")
     }
 
-    async fn run(self) {
-        // Reading the system's certificates takes milliseconds, and Lambda waits for us until we ask for the first event.
-        self.0.filled.notified().await;
-        let client = Client::builder().timeout(TRY_MAX).pool_max_idle_per_host(1).build();
-        let client = match client {
-            Ok(client) => client,
-            Err(error) => return crate::say(&format!("nothing can be sent: {error}")),
-        };
+    async fn run(self, takes: Takes) {
         let mut failures = 0_usize;
         loop {
-            let Some(shipment) = self.take() else {
+            let filled = self.0.filled.notified();
+            let Some(shipment) = self.take(takes) else {
                 self.0.emptied.notify_waiters();
-                self.0.filled.notified().await;
+                filled.await;
                 continue;
             };
-            let length = shipment.body.len();
-            match self.once(&client, &shipment).await {
-                Ok(()) => {
-                    failures = 0;
-                    self.queue().bytes -= length;
-                }
+            let sent = self.once(&shipment).await;
+            match self.settle(shipment, sent) {
+                Ok(()) => failures = 0,
                 Err(why) => {
                     self.complain(&why);
-                    self.put_back(shipment);
                     let pause = BACKOFF_MS[failures.min(BACKOFF_MS.len() - 1)];
                     failures += 1;
                     tokio::time::sleep(Duration::from_millis(pause)).await;
@@ -162,23 +170,41 @@ impl Shipper {
         }
     }
 
-    fn take(&self) -> Option<Shipment> {
+    /// What was sent is done with; what was not stands where it stood.
+    fn settle(&self, shipment: Shipment, sent: Result<(), String>) -> Result<(), String> {
         let mut queue = self.queue();
-        let next = queue.waiting.pop_front();
-        queue.is_sending = next.is_some();
+        queue.sending -= 1;
+        if sent.is_ok() {
+            queue.bytes -= shipment.body.len();
+        } else {
+            let at = if shipment.is_urgent { 0 } else { queue.urgent() };
+            queue.waiting.insert(at, shipment);
+        }
+        sent
+    }
+
+    fn take(&self, takes: Takes) -> Option<Shipment> {
+        let mut queue = self.queue();
+        let next = queue.waiting.pop_front_if(|next| next.is_urgent || takes == Takes::All);
+        queue.sending += usize::from(next.is_some());
         next
     }
 
-    fn put_back(&self, shipment: Shipment) {
-        let mut queue = self.queue();
-        queue.waiting.push_front(shipment);
-        queue.is_sending = false;
+    /// Made for the first shipment: reading the system's certificates takes milliseconds, and Lambda waits for us until we ask for the
+    /// first event.
+    fn client(&self) -> Result<&Client, String> {
+        if let Some(client) = self.0.client.get() {
+            return Ok(client);
+        }
+        let made = Client::builder().timeout(TRY_MAX).pool_max_idle_per_host(2).build().map_err(|error| error.to_string())?;
+        Ok(self.0.client.get_or_init(|| made))
     }
 
     /// One try; an error is worth another.
-    async fn once(&self, client: &Client, shipment: &Shipment) -> Result<(), String> {
+    async fn once(&self, shipment: &Shipment) -> Result<(), String> {
         let shared = &self.0;
-        let mut request = client.post(format!("{}{}", shared.collector, shipment.path)).header("content-type", &shipment.content_type);
+        let mut request =
+            self.client()?.post(format!("{}{}", shared.collector, shipment.path)).header("content-type", &shipment.content_type);
         let named = [("overrun-function", &shared.function), ("overrun-instance", &shared.instance), ("overrun-stack", &shared.stack)];
         for (name, value) in named.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?))) {
             request = request.header(name, value);

@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::{Read as _, Seek as _};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -164,7 +163,8 @@ async fn next_event(State(api): State<Api>, headers: HeaderMap) -> Response {
 pub struct Collector {
     received: Arc<Mutex<Vec<(String, HeaderMap, Value)>>>,
     came: Arc<Notify>,
-    hangs: Arc<AtomicBool>,
+    /// The beginning of the paths at which it does not answer.
+    hangs: Arc<Mutex<Option<&'static str>>>,
     goes_on: Arc<Notify>,
     address: String,
 }
@@ -177,10 +177,14 @@ impl Collector {
         collector
     }
 
-    /// Whether it answers at all.
-    pub fn hangs(&self, hangs: bool) {
-        self.hangs.store(hangs, Ordering::SeqCst);
+    /// At which paths it does not answer, by their beginning.
+    pub fn hangs(&self, at: Option<&'static str>) {
+        *self.hangs.lock().expect("not poisoned") = at;
         self.goes_on.notify_waiters();
+    }
+
+    fn hangs_at(&self, path: &str) -> bool {
+        self.hangs.lock().expect("not poisoned").is_some_and(|at| path.starts_with(at))
     }
 
     /// How many requests came.
@@ -221,8 +225,12 @@ impl Collector {
 }
 
 async fn take(State(collector): State<Collector>, uri: Uri, headers: HeaderMap, body: Bytes) -> StatusCode {
-    while collector.hangs.load(Ordering::SeqCst) {
-        collector.goes_on.notified().await;
+    loop {
+        let goes_on = collector.goes_on.notified();
+        if !collector.hangs_at(uri.path()) {
+            break;
+        }
+        goes_on.await;
     }
     let body = serde_json::from_slice(&body).unwrap_or_else(|_| String::from_utf8_lossy(&body).into());
     collector.received.lock().expect("not poisoned").push((uri.path().to_owned(), headers, body));
@@ -238,6 +246,6 @@ async fn serve(router: Router) -> String {
 }
 
 #[expect(clippy::disallowed_methods, reason = "Lambda has a clock of its own")]
-fn now_ms() -> i64 {
+pub fn now_ms() -> i64 {
     i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis()).expect("a time")
 }

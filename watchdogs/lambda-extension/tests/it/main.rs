@@ -58,7 +58,7 @@ async fn what_ends_after_all_is_closed_and_what_was_killed_is_not() {
 #[tokio::test(flavor = "multi_thread")]
 async fn sdks_do_not_wait_for_a_collector_that_hangs() {
     let (mut lambda, collector) = Lambda::start(&[]).await;
-    collector.hangs(true);
+    collector.hangs(Some("/"));
     lambda.invoke("busy", Duration::from_mins(1)).await;
     let began = std::time::Instant::now();
     for number in 0..20 {
@@ -68,10 +68,23 @@ async fn sdks_do_not_wait_for_a_collector_that_hangs() {
     assert!(began.elapsed() < Duration::from_secs(2), "answered at once, not after the collector");
     // The next event is asked for while the collector still hangs: no invocation waits for us.
     lambda.invoke("next", Duration::from_mins(1)).await;
-    collector.hangs(false);
+    collector.hangs(None);
     collector.event_of("fired", "sdk-19").await;
     lambda.shutdown().await;
     assert_eq!(collector.bodies("/v1/watchdog").len(), 20, "what hung is sent again, and nothing twice that was answered");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alarm_does_not_wait_for_a_batch_that_the_collector_does_not_take() {
+    let (mut lambda, collector) = Lambda::start(&[("OVERRUN_MARGIN_MS", "300")]).await;
+    collector.hangs(Some("/v1/push"));
+    lambda.telemetry(&json!([{ "type": "function", "record": "order 7" }])).await;
+    let deadline = lambda.invoke("stuck", Duration::from_millis(1200)).await;
+    collector.event("fired").await;
+    assert!(lambda::now_ms() < deadline, "it was told before the kill");
+    collector.hangs(None);
+    lambda.shutdown().await;
+    assert_eq!(collector.bodies("/v1/push/lambda_telemetry").len(), 1, "and the batch after all");
 }
 
 #[tokio::test(flavor = "multi_thread")]
