@@ -331,11 +331,20 @@ impl Claim {
         ClaimId(id)
     }
 
-    /// The narrowest key this claim can be found under.
+    /// What may be the request's ID in an access line of a proxy, if another source names a request so.
+    fn unnamed_id(&self) -> Option<&str> {
+        let of_proxy = self.kind == Kind::GatewayRequest && self.platform.as_ref().is_some_and(Product::is_proxy);
+        self.text("unnamed_id").filter(|_| of_proxy)
+    }
+
+    /// The narrowest key this claim can be found under. That it is found under a request's does not say that it is of that one.
     #[must_use]
     pub fn key(&self) -> Key {
         if let Some(request_id) = &self.request_id {
             return Key::Request(request_id.clone());
+        }
+        if let Some(id) = self.unnamed_id() {
+            return Key::Request(RequestId::from(id));
         }
         if let Some(gateway_id) = self.gateway_request_id() {
             return Key::Request(RequestId::from(gateway_id));

@@ -73,10 +73,25 @@ async fn a_proxys_two_logs_tell_of_one_request_in_either_order() {
     daemon.incident("b0b33b8f980aa21d957ca72943341b0c", |incident| !is_joined(incident)).await;
     push(error("order")).await;
     daemon.incident("b0b33b8f980aa21d957ca72943341b0c", is_joined).await;
-    eventually("nothing is told twice", async || {
-        let all = daemon.api("/incidents").await;
-        (all["incidents"].as_array().expect("a list").len() == 2).then_some(())
-    })
-    .await;
+    eventually("nothing is told twice", async || (daemon.api("/incidents").await["incidents"].as_array()?.len() == 2).then_some(())).await;
+    daemon.stop().await;
+}
+
+/// HAProxy 2.6 with `unique-id-header X-Request-Id`, `%ID` behind its line (November 2026).
+#[tokio::test]
+async fn an_id_without_a_name_joins_where_another_source_names_the_request() {
+    const ID: &str = "7F000001:C928_7F000001:225A_6B0A0A3A_0002:6358";
+    let database = Database::create().await;
+    let daemon = Daemon::start(&database).await;
+    let haproxy = format!(
+        "127.0.0.1:51496 [27/Nov/2026:22:54:50.960] g b/s1 0/0/0/-1/5000 504 198 - - sH-- 1/1/0/0/0 0/0 \"GET /pay HTTP/1.1\" {ID}\n"
+    );
+    daemon.push("haproxy?instance=lb-1", &haproxy).await;
+    daemon.incident_where("HAProxy's line alone", |incident| incident["diagnosis"]["product"] == "haproxy").await;
+    let gunicorn = format!("127.0.0.1 - - [27/Nov/2026:22:54:57 +0000] \"GET /pay HTTP/1.1\" 200 5 \"-\" \"-\" 6980000 rid={ID} pid=<7>\n");
+    daemon.push("gunicorn?instance=web-1", &gunicorn).await;
+    let told = daemon.incident_where("one request", |incident| incident["request_id"] == ID).await;
+    assert_eq!((&told["outcome"], &told["diagnosis"]["limit"]["setting"]), (&json!("caller_left"), &json!("timeout server")), "{told:#}");
+    eventually("nothing is told twice", async || (daemon.api("/incidents").await["incidents"].as_array()?.len() == 1).then_some(())).await;
     daemon.stop().await;
 }

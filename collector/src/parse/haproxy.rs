@@ -161,7 +161,9 @@ fn with_request(mut claim: Claim, session: &Session<'_>) -> Claim {
     let named = named.find(|(key, _)| access_line::REQUEST_ID_KEYS.contains(key)).map(|(_, id)| id.trim_matches('"'));
     claim.request_id = named.filter(|id| !matches!(*id, "" | "-")).map(RequestId::from);
     let captured: Vec<&str> = session.captured.split(['{', '}', '|', '"', ' ']).filter(|word| access_line::is_uuid(word)).collect();
-    if let ([id], None) = (&captured[..], &claim.request_id) {
+    // `%ID` is put there, which `unique-id-header` may have sent on.
+    let behind: Vec<&str> = session.behind.split_whitespace().filter(|word| *word != "-").collect();
+    if let (None, [id], _) | (None, [], [id]) = (&claim.request_id, &captured[..], &behind[..]) {
         claim = claim.with("unnamed_id", *id);
     }
     claim

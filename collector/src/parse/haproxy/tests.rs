@@ -45,6 +45,19 @@ fn a_prefix_of_syslog_is_taken_off_and_a_captured_uuid_stays_unnamed() {
 }
 
 #[test]
+fn a_word_behind_the_request_line_may_be_the_requests_id() {
+    let line = |behind: &str| {
+        read(&format!(
+            r#"127.0.0.1:51496 [27/Nov/2026:22:54:50.960] g b/s1 0/0/0/-1/5000 504 198 - - sH-- 1/1/0/0/0 0/0 "GET /pay10 HTTP/1.1"{behind}"#
+        ))
+    };
+    let id = |behind: &str| line(behind).split(' ').find_map(|word| Some(word.strip_prefix("unnamed_id=")?.to_owned()));
+    let own = "7F000001:C928_7F000001:225A_6B0A0A3A_0002:6358";
+    assert_eq!(id(&format!(" {own}")).as_deref(), Some(own), "`%ID` in its usual form");
+    assert_eq!((id(""), id(" -"), id(" a b"), id(" rid=r-1")), (None, None, None, None));
+}
+
+#[test]
 fn tcp_sessions_are_read_and_a_probe_is_not_evidence() {
     let idle = read("10.0.0.9:37705 [22/Nov/2026:12:19:05.431] db pg/s1 0/0/5002 212 sD 1/1/0/0/0 0/0");
     assert!(idle.starts_with("evidence gateway_request") && idle.contains("outcome=idle_timeout"), "{idle}");
