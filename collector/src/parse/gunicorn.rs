@@ -15,7 +15,7 @@ mod message;
 use domain::Claim;
 use serde_json::{Map, Value};
 
-use super::python_logging::{self, Head, Record};
+use super::python_logging::{self, Record};
 use super::{Fate, Lines, RAW_BYTES_MAX, access_log, cut, marks};
 
 /// The format's name.
@@ -59,7 +59,7 @@ pub fn parse_event(text: &str) -> Option<Fate> {
         return Some(message::read(&head, message, text));
     }
     // Under a log configuration of the user's own only what gunicorn's words make certain is read.
-    let (head, message) = head::configured(text).or_else(|| head::is_bare(text).then(|| (Head::default(), text)))?;
+    let (head, message) = head::configured(text)?;
     message::known(&head, message, text).map(|claim| Fate::Evidence(Box::new(claim)))
 }
 

@@ -40,7 +40,7 @@ pub fn is_level(word: &str) -> bool {
 }
 
 /// Reads what stands before a message; `None` where that is no head. `is_logger` knows the logger's name.
-pub fn before<'t>(before: &'t str, is_logger: impl Fn(&str) -> bool) -> Option<Head<'t>> {
+pub fn before(before: &str, is_logger: impl Fn(&str) -> bool) -> Option<Head<'_>> {
     // A whole head is short; more than that is somebody's sentence.
     const BYTES_MAX: usize = 120;
     if before.len() > BYTES_MAX || !before.ends_with([' ', '\t', ':', ']', '|']) {
@@ -48,19 +48,12 @@ pub fn before<'t>(before: &'t str, is_logger: impl Fn(&str) -> bool) -> Option<H
     }
     let words = || before.split(|c: char| c.is_whitespace() || matches!(c, '[' | ']' | '(' | ')' | ':' | '|' | ','));
     Some(Head {
-        at: before.char_indices().filter(|(_, c)| c.is_ascii_digit()).find_map(|(index, _)| moment(&before[index..])),
+        at: times::within(before),
         pid: before.split(['[', '(']).skip(1).find_map(|part| part.split([']', ')']).next()?.parse().ok()),
         // Celery puts the process behind it: `INFO/MainProcess`.
         level: words().filter_map(|word| word.split('/').next()).find(|word| is_level(word)).unwrap_or(""),
         logger: words().find(|word| is_logger(word)).unwrap_or(""),
     })
-}
-
-/// A time at the beginning of a text, with or without a zone.
-fn moment(text: &str) -> Option<Timestamp> {
-    const SHORTEST: usize = "2026-11-22 12:04:32".len();
-    let ends = text.char_indices().filter(|(at, c)| *at >= SHORTEST && matches!(c, ' ' | ']' | '\t' | '|')).map(|(at, _)| at);
-    ends.chain([text.len()]).take(2).filter_map(|end| times::rfc3339(&text[..end])).last()
 }
 
 /// Reads a record of a JSON formatter; `None` where it has no message.

@@ -30,6 +30,17 @@ pub fn rfc3339(text: &str) -> Option<Timestamp> {
     at.checked_add(SignedDuration::from_nanos(nanos)).ok()
 }
 
+/// The first time that stands somewhere in what a log configuration puts before a line, with or without a zone.
+#[must_use]
+pub fn within(head: &str) -> Option<Timestamp> {
+    let moment = |text: &str| {
+        const SHORTEST: usize = "2026-11-22 12:04:32".len();
+        let ends = text.char_indices().filter(|(at, c)| *at >= SHORTEST && matches!(c, ' ' | ']' | '\t' | '|')).map(|(at, _)| at);
+        ends.chain([text.len()]).take(2).filter_map(|end| rfc3339(&text[..end])).last()
+    };
+    head.char_indices().filter(|(_, c)| c.is_ascii_digit()).find_map(|(index, _)| moment(&head[index..]))
+}
+
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// The common log format's `22/Nov/2026:12:04:00 +0000`.

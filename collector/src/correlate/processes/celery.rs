@@ -71,7 +71,7 @@ fn cut_off<'a>(lines: &[&'a Evidence], tasks: &mut [&mut Case<'a>]) {
 /// Whether no line tells of the task's end.
 fn is_open(case: &Case<'_>) -> bool {
     let goes_on = |one: &&Evidence| matches!(one.claim.kind, Kind::Accepted | Kind::InvocationStart);
-    case.own.iter().filter(|one| is_celerys(one)).all(|one| goes_on(&one))
+    case.own.iter().filter(|one| is_celerys(one)).all(goes_on)
 }
 
 fn began(case: &Case<'_>, by: Option<Timestamp>) -> bool {

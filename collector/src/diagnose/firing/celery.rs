@@ -61,7 +61,7 @@ fn lost(case: &Case<'_>, died: &Evidence) -> Firing {
     let text = format!("the process that ran a task ended ({how}) before the task did, and no time limit had fired");
     firing.reasons.push(Reason { text, evidence: vec![cite(died)] });
     if let Some(received) = case.own.first().filter(|one| one.claim.request_id.is_some()) {
-        let text = "the line names no task: this is the only one of that log that had been received and has no end";
+        let text = "the line names no task: by then this was the only one of that log that had been received and had no end";
         firing.reasons.push(Reason { text: text.to_owned(), evidence: vec![cite(received)] });
     } else if died.claim.kind == Kind::ProcessExit {
         firing.confidence = Confidence::Possible;
@@ -86,7 +86,7 @@ fn cut_off(case: &Case<'_>) -> Option<Firing> {
     let has_begun = case.first(Kind::InvocationStart).is_some();
     let confidence = if has_begun { Confidence::Likely } else { Confidence::Possible };
     let mut firing = Firing::new(Outcome::DroppedAtShutdown, IncidentState::Confirmed, confidence);
-    firing.limit = stop.claim.limit.clone();
+    firing.limit.clone_from(&stop.claim.limit);
     let grace = firing.limit.as_ref().and_then(|limit| limit.value_ms);
     firing.at = stop.claim.observed_at.zip(grace).map(|(at, grace)| grace.after(at));
     let text = "the worker was stopped without waiting for its tasks, and this one has no end";

@@ -93,7 +93,7 @@ fn lost(claim: Claim, message: &str) -> Option<Claim> {
 /// `Task accepted: tasks.report[1f32e45a-…] pid:12`, at level DEBUG: a process of the pool has begun.
 fn accepted(claim: &Claim, message: &str) -> Option<Claim> {
     let (claim, rest) = named(claim, message.strip_prefix("Task accepted: ")?)?;
-    rest.starts_with(" pid:").then(|| Claim { started_at: claim.observed_at, ..claim })
+    rest.starts_with(" pid:").then_some(Claim { started_at: claim.observed_at, ..claim })
 }
 
 /// `Process 'ForkPoolWorker-2' pid:12097 exited with 'signal 9 (SIGKILL)'`. Which task it ran, if any, is not told.

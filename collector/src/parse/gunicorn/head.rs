@@ -40,12 +40,6 @@ pub fn configured(text: &str) -> Option<(Head<'_>, &str)> {
     (is_named || level_fits(head.level, message)).then_some((head, message))
 }
 
-/// Whether it is nothing but gunicorn's words about one worker: a log configuration may put nothing in front of them.
-pub fn is_bare(text: &str) -> bool {
-    let of_worker = WORDS.iter().filter(|(words, _)| words.contains("pid"));
-    of_worker.into_iter().any(|(words, _)| text.starts_with(words)) && !text.trim_end().contains('\n')
-}
-
 /// How gunicorn's messages begin, with the level that it gives them; "" where versions differ.
 const WORDS: [(&str, &str); 10] = [
     ("WORKER TIMEOUT (pid:", "CRITICAL"),
