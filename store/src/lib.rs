@@ -50,6 +50,7 @@ mod retries;
 mod routing;
 mod silences;
 mod sources;
+mod superseded;
 #[cfg(test)]
 mod testing;
 mod wakes;

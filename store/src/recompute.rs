@@ -16,7 +16,7 @@ use crate::group::{self, Group};
 use crate::incident_row::NewRow;
 use crate::problems::Touched;
 use crate::watched::{Anomalies, Roots};
-use crate::{Store, StoreError, begin_by_keys, incident_row, locks};
+use crate::{Store, StoreError, begin_by_keys, incident_row, locks, superseded};
 
 /// What one call of [`Store::recompute`] has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -151,18 +151,20 @@ impl Outcome<'_> {
             self.write(connection, root, incident, known.get(incident.id.as_str())).await?;
         }
         let current: BTreeSet<&str> = folded.incidents.iter().map(|incident| incident.id.as_str()).collect();
-        let mut superseded = Vec::new();
+        let (mut gone, mut successors) = (Vec::new(), Vec::new());
         for (id, known) in known.iter().filter(|(id, _)| !current.contains(id.as_str())) {
+            successors.extend(known.successor(&folded.incidents)?.map(|successor| (id.as_str(), successor.id.as_str())));
             if known.subject == root || (!group.is_truncated && group.keys.contains(&known.subject)) {
-                superseded.push(id.as_str());
+                gone.push(id.as_str());
                 self.problems.left(&known.problem);
             } else {
                 // This group no longer shows it, but not all of the group was looked at. Its own group decides.
                 self.anomalies.make_due(stack, &known.subject, self.now);
             }
         }
-        if !superseded.is_empty() {
-            sqlx::query("delete from incidents where id = any($1)").bind(superseded).execute(connection).await?;
+        superseded::write(connection, successors, self.now).await?;
+        if !gone.is_empty() {
+            sqlx::query("delete from incidents where id = any($1)").bind(gone).execute(connection).await?;
         }
         if let Some(at) = folded.recheck_at {
             self.anomalies.make_due(stack, root, at);
@@ -201,6 +203,16 @@ struct Known {
     problem: String,
     state: IncidentState,
     json: String,
+}
+
+impl Known {
+    /// Of the incidents that are, the one that rests on some of the same evidence.
+    fn successor<'i>(&self, incidents: &'i [Incident]) -> Result<Option<&'i Incident>, StoreError> {
+        let gone: Incident = columns::from_json("incident", &self.json)?;
+        let ids = |incident: &Incident| -> BTreeSet<String> { incident.diagnosis.evidence.iter().map(|one| one.id.clone()).collect() };
+        let rested_on = ids(&gone);
+        Ok(incidents.iter().find(|incident| !ids(incident).is_disjoint(&rested_on)))
+    }
 }
 
 /// The incidents that a group may confirm, change or supersede, by ID.

@@ -1,5 +1,5 @@
-//! What was told, forgotten once it is old: deliveries with their attempts, retries, changes of incidents, silences that are
-//! over. Incidents and problems stay. For evidence see `partitions`, for what rules remember `routing`.
+//! What was told, forgotten once it is old: deliveries with their attempts, retries, changes of incidents, what became of incidents
+//! that are no more, silences that are over. Incidents and problems stay. For evidence see `partitions`, for what rules remember `routing`.
 
 use jiff::Timestamp;
 
@@ -10,7 +10,7 @@ use crate::{Store, StoreError};
 const ROWS_AT_ONCE: u32 = 1_000;
 
 /// What nothing refers to any more; `$1`: what is older than this, `$2`: how many at once.
-const STATEMENTS: [&str; 5] = [
+const STATEMENTS: [&str; 6] = [
     // A group looks up whether its latest message was given up.
     "with old as (
          select id
@@ -40,6 +40,7 @@ const STATEMENTS: [&str; 5] = [
          order by at
          limit $2
      )",
+    "delete from superseded where incident_id in (select incident_id from superseded where at < $1 order by at limit $2)",
     "delete from silenced
      where (incident_id, silence_id) in (select incident_id, silence_id from silenced where at < $1 order by at limit $2)",
     "delete from silences

@@ -66,9 +66,13 @@ async fn a_proxys_two_logs_tell_of_one_request_in_either_order() {
     let push = async |text: String| daemon.push("nginx?instance=web-1", &text).await;
     let is_joined = |incident: &serde_json::Value| incident["diagnosis"]["reasons"].to_string().contains("names the timer that ran out");
     push(error("pay")).await;
-    daemon.incident_where("the error line alone", |incident| incident["request_id"].is_null()).await;
+    let alone = daemon.incident_where("the error line alone", |incident| incident["request_id"].is_null()).await;
     push(access("pay", "128e43e5c9621405a6701ee0a1638945")).await;
-    daemon.incident("128e43e5c9621405a6701ee0a1638945", is_joined).await;
+    let joined = daemon.incident("128e43e5c9621405a6701ee0a1638945", is_joined).await;
+    // Who was told of the first finds the other under the same link.
+    let link = format!("/incidents/{}", alone["id"].as_str().expect("text"));
+    eventually("the first is no more", async || (daemon.api(&link).await["id"] == joined["id"]).then_some(())).await;
+    assert!(daemon.page(&link).await.expect(200).body.contains("128e43e5c9621405a6701ee0a1638945"));
     push(access("order", "b0b33b8f980aa21d957ca72943341b0c")).await;
     daemon.incident("b0b33b8f980aa21d957ca72943341b0c", |incident| !is_joined(incident)).await;
     push(error("order")).await;

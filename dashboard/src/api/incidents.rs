@@ -113,5 +113,5 @@ async fn one(app: &App, id: Result<Path<String>, PathRejection>) -> Result<Store
     if !is_incident_id(&id) {
         return Err(NOT_FOUND);
     }
-    app.store.incident(&id).await?.ok_or(NOT_FOUND)
+    app.store.current_incident(&id).await?.ok_or(NOT_FOUND)
 }

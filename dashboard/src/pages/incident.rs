@@ -115,7 +115,8 @@ pub async fn show(State(app): State<App>, id: Result<Path<String>, PathRejection
 }
 
 async fn view(app: &App, id: &str) -> Result<IncidentPage, Failure> {
-    let incident = app.store.incident(id).await?.ok_or(Failure::NotFound("incident"))?.incident;
+    let incident = app.store.current_incident(id).await?.ok_or(Failure::NotFound("incident"))?.incident;
+    let id = incident.id.as_str();
     let like = IncidentFilter { problem: Some(incident.problem.as_str().to_owned()), limit: LIKE_MAX, ..IncidentFilter::default() };
     let (evidence, deliveries, like, retries) = tokio::try_join!(
         app.store.incident_evidence(&incident),
