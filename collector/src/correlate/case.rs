@@ -76,6 +76,8 @@ pub struct WorkerEnd<'a> {
     pub has_served: bool,
     /// Whether anything is known of the server itself: without it nobody can tell whether it was being stopped.
     pub is_server_known: bool,
+    /// Whether the lines begin early enough to hold what the server may have said of it first: with the worker's boot, or long before.
+    pub reaches_back: bool,
 }
 
 /// How a worker ended.

@@ -115,6 +115,7 @@ impl<'s, 'a> Stop<'s, 'a> {
             worker_class: worker_class(set, self.server.instance),
             has_served: false,
             is_server_known: true,
+            reaches_back: true,
         }
     }
 }

@@ -34,6 +34,7 @@ pub fn ends<'a>(set: &Set<'a>, servers: &[Server<'a>], knowledge: &Knowledge) ->
                 worker_class,
                 has_served: lines.iter().any(|one| is_of_request(one) || one.claim.attributes.contains_key("has_started")),
                 is_server_known: !there.is_empty(),
+                reaches_back: reaches_back(set, *instance, &lines, decisive),
             });
         }
     }
@@ -54,6 +55,28 @@ pub fn lives<'a>(lines: &[&'a Evidence]) -> Vec<Vec<&'a Evidence>> {
         }
     }
     found
+}
+
+/// A server says that it gives up on a worker at most so long before the worker ends: seen up to 3 s.
+const WORD_BEFORE_END: Millis = Millis::from_ms(5000);
+/// What stands for that in a log without times.
+const LINES_BEFORE_END: u64 = 20;
+
+/// Whether the lines of a server begin early enough before a worker's end to hold its own word about it: a log that was cut begins
+/// with the consequences.
+fn reaches_back(set: &Set<'_>, instance: Option<&Instance>, life: &[&Evidence], end: &Evidence) -> bool {
+    let is_early = |one: &Evidence| match (one.claim.observed_at, end.claim.observed_at, &one.origin, &end.origin) {
+        (Some(at), Some(ended_at), ..) => Millis::between(at, ended_at) >= WORD_BEFORE_END,
+        (_, None, Some(at), Some(ended_at)) => at.file == ended_at.file && at.line + LINES_BEFORE_END <= ended_at.line,
+        _ => false,
+    };
+    // A log that holds the server's start is whole from there on.
+    let is_start = |one: &Evidence| one.claim.kind == Kind::ServerStart && one.claim.observed_at <= end.claim.observed_at;
+    let of_workers = set.workers.iter().filter(|((place, _), _)| *place == instance).flat_map(|(_, lines)| lines);
+    let of_server = set.servers.get(&instance).into_iter().flatten();
+    let is_same = |one: &&&Evidence| one.claim.format == end.claim.format;
+    life.iter().any(|one| one.claim.kind == Kind::WorkerBoot)
+        || of_workers.chain(of_server).filter(is_same).any(|one| is_early(one) || is_start(one))
 }
 
 /// What ended it: the server's own word before the signal that followed from it. What belongs to a stop is not told here.

@@ -139,7 +139,7 @@ pub fn of_prefix(prefix: &str) -> Envelope {
         return envelope;
     }
     let name = rest.split([' ', '\t', '|']).map(plain).find(|word| !word.is_empty() && !is_time_or_level(word));
-    Envelope { instance: name.map(Instance::from), ..envelope }
+    Envelope { instance: name.map(Instance::from), at: envelope.at.or_else(|| times::within(prefix)), ..envelope }
 }
 
 /// `gunicorn[8899]:` → `gunicorn`: the same for all processes of one server. `app[web.1]` stays.

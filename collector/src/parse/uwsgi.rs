@@ -30,26 +30,40 @@ const EVIL: &str = "*** EVIL RELOAD ON WORKER ";
 /// Where a worker tells of its own crash, before its backtrace.
 const CRASHING: &str = "!!! uWSGI process ";
 
-pub(super) const LINES: Lines = Lines { begins: |line| is_known(split(line).1).then_some(0), read };
+pub(super) const LINES: Lines = Lines { begins, read };
 
-fn is_known(text: &str) -> bool {
-    const WORDS: [&str; 9] = [
-        EVIL,
-        CRASHING,
-        "*** HARAKIRI ON ",
-        "HARAKIRI",
-        "DAMN ! worker ",
-        "Respawned uWSGI worker ",
-        "spawned uWSGI worker ",
-        "*** Starting uWSGI ",
-        "[pid: ",
-    ];
-    WORDS.iter().any(|words| text.starts_with(words))
+/// How its lines begin, behind the time.
+const WORDS: [&str; 12] = [
+    EVIL,
+    CRASHING,
+    "*** HARAKIRI ON ",
+    "HARAKIRI [core ",
+    "HARAKIRI triggered by ",
+    "HARAKIRI !!! ",
+    "HARAKIRI: ",
+    "DAMN ! worker ",
+    "Respawned uWSGI worker ",
+    "spawned uWSGI worker ",
+    "*** Starting uWSGI ",
+    "[pid: ",
+];
+
+/// Where a line of its own begins: bare, behind its own time, or behind what a transport, `log-date` or `log-encoder` put there.
+fn begins(line: &str) -> Option<usize> {
+    // A prefix is short; more than that is somebody's sentence.
+    const PREFIX_BYTES_MAX: usize = 120;
+    let is_prefix = |at: usize| at == 0 || at <= PREFIX_BYTES_MAX && line[..at].ends_with([' ', '\t', ':', ']', '|']);
+    let is_whole = |words: &str| words != "[pid: " || line.contains(" => generated ");
+    let found = |words: &&str| line.find(words).filter(|at| is_prefix(*at) && is_whole(words));
+    let at = WORDS.iter().filter_map(found).min()?;
+    let own_time = at.checked_sub(STAMP_BYTES + " - ".len()).filter(|from| line.get(*from..).is_some_and(|rest| split(rest).0.is_some()));
+    Some(own_time.unwrap_or(at))
 }
+
+const STAMP_BYTES: usize = "Sun Nov 22 12:42:26 2026".len();
 
 /// The time in front of a line, if there is one: `Sun Nov 22 12:42:26 2026 - `.
 fn split(line: &str) -> (Option<Timestamp>, &str) {
-    const STAMP_BYTES: usize = "Sun Nov 22 12:42:26 2026".len();
     let stamp = line.get(..STAMP_BYTES).zip(line.get(STAMP_BYTES..).and_then(|rest| rest.strip_prefix(" - ")));
     stamp.and_then(|(stamp, rest)| Some((Some(ctime(stamp)?), rest))).unwrap_or((None, line))
 }
@@ -197,6 +211,7 @@ fn request(base: &Claim, line: &str) -> Option<Claim> {
 mod tests {
     use super::*;
     use crate::parse::tests::evidence;
+    use crate::parse::{Context, Format, Item};
 
     /// uWSGI 2.0.31 (November 2026).
     #[test]
@@ -247,6 +262,28 @@ Sun Nov  2 09:00:05 2026 - HARAKIRI triggered by worker 3 core 1 !!!";
         let claim = claim(line);
         assert_eq!((claim.pid, claim.number("status"), claim.elapsed_ms), (Some(7), Some(200.0), Some(Millis::from_ms(1007))));
         assert_eq!(claim.observed_at.map(|at| at.to_string()).as_deref(), Some("2026-11-02T09:00:01.007Z"));
+    }
+
+    /// 2.0.31 with `log-date=%Y-%m-%d %H:%M:%S`, and with `log-encoder = format [${strftime:…}] uwsgi: ${msgnl}` (November 2026).
+    #[test]
+    fn whatever_stands_in_front_is_taken_off_and_its_time_kept() {
+        let block = "*** HARAKIRI ON WORKER 1 (pid: 21241, try: 1, graceful: yes) ***\nHARAKIRI [core 0] 127.0.0.1 - GET /report?seconds=6 since 1795818276\n";
+        for prefix in [
+            "2026-11-27 22:24:38 - ",
+            "[2026-11-27 22:24:38] uwsgi: ",
+            "Fri Nov 27 22:24:38 2026 - ",
+            "web-1  | Fri Nov 27 22:24:38 2026 - ",
+        ] {
+            let text: String = block.lines().flat_map(|line| [prefix, line, "\n"]).collect();
+            let read = Format::Auto.parse(text.as_bytes(), &Context::default()).items;
+            let [Item { fate: Fate::Evidence(claim), .. }] = &read[..] else { panic!("{prefix}: {read:?}") };
+            assert_eq!(
+                (claim.kind, claim.pid, claim.text("path")),
+                (Kind::WorkerTimeout, Some(21241), Some("/report?seconds=6")),
+                "{prefix}"
+            );
+            assert_eq!(claim.observed_at.map(|at| at.to_string()).as_deref(), Some("2026-11-27T22:24:38Z"), "{prefix}");
+        }
     }
 
     #[test]

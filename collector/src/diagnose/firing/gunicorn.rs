@@ -166,11 +166,13 @@ fn stood_in(error: &Evidence) -> String {
 fn killed(end: &WorkerEnd<'_>) -> Firing {
     let decisive = end.evidence[0];
     let signal = decisive.claim.text("signal").unwrap_or("a signal").to_owned();
-    let confidence = if end.is_server_known { Confidence::Likely } else { Confidence::Possible };
-    let mut firing = Firing::new(Outcome::Crash, IncidentState::Confirmed, confidence);
+    let mut firing = Firing::new(Outcome::Crash, IncidentState::Confirmed, Confidence::Likely);
     let text = format!("the worker was ended by {signal}, and the arbiter had not given up on it before: no limit of gunicorn's fired");
     firing.reasons.push(Reason { text, evidence: vec![cite(decisive)] });
-    if !end.is_server_known {
+    if end.is_server_known {
+        begun_too_late(end, &mut firing);
+    } else {
+        firing.confidence = Confidence::Possible;
         let text =
             "no line of the server itself is known: it may have been stopping, or have given up on the worker before these lines begin";
         firing.reasons.push(Reason { text: text.to_owned(), evidence: Vec::new() });
@@ -183,6 +185,15 @@ fn killed(end: &WorkerEnd<'_>) -> Firing {
     firing
 }
 
+/// Takes certainty off where the log begins with the worker's end.
+pub(super) fn begun_too_late(end: &WorkerEnd<'_>, firing: &mut Firing) {
+    if !end.reaches_back {
+        firing.confidence = Confidence::Possible;
+        let text = "the server's lines begin just before this: that it had given up on the worker may stand in what is missing";
+        firing.reasons.push(Reason { text: text.to_owned(), evidence: Vec::new() });
+    }
+}
+
 /// The process ended itself with a code that is no success.
 fn exited(end: &WorkerEnd<'_>) -> Firing {
     let decisive = end.evidence[0];
@@ -191,6 +202,7 @@ fn exited(end: &WorkerEnd<'_>) -> Firing {
     let text =
         format!("the worker ended itself with code {code}: code of the application's called for it, and no limit of gunicorn's fired");
     firing.reasons.push(Reason { text, evidence: vec![cite(decisive)] });
+    begun_too_late(end, &mut firing);
     firing.refuted_by = "a WORKER TIMEOUT line for the same process ID just before".into();
     firing
 }

@@ -3,6 +3,7 @@
 
 use domain::{ClaimedOutcome, Confidence, Evidence, IncidentState, Kind, Layer, Limit, Millis, Note, Outcome, Product, Reason};
 
+use super::gunicorn::begun_too_late;
 use super::{Firing, known};
 use crate::correlate::{Case, Ending, WorkerEnd, is_php_limit};
 use crate::diagnose::{cite, cite_all};
@@ -112,6 +113,7 @@ fn died(end: &WorkerEnd<'_>) -> Firing {
     let mut firing = Firing::new(Outcome::Crash, IncidentState::Confirmed, Confidence::Likely);
     let text = format!("the worker ended {how}, and the server had not given up on it before: no limit of its fired");
     firing.reasons.push(Reason { text, evidence: vec![cite(decisive)] });
+    begun_too_late(end, &mut firing);
     firing.refuted_by = "a line of the server that it ended this process itself, just before".into();
     firing
 }

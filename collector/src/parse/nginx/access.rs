@@ -171,7 +171,10 @@ fn tell(claim: Claim, status: u32, elapsed: Option<Millis>, upstreams: &Upstream
         (499, _) => outcome(claim, ClaimedOutcome::ClientClosed),
         // No upstream was asked: nginx itself was waiting for the client.
         (408, Some(None)) if claim.text("method").is_some() => {
-            let claim = Claim { limit: Some(limit("client_body_timeout")), outcome_confidence: Some(Confidence::Likely), ..claim };
+            // What has no body can only have kept its headers back.
+            let has_no_body = matches!(claim.text("method"), Some("GET" | "HEAD"));
+            let setting = if has_no_body { "client_header_timeout" } else { "client_body_timeout" };
+            let claim = Claim { limit: Some(limit(setting)), outcome_confidence: Some(Confidence::Likely), ..claim };
             let claim = outcome(claim, ClaimedOutcome::ClientIdleTimeout);
             if let Some(elapsed) = elapsed { claim.with("waited_ms", elapsed) } else { claim }
         }

@@ -92,6 +92,17 @@ fn a_timeout_behind_a_200_is_seen() {
     );
 }
 
+/// nginx 1.22.1 (November 2026): the line of a GET came, and then no more of its headers.
+#[test]
+fn a_request_without_a_body_kept_its_headers_back() {
+    for (method, setting) in [("GET", "client_header_timeout"), ("POST", "client_body_timeout")] {
+        let line = format!(r#"10.0.0.9 - - [27/Nov/2026:15:23:15 +0000] "{method} /fast HTTP/1.1" 408 0 "-" "-" rt=1.001 urt=- us=-"#);
+        let read = Format::Auto.parse(line.as_bytes(), &crate::parse::Context::default());
+        let crate::parse::Fate::Evidence(claim) = &read.items[0].fate else { panic!("{line}") };
+        assert_eq!(claim.limit.as_ref().map(|limit| limit.setting.as_str()), Some(setting), "{line}");
+    }
+}
+
 #[test]
 fn the_client_is_told_from_the_upstream() {
     assert_eq!(access(r#"499 0 "-" "-" rt=1.000 uht=- urt=0.999 us=-"#), "evidence outcome=client_closed");

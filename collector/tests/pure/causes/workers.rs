@@ -186,3 +186,22 @@ fn a_worker_that_said_it_was_ready_was_not_starting() {
     assert_eq!(told(&format!("{boot}{timeout}")), "cold_start");
     assert_eq!(told(&format!("{boot}{ready}{timeout}")), "unknown");
 }
+
+/// What follows from a timeout stands alone at the beginning of a log that was cut (gunicorn 21.2.0, uWSGI 2.0.31).
+#[test]
+fn a_log_that_begins_with_a_workers_end_proves_no_crash() {
+    let line = |second: u32, level: &str, text: &str| format!("[2026-11-27 15:30:{second:02} +0000] [8900] [{level}] {text}\n");
+    let earlier = line(2, "INFO", "Booting worker with pid: 8902");
+    let later = line(40, "INFO", "Handling signal: term") + &line(40, "INFO", "Shutting down: Master");
+    for end in ["Worker (pid:8901) was sent SIGKILL! Perhaps out of memory?", "Worker (pid:8901) exited with code 1"] {
+        let told = |before: &str| {
+            let incident = only(explained_text(&format!("{before}{}{later}", line(20, "ERROR", end))));
+            (incident.outcome, incident.diagnosis.confidence)
+        };
+        assert_eq!(told(""), (Outcome::Crash, Confidence::Possible), "{end}");
+        assert_eq!(told(&earlier), (Outcome::Crash, Confidence::Likely), "{end}");
+    }
+    let killed = "DAMN ! worker 1 (pid: 7) died, killed by signal 9 :( trying respawn ...\n";
+    let confidence = |before: &str| only(explained_text(&format!("{before}{killed}"))).diagnosis.confidence;
+    assert_eq!((confidence(""), confidence("spawned uWSGI worker 1 (pid: 7, cores: 1)\n")), (Confidence::Possible, Confidence::Likely));
+}
