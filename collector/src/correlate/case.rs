@@ -182,6 +182,7 @@ impl<'a> Case<'a> {
 
     /// Whether a claim's times are the request's own. A span's are only if it carries the request's ID: callers' and callees'
     /// are not. An access line that gunicorn wrote while aborting counts from the abort.
+    #[must_use]
     pub fn is_of_request(&self, evidence: &Evidence) -> bool {
         let claim = &evidence.claim;
         let aborted = || {

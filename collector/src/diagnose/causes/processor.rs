@@ -37,7 +37,7 @@ impl Used {
             let events = case.own.iter().copied().filter(|one| is_watchdog(one.claim.kind));
             events.filter_map(|one| Some((one, one.claim.millis("cpu_ms")?)))
         };
-        let (last, cpu): (&Evidence, Millis) = told().last()?;
+        let (last, cpu): (&Evidence, Millis) = told().next_back()?;
         let given = given(case);
         // The process itself and an extension beside it count differently.
         let first = told().find(|(one, _)| one.claim.pid == last.claim.pid).filter(|(one, _)| !std::ptr::eq(*one, last));
