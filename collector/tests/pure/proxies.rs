@@ -29,6 +29,22 @@ fn equal_requests_in_one_second_are_told_apart_by_process_and_connection() {
     assert_eq!(incidents[0].platform, Some(domain::Product::GUNICORN));
 }
 
+/// nginx 1.22.1 in front of uvicorn 0.38 with the watchdog (November 2026): nginx gave up at 12.96, half a second after the event.
+#[test]
+fn a_stamp_in_whole_seconds_does_not_say_that_the_function_went_on_within_its_second() {
+    let nginx = "127.0.0.1 - - [27/Nov/2026:23:11:12 +0000] \"GET /cpu HTTP/1.1\" 504 167 \"-\" \"curl/7.88.1\" rt=5.005 urt=5.005 us=504 rid=fdff1911\n";
+    let event = |kind: &str, second: &str, elapsed: u32| {
+        format!(
+            "{{\"kind\":\"{kind}\",\"request_id\":\"fdff1911\",\"observed_at\":\"2026-11-27T23:11:{second}Z\",\"limit_ms\":5000,\"left_ms\":494,\"elapsed_ms\":{elapsed}}}\n"
+        )
+    };
+    let fired = nginx.to_owned() + &event("fired", "12.453", 4505);
+    assert_eq!(verdict(&only(explained_text(&fired))), "timeout confirmed likely router nginx proxy_read_timeout 5000");
+    let closed = only(explained_text(&(fired + &event("closed", "16.954", 9006))));
+    assert_eq!(verdict(&closed), "caller_left confirmed likely router nginx proxy_read_timeout 5000");
+    assert!(closed.diagnosis.reasons.iter().any(|reason| reason.text == "the function went on for 4.95 s after that"), "{closed:#?}");
+}
+
 #[test]
 fn without_a_connection_two_equal_requests_in_one_second_are_told_once_each() {
     let text = String::from_utf8(fixture("nginx/read-timeout.log")).expect("text").replace("conn=", "c=").replace("pid=34 ", "");

@@ -206,19 +206,20 @@ fn never_reached(firing: &mut Firing, decisive: &Evidence) {
     firing.reasons.push(Reason { text: text.to_owned(), evidence: Vec::new() });
 }
 
-/// What the server behind did after the proxy had given up.
+/// What the server behind did after the proxy had given up: how long at least, by the last that is told of it.
 fn went_on(case: &Case<'_>, firing: &mut Firing) {
     let Some(at) = firing.at else { return };
-    let own = |one: &&Evidence| !crate::correlate::is_proxys(&one.claim);
-    let later = |one: &&Evidence| {
-        let stamp = if one.claim.observed_at.is_some_and(|at| at.subsec_nanosecond() == 0) { Millis::from_ms(1000) } else { SLACK };
-        one.claim.observed_at.is_some_and(|end| Millis::between(at, end) >= stamp)
-    };
-    let Some(end) = case.own.iter().copied().filter(own).find(later) else { return };
-    let after = end.claim.observed_at.map(|end| Millis::between(at, end)).unwrap_or_default();
+    let is_whole = |at: Timestamp| at.subsec_nanosecond() == 0;
+    let told = case.own.iter().copied().filter(|one| !crate::correlate::is_proxys(&one.claim));
+    let Some((last, end)) = told.filter_map(|one| Some((one, one.claim.observed_at?))).max_by_key(|(_, end)| *end) else { return };
+    let after = Millis::between(at, end);
+    // A stamp in whole seconds may be of any moment of its second.
+    if after < if is_whole(at) || is_whole(end) { Millis::from_ms(1000) } else { SLACK } {
+        return;
+    }
     firing.outcome = Outcome::CallerLeft;
     firing.went_on = true;
-    firing.reasons.push(Reason { text: format!("the function went on for {after} after that"), evidence: vec![cite(end)] });
+    firing.reasons.push(Reason { text: format!("the function went on for {after} after that"), evidence: vec![cite(last)] });
 }
 
 /// The client closed the connection before it was answered.
