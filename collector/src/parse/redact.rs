@@ -1,4 +1,5 @@
-//! Takes secrets out of JSON that a sender passed on: the second line of defence behind the sender's own redaction.
+//! Takes secrets out of JSON that a sender passed on, the second line of defence behind the sender's own redaction, and out of lines
+//! before they are stored.
 //!
 //! Default patterns, by the name a value stands under: authorization, cookie, password, token, secret, API key. By the
 //! value itself: payment card numbers (grouped or not, with a valid check digit). Names are also looked for inside text
@@ -79,6 +80,16 @@ pub fn text_without_secrets(text: &str) -> Option<String> {
     let named = without_named(text);
     let cards = without_cards(named.as_deref().unwrap_or(text));
     cards.or(named)
+}
+
+/// Takes what follows a sensitive name out of a text as it was received. Numbers stay: a line's are times and IDs far more often
+/// than cards.
+pub fn received(text: &mut String) {
+    if words::are_in(text.as_bytes())
+        && let Some(clean) = without_named(text)
+    {
+        *text = clean;
+    }
 }
 
 /// Replaces what follows a sensitive name and `=` or `:`.

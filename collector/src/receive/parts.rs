@@ -1,13 +1,13 @@
 //! A request's items as parts that fit a commit: read while they are taken, so that a large body's claims are not all in
 //! memory at once.
 
-use domain::{Claim, Evidence, StackName};
+use domain::{Claim, Evidence, StackName, Value};
 use jiff::Timestamp;
 use store::{Batch, Rejected};
 
 use super::Sender;
 use super::storable::unstorable;
-use crate::parse::{Fate, Item, Reject, cut, watchdog};
+use crate::parse::{Fate, Item, Reject, cut, redact, watchdog};
 
 /// How much of a rejected item's text is kept.
 const REJECT_TEXT_BYTES_MAX: usize = 512;
@@ -106,9 +106,10 @@ impl Source {
                 }
                 Fate::Ignored(_) => part.ignored += 1,
                 Fate::Passed(lines) => part.ignored += lines,
-                Fate::Rejected(reject) => {
-                    let text = cut(&reject.text, REJECT_TEXT_BYTES_MAX).to_owned();
-                    part.rejected.push(Rejected { line, reason: reject.reason, text });
+                Fate::Rejected(Reject { reason, mut text }) => {
+                    redact::received(&mut text);
+                    let text = cut(&text, REJECT_TEXT_BYTES_MAX).to_owned();
+                    part.rejected.push(Rejected { line, reason, text });
                 }
             }
         }
@@ -177,6 +178,13 @@ impl Arrival {
 
     fn evidence(&self, mut claim: Claim) -> Evidence {
         self.sender.complete(&mut claim);
+        // A request line holds what its client put into it.
+        redact::received(&mut claim.raw);
+        for value in claim.attributes.values_mut() {
+            if let Value::Text(text) = value {
+                redact::received(text);
+            }
+        }
         // An event may name its own stack: one collector of a team, several stacks behind it.
         let stack = claim.text("stack").filter(|_| claim.format == watchdog::FORMAT).map(StackName::from);
         let (stack, source) = (stack.unwrap_or_else(|| self.sender.stack.clone()), self.sender.source.clone());

@@ -38,6 +38,25 @@ async fn who_sends_is_said_by_parameters_or_headers(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
+async fn secrets_in_lines_are_not_stored(pool: PgPool) {
+    let bench = Bench::new(pool);
+    let request = |id: &str| {
+        format!(
+            "127.0.0.1 - - [22/Nov/2026:12:00:13 +0000] \"GET /pay?order=7&token=s3cret HTTP/1.1\" 200 5 \"-\" \"-\" 6980000 rid={id} pid=<7>\n"
+        )
+    };
+    bench.post("/v1/push/gunicorn", &[TEXT], format!("{}{{\"password\":\"s3cret\"\n\0", request(&id(1)))).await;
+    let claim = bench.evidence(&id(1)).await.remove(0).claim;
+    assert_eq!(claim.text("path"), Some("/pay?order=7&token=[redacted]"));
+    assert!(claim.raw.contains("token=[redacted] HTTP/1.1") && claim.raw.ends_with("pid=<7>"), "{}", claim.raw);
+    let stored: i64 = sqlx::query_scalar("select count(*) from evidence_v1 where claim::text like '%s3cret%'")
+        .fetch_one(bench.store.pool())
+        .await
+        .expect("a count");
+    assert_eq!(stored, 0);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
 async fn equal_process_ids_of_two_machines_stay_apart(pool: PgPool) {
     let bench = Bench::new(pool);
     let lines = format!("[2023-12-28 11:04:25 +0000] [306] [CRITICAL] WORKER TIMEOUT (pid:322)\n{}", report(&id(1)));
