@@ -21,7 +21,7 @@ use serde_json::{Map, Value};
 use super::envelope::{Envelope, function_of};
 use super::{Context, Fate, events, marks, times};
 
-pub(super) use table::read as read_table;
+pub(super) use table::{is_header, read as read_table};
 
 /// The format's name.
 pub const FORMAT: &str = "aws_logs";

@@ -3,7 +3,7 @@
 //! A piece ends where a line begins an event of its own; only what a format says of such lines is asked. So an event with its
 //! continuation lines stays in one piece, and an input yields the same items as if it were read as a whole.
 
-use super::{Context, Format, Item, Parsed, journald, otlp};
+use super::{Context, Format, Item, Parsed, aws_logs, journald, otlp};
 
 /// A piece is at least this long: some 2,000 lines of a log, as many as a commit takes.
 const PIECE_BYTES: usize = 256 << 10;
@@ -47,7 +47,7 @@ fn is_one_event_a_line(format: Format, input: &[u8]) -> bool {
     match first {
         [b'{', ..] => serde_json::from_slice::<serde::de::IgnoredAny>(first).is_ok(),
         [b'['] | [b'[', b'{', ..] => false,
-        _ => true,
+        _ => !str::from_utf8(first).is_ok_and(aws_logs::is_header),
     }
 }
 

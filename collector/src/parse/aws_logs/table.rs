@@ -17,11 +17,19 @@ use csv::ReaderBuilder;
 use super::of_fields;
 use crate::parse::{Context, Parsed, events};
 
+/// The header of a file of listed events.
+const OF_EVENTS: &str = "timestamp,message";
+
+/// Whether a line is the header of such a file.
+pub fn is_header(line: &str) -> bool {
+    let line = line.trim_start_matches('\u{feff}');
+    line == OF_EVENTS || line.split(',').any(|name| name == "@message")
+}
+
 /// Reads a file; `None` when its first line names no message.
 pub fn read(text: &str, context: &Context) -> Option<Parsed> {
-    let header = text.trim_start_matches('\u{feff}').lines().next()?;
-    let of_events = header == "timestamp,message";
-    (of_events || header.split(',').any(|name| name == "@message")).then_some(())?;
+    let header = text.lines().next().filter(|line| is_header(line))?;
+    let of_events = header.ends_with(OF_EVENTS);
     let mut reader = ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
     let names = reader.headers().ok()?.clone();
     let mut rows = Vec::new();
@@ -78,6 +86,18 @@ mod tests {
             "{item:#}"
         );
         assert_eq!((&item["kind"], &item["outcome"]), (&json!("invocation_report"), &json!("timeout")), "{item:#}");
+    }
+
+    #[test]
+    fn a_large_file_is_read_to_its_end() {
+        let row = |id: usize| {
+            format!(
+                "2026-02-11 10:00:03.020,\"{{\"\"type\"\":\"\"platform.start\"\",\"\"time\"\":\"\"2026-02-11T10:00:03.010Z\"\",\"\"record\"\":{{\"\"requestId\"\":\"\"r{id}\"\"}}}}\"\n"
+            )
+        };
+        let csv = std::iter::once("@timestamp,@message\n".to_owned()).chain((0..4000).map(row)).collect::<String>();
+        let found = crate::parse::items(Format::Auto, csv.into_bytes(), Context::default());
+        assert_eq!(found.filter(|item| matches!(item.fate, crate::parse::Fate::Evidence(_))).count(), 4000);
     }
 
     #[test]
