@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::python_logging::{self, Head, Record};
-use super::{Fate, Lines, RAW_BYTES_MAX, cut, marks, times};
+use super::{Fate, Lines, RAW_BYTES_MAX, access_line, cut, marks, times};
 
 /// The format's name.
 pub const FORMAT: &str = "celery";
@@ -77,7 +77,7 @@ pub fn read(text: &str) -> Option<Fate> {
     let is_fit = start == 0 || !head.level.is_empty() || !head.logger.is_empty();
     let found = is_fit.then(|| message::known(&claim(head.at, text), &first[start..], text))??;
     // Without a head nothing but the ID tells that it is a worker who says so.
-    let is_sure = start > 0 || found.request_id.as_ref().is_none_or(|id| is_uuid(id.as_str()));
+    let is_sure = start > 0 || found.request_id.as_ref().is_none_or(|id| access_line::is_uuid(id.as_str()));
     is_sure.then(|| Fate::Evidence(Box::new(found)))
 }
 
@@ -91,10 +91,6 @@ pub(super) fn read_record(object: &Map<String, Value>, raw: &str) -> Option<Vec<
 
 fn is_logger(word: &str) -> bool {
     word == "celery" || word.starts_with("celery.") || word == "multiprocessing"
-}
-
-fn is_uuid(id: &str) -> bool {
-    id.len() == 36 && id.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')
 }
 
 fn claim(at: Option<Timestamp>, raw: &str) -> Claim {

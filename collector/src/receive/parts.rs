@@ -7,7 +7,7 @@ use store::{Batch, Rejected};
 
 use super::Sender;
 use super::storable::unstorable;
-use crate::parse::{Fate, Item, Reject, cut, redact, watchdog};
+use crate::parse::{Fate, Item, Reject, cut, otlp_traces, redact, watchdog};
 
 /// How much of a rejected item's text is kept.
 const REJECT_TEXT_BYTES_MAX: usize = 512;
@@ -178,11 +178,13 @@ impl Arrival {
 
     fn evidence(&self, mut claim: Claim) -> Evidence {
         self.sender.complete(&mut claim);
-        // A request line holds what its client put into it.
-        redact::received(&mut claim.raw);
-        for value in claim.attributes.values_mut() {
-            if let Value::Text(text) = value {
-                redact::received(text);
+        // A request line holds what its client put into it. Spans were gone through, key by key, when they were read.
+        if claim.format != otlp_traces::FORMAT {
+            redact::received(&mut claim.raw);
+            for value in claim.attributes.values_mut() {
+                if let Value::Text(text) = value {
+                    redact::received(text);
+                }
             }
         }
         // An event may name its own stack: one collector of a team, several stacks behind it.
