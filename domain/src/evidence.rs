@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ClaimedOutcome, Confidence, FunctionName, Instance, Key, Limit, Link, Millis, Product, RequestId, SourceName, SpanId, StackName,
-    TraceId, Value,
+    ClaimedOutcome, Confidence, FunctionName, Instance, Limit, Millis, Product, RequestId, SourceName, SpanId, StackName, TraceId, Value,
 };
 
 /// A claim, with who brought it and when. Never edited.
@@ -329,84 +328,6 @@ impl Claim {
         let mut id = [0; 8];
         id.copy_from_slice(&blake3::hash(&json).as_bytes()[..8]);
         ClaimId(id)
-    }
-
-    /// What may be the request's ID in an access line of a proxy, if another source names a request so.
-    fn unnamed_id(&self) -> Option<&str> {
-        let of_proxy = self.kind == Kind::GatewayRequest && self.platform.as_ref().is_some_and(Product::is_proxy);
-        self.text("unnamed_id").filter(|_| of_proxy)
-    }
-
-    /// The narrowest key this claim can be found under. That it is found under a request's does not say that it is of that one.
-    #[must_use]
-    pub fn key(&self) -> Key {
-        if let Some(request_id) = &self.request_id {
-            return Key::Request(request_id.clone());
-        }
-        if let Some(id) = self.unnamed_id() {
-            return Key::Request(RequestId::from(id));
-        }
-        if let Some(gateway_id) = self.gateway_request_id() {
-            return Key::Request(RequestId::from(gateway_id));
-        }
-        if let Some(trace_id) = &self.trace_id {
-            return Key::Trace(trace_id.clone());
-        }
-        if self.kind == Kind::ProxyError
-            && let Some(exchange) = self.observed_at.and_then(|at| self.exchange(at))
-        {
-            return exchange;
-        }
-        match (self.pid, &self.instance) {
-            // What a server says of itself concerns all its workers.
-            (_, Some(instance)) if self.kind.is_of_server() => Key::Instance(instance.clone()),
-            (Some(pid), instance) => Key::Worker { instance: instance.clone(), pid },
-            (None, Some(instance)) => Key::Instance(instance.clone()),
-            (None, None) => Key::Loose(self.id()),
-        }
-    }
-
-    /// What ties this claim's key to others: a claim with two keys is the only thing that joins them.
-    #[must_use]
-    pub fn links(&self) -> Vec<Link> {
-        let own = self.key();
-        let mut others = Vec::new();
-        if let (Key::Request(_), Some(trace_id)) = (&own, &self.trace_id) {
-            others.push(Key::Trace(trace_id.clone()));
-        }
-        if matches!(own, Key::Request(_)) && self.kind == Kind::GatewayRequest && self.is_anomalous() {
-            // Lines about one end are written at once, and stamped in whole seconds.
-            let near = [-1, 0, 1].map(|seconds| self.observed_at?.checked_add(SignedDuration::from_secs(seconds)).ok());
-            others.extend(near.into_iter().flatten().filter_map(|at| self.exchange(at)));
-        }
-        if let Some(gateway_id) = self.gateway_request_id() {
-            // A gateway's line that names both IDs ties them both ways; the log that it stood in is nobody's environment.
-            let theirs = Key::Request(RequestId::from(gateway_id));
-            let both = (own != theirs).then_some([(&own, &theirs), (&theirs, &own)]);
-            let traces = others.into_iter().map(|other| Link { from: own.clone(), to: other });
-            return traces.chain(both.into_iter().flatten().map(|(from, to)| Link { from: from.clone(), to: to.clone() })).collect();
-        }
-        // A proxy's own process is nothing that its requests have in common.
-        if !matches!(own, Key::Worker { .. } | Key::Exchange { .. })
-            && let Some(pid) = self.pid
-        {
-            others.push(Key::Worker { instance: self.instance.clone(), pid });
-        } else if !matches!(own, Key::Instance(_))
-            && let Some(instance) = &self.instance
-        {
-            others.push(Key::Instance(instance.clone()));
-        }
-        others.into_iter().map(|other| Link { from: own.clone(), to: other }).collect()
-    }
-
-    /// Where a proxy's lines about one request line meet that were written at that second; `None` of lines that name no path.
-    fn exchange(&self, at: Timestamp) -> Option<Key> {
-        let product = self.platform.as_ref().filter(|product| product.is_proxy())?;
-        let path = self.text("path")?;
-        // Apache's error lines leave the query out.
-        let path = if *product == Product::APACHE { path.split('?').next().unwrap_or(path) } else { path };
-        let request = format!("{} {path}", self.text("method").unwrap_or("-"));
-        Some(Key::Exchange { at: Timestamp::from_second(at.as_second()).ok()?, instance: self.instance.clone(), request })
     }
 
     /// Whether this claim alone is reason to look at its request as a possible incident.

@@ -12,6 +12,7 @@
 //! To add a word: first see whether an existing one fits. A new [`Kind`] or [`ClaimedOutcome`] is a line in its enum; a
 //! fact that only one format states goes into [`Claim::attributes`] under the name of `docs/formats/README.md`.
 
+mod claim_keys;
 mod clock;
 mod confidence;
 mod diagnosis;

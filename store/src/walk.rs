@@ -1,7 +1,9 @@
 //! The keys that belong together: from one key along links, one generation at a time.
 //!
-//! - A request leads to its traces, its exchanges with proxies, its worker, its instance.
-//! - A trace or exchange leads to the requests linked to it, at most [`requests_max`]; an exchange also to its instance.
+//! - A request leads to its traces, its exchanges with proxies, the arrival of a slow one, its worker, its instance.
+//! - An exchange leads to those beside it, to its arrival and its instance.
+//! - A trace leads to the requests linked to it, at most [`REQUESTS_PER_TRACE_MAX`]; an exchange or arrival to the requests and exchanges,
+//!   if they are at most [`PER_SECOND_MAX`].
 //! - A worker or instance leads to what is linked to it near each of its own anomalies, the nearest first.
 //! - A worker leads to its instance: what a server says of itself, that it is being stopped above all, concerns its workers.
 //!
@@ -22,8 +24,8 @@ use crate::watched::{AFTER, BEFORE};
 const KEYS_MAX: usize = 256;
 /// Requests that one trace leads to at most.
 const REQUESTS_PER_TRACE_MAX: usize = 64;
-/// The same of an exchange: an error line that may be any one of several's is no one's.
-const REQUESTS_PER_EXCHANGE_MAX: usize = 8;
+/// So many at one second on one path at most: a line that may be any one of more is no one's.
+const PER_SECOND_MAX: usize = 8;
 
 /// A key found, with what decides who comes first when there is no room for all: smaller first.
 type Found = BTreeSet<(i64, String)>;
@@ -49,17 +51,17 @@ impl Walk {
     /// Follows the links of the youngest keys.
     pub(crate) async fn step(&mut self, connection: &mut PgConnection, stack: &str) -> Result<(), StoreError> {
         let youngest = std::mem::take(&mut self.frontier);
-        let of = |prefixes: [&str; 2]| -> Vec<&str> {
+        let of = |prefixes: &[&str]| -> Vec<&str> {
             youngest.iter().map(String::as_str).filter(|key| prefixes.iter().any(|prefix| key.starts_with(prefix))).collect()
         };
-        let (leading, shared) = (of(["request/", "exchange/"]), of(["trace/", "exchange/"]));
+        let (leading, shared) = (of(&["request/", "exchange/"]), of(&["trace/", "exchange/", "arrival/"]));
         let wide: Vec<&str> = youngest.iter().map(String::as_str).filter(|key| is_wide_text(key)).collect();
         if !leading.is_empty() {
             let found = follow(connection, stack, &leading).await?;
             self.take(found);
         }
         if !shared.is_empty() {
-            let found = self.requests_of(connection, stack, &shared).await?;
+            let found = self.sharing(connection, stack, &shared).await?;
             self.take(found);
         }
         if !wide.is_empty() {
@@ -70,13 +72,14 @@ impl Walk {
         Ok(())
     }
 
-    async fn requests_of(&mut self, connection: &mut PgConnection, stack: &str, shared: &[&str]) -> Result<Found, StoreError> {
+    /// The requests and exchanges that these keys lead to.
+    async fn sharing(&mut self, connection: &mut PgConnection, stack: &str, shared: &[&str]) -> Result<Found, StoreError> {
         let rows = sqlx::query(
-            "select shared, request
+            "select shared, key
              from (
-                 select to_key as shared, from_key as request, row_number() over (partition by to_key order by from_key) as number
+                 select to_key as shared, from_key as key, row_number() over (partition by to_key order by from_key) as number
                  from links_v1
-                 where stack = $1 and to_key = any($2) and from_key like 'request/%'
+                 where stack = $1 and to_key = any($2) and (from_key like 'request/%' or from_key like 'exchange/%')
                  group by to_key, from_key
              ) as numbered
              where number <= $3",
@@ -88,10 +91,19 @@ impl Walk {
         .await?;
         let mut by_key: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for row in &rows {
-            by_key.entry(row.try_get("shared")?).or_default().insert(row.try_get("request")?);
+            by_key.entry(row.try_get("shared")?).or_default().insert(row.try_get("key")?);
         }
-        self.is_truncated |= by_key.iter().any(|(key, requests)| requests.len() > requests_max(key));
-        Ok(by_key.into_iter().flat_map(|(key, requests)| requests.into_iter().take(requests_max(&key))).map(|key| (0, key)).collect())
+        let mut found = Found::new();
+        for (shared, keys) in by_key {
+            let is_trace = shared.starts_with("trace/");
+            let room = if is_trace { REQUESTS_PER_TRACE_MAX } else { PER_SECOND_MAX };
+            let is_full = keys.len() > room;
+            self.is_truncated |= is_full;
+            if is_trace || !is_full {
+                found.extend(keys.into_iter().take(room).map(|key| (0, key)));
+            }
+        }
+        Ok(found)
     }
 
     async fn follow_wide(&mut self, connection: &mut PgConnection, stack: &str, wide: &[&str]) -> Result<Found, StoreError> {
@@ -153,10 +165,6 @@ impl Walk {
             self.frontier.push(key);
         }
     }
-}
-
-fn requests_max(shared: &str) -> usize {
-    if shared.starts_with("exchange/") { REQUESTS_PER_EXCHANGE_MAX } else { REQUESTS_PER_TRACE_MAX }
 }
 
 /// The instance of a worker: `worker/322/web-1` → `instance/web-1`.

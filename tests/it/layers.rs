@@ -99,3 +99,39 @@ async fn an_id_without_a_name_joins_where_another_source_names_the_request() {
     eventually("nothing is told twice", async || (daemon.api("/incidents").await["incidents"].as_array()?.len() == 1).then_some(())).await;
     daemon.stop().await;
 }
+
+/// HAProxy 2.6 with `option httplog` and nginx 1.22.1 with times in its access log, neither with an ID, in front of gunicorn with the
+/// watchdog inside (November 2026).
+#[tokio::test]
+async fn a_proxy_that_names_no_request_meets_the_application_by_path_and_time() {
+    let database = Database::create().await;
+    let daemon = Daemon::start(&database).await;
+    let event = |id: &str, kind: &str, at: &str, elapsed_ms: f64| {
+        json!({
+            "kind": kind, "request_id": id, "method": "GET", "path": "/hang?cart=7", "platform": "gunicorn", "instance": "web-1", "pid": 7,
+            "observed_at": at, "elapsed_ms": elapsed_ms, "limit_ms": 20000.0, "left_ms": 20000.0 - elapsed_ms,
+        })
+    };
+    let haproxy =
+        "127.0.0.1:45890 [28/Nov/2026:01:14:11.233] f b/s1 0/0/0/-1/5002 504 198 - - sH-- 1/1/0/0/0 0/0 \"GET /hang?cart=7 HTTP/1.1\"\n";
+    let is_haproxys = |incident: &serde_json::Value| incident["diagnosis"]["product"] == "haproxy";
+    daemon.push("haproxy?instance=lb-1", haproxy).await;
+    daemon.incident_where("HAProxy's line alone", is_haproxys).await;
+    daemon.watchdog(&event("8647ed8dcedaa13f-1", "near_miss", "2026-11-28T01:14:21.236Z", 10000.3)).await;
+    let told = daemon.incident("8647ed8dcedaa13f-1", is_haproxys).await;
+    assert_eq!((&told["outcome"], &told["diagnosis"]["limit"]["value_ms"]), (&json!("caller_left"), &json!(5000)), "{told:#}");
+
+    let access = "127.0.0.1 - - [28/Nov/2026:01:21:16 +0000] \"GET /hang?cart=7 HTTP/1.1\" 504 167 \"-\" \"curl/7.88.1\" rt=5.012 urt=5.012 us=504\n";
+    let error = "2026/11/28 01:21:16 [error] 5116#5116: *3 upstream timed out (110: Connection timed out) while reading response header from \
+                 upstream, client: 127.0.0.1, server: , request: \"GET /hang?cart=7 HTTP/1.1\", upstream: \"http://127.0.0.1:8796/hang?cart=7\"\n";
+    daemon.watchdog(&event("62859cedfb512d23-2", "near_miss", "2026-11-28T01:21:21.100Z", 10000.2)).await;
+    daemon.push("nginx?instance=lb-2", error).await;
+    daemon.push("nginx?instance=lb-2", access).await;
+    let rests_on_both = |incident: &serde_json::Value| {
+        let evidence = incident["diagnosis"]["evidence"].to_string();
+        evidence.contains("rt=5.012") && evidence.contains("upstream timed out")
+    };
+    daemon.incident("62859cedfb512d23-2", rests_on_both).await;
+    eventually("nothing is told twice", async || (daemon.api("/incidents").await["incidents"].as_array()?.len() == 2).then_some(())).await;
+    daemon.stop().await;
+}

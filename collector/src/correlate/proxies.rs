@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Claim, ClaimedOutcome, Evidence, Kind, Millis, Product, RequestId};
+use domain::{Claim, ClaimId, ClaimedOutcome, Evidence, Kind, Millis, Product, RequestId};
 use jiff::Timestamp;
 
 use super::set::{Set, in_order};
@@ -40,9 +40,14 @@ pub fn join<'a>(set: &Set<'a>, requests: &mut BTreeMap<&'a RequestId, Lines<'a>>
     lines.extend(alone.iter().enumerate().map(|(index, group)| (group[0], Home::Alone(index))));
     let mut joined: Vec<(&'a RequestId, &'a Evidence)> = Vec::new();
     let mut unmatched = Vec::new();
+    let mut ended: BTreeMap<ClaimId, Option<&str>> = BTreeMap::new();
     for errors in ends(errors) {
         let fitting: Vec<&(&Evidence, Home<'a>)> = lines.iter().filter(|(line, _)| fits(&errors, line)).collect();
         match telling(&fitting)[..] {
+            // One request ends on one connection: that of another had its access line elsewhere.
+            [(line, _)] if *ended.entry(line.claim.id()).or_insert(connection(&errors[0].claim)) != connection(&errors[0].claim) => {
+                unmatched.push(errors);
+            }
             [(_, Home::Request(id))] => joined.extend(errors.iter().map(|one| (*id, *one))),
             [(_, Home::Alone(index))] => alone[*index].extend(errors),
             // One of several that each tell of their own end: it would say it twice. A 500 does not say that PHP's limit ended it.
@@ -68,8 +73,6 @@ fn ends<'a>(mut errors: Lines<'a>) -> Vec<Lines<'a>> {
         let same = |group: &&mut Lines<'a>| {
             let last = group.last().expect("none is empty");
             let (a, b) = (&last.claim, &one.claim);
-            let connection =
-                |claim: &'a Claim| claim.text("connection").or_else(|| claim.text("client").filter(|client| client.contains(':')));
             let near = a.observed_at.zip(b.observed_at).is_some_and(|(a, b)| Millis::between(a, b) <= ONE_END);
             let path = b.attributes.contains_key("follows") || a.text("path") == b.text("path");
             (&a.platform, &a.instance, a.pid) == (&b.platform, &b.instance, b.pid)
@@ -84,6 +87,11 @@ fn ends<'a>(mut errors: Lines<'a>) -> Vec<Lines<'a>> {
         }
     }
     groups
+}
+
+/// What tells the connection of an error line from others at that moment.
+fn connection(claim: &Claim) -> Option<&str> {
+    claim.text("connection").or_else(|| claim.text("client").filter(|client| client.contains(':')))
 }
 
 /// Whether error lines and an access line can be about one request.
@@ -169,7 +177,7 @@ fn served_within(lines: &[&Evidence], served: &Claim) -> bool {
         (None, Some(served_until)) => in_order(start, end) && in_order(end, served_until),
         (None, None) => false,
     };
-    same && served.kind == Kind::Request && served.started_at.is_some_and(began_meanwhile)
+    same && served.served_from().is_some_and(began_meanwhile)
 }
 
 fn without_query(path: &str) -> &str {

@@ -94,7 +94,9 @@ impl<'a> Set<'a> {
                 continue;
             }
             match claim.key() {
-                Key::Request(_) | Key::Exchange { .. } => unreachable!("gateways and proxies name these, and theirs were taken out"),
+                Key::Request(_) | Key::Exchange { .. } | Key::Arrival { .. } => {
+                    unreachable!("gateways and proxies name these, and theirs were taken out")
+                }
                 Key::Trace(_) => set.traces.entry(claim.trace_id.as_ref().expect("the key is it")).or_default().push(one),
                 Key::Worker { pid, .. } => set.workers.entry((claim.instance.as_ref(), pid)).or_default().push(one),
                 Key::Instance(_) => set.instances.entry(place(one).unwrap_or_default()).or_default().push(one),

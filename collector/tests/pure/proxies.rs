@@ -241,6 +241,21 @@ fn a_request_that_the_application_was_at_when_the_proxy_gave_up_is_the_one_where
     assert_eq!(incident.request_id, None, "either may be it");
 }
 
+/// nginx 1.22.1, where one of two servers writes its access log without times and IDs (November 2026).
+#[test]
+fn two_connections_that_were_given_up_on_are_two_requests_though_one_access_line_is_read() {
+    let error = |connection: u32| {
+        format!(
+            r#"2026/11/28 01:27:40 [error] 23019#23019: *{connection} upstream timed out (110: Connection timed out) while reading response header from upstream, client: 127.0.0.1, server: , request: "GET /hang HTTP/1.1", upstream: "http://127.0.0.1:8796/hang", host: "h""#
+        )
+    };
+    let access = r#"127.0.0.1 - - [28/Nov/2026:01:27:40 +0000] "GET /hang HTTP/1.1" 504 167 "-" "curl/7.88.1" rt=5.005 urt=5.005 us=504 rid=397a56115700345df7bd79a905e6e7a1"#;
+    let incidents = explained_text(&format!("{}\n{}\n{access}\n", error(1), error(3)));
+    let named: Vec<_> = incidents.iter().map(named).collect();
+    assert_eq!(named.iter().filter(|name| name.as_str() == "-").count(), 1, "{named:?}");
+    assert_eq!(named.len(), 2);
+}
+
 /// HAProxy 2.6.12 with `option http-buffer-request` and only `timeout client 1s` (November 2026).
 #[test]
 fn which_of_two_timers_ended_a_request_that_never_came_whole_only_the_configuration_tells() {
