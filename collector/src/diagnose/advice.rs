@@ -57,10 +57,10 @@ pub fn change(kind: &str, setting: &str, place: &str, text: &str) -> Advice {
 fn for_outcome(case: &Case<'_>, firing: &Firing) -> Option<Advice> {
     let ending = case.worker.as_ref().map(|end| end.ending);
     match (firing.outcome, ending) {
-        (Outcome::Crash, Some(Ending::Killed)) => Some(plain(
-            "investigate",
-            "Look into the kernel's log of that host at that second (`dmesg -T`, `journalctl -k`): it names the process if memory ran out. Else somebody or something sent the signal.",
-        )),
+        (Outcome::Crash, Some(Ending::Killed)) => {
+            let signal = case.worker.as_ref().and_then(|end| end.evidence.first()?.claim.text("signal"));
+            Some(plain("investigate", about_signal(signal)))
+        }
         (Outcome::Crash, _) => Some(plain(
             "investigate",
             "Read the function's last lines before the end: a crash is the code's or the runtime's, no setting cures it.",
@@ -70,6 +70,21 @@ fn for_outcome(case: &Case<'_>, firing: &Firing) -> Option<Advice> {
             "Stop it with SIGTERM, which waits for running requests, and let the function handle SIGTERM: one that does not ends at once, whatever the grace period.",
         )),
         _ => None,
+    }
+}
+
+/// Who may have sent it, and where that would stand.
+fn about_signal(signal: Option<&str>) -> &'static str {
+    match signal {
+        Some("SIGHUP") => {
+            "A worker that gets SIGHUP ends at once, with what it is serving. A reload that is sent by name (`pkill -HUP`, `killall -HUP`) or to the process group reaches the workers too: send it to the main process alone."
+        }
+        Some("SIGSEGV" | "SIGBUS" | "SIGILL" | "SIGFPE") => {
+            "Native code crashed. Its core dump tells where (`coredumpctl`), in Python also `PYTHONFAULTHANDLER=1`, which prints the stack."
+        }
+        _ => {
+            "Look into the kernel's log of that host at that second (`dmesg -T`, `journalctl -k`): it names the process if memory ran out. Else somebody or something sent the signal."
+        }
     }
 }
 

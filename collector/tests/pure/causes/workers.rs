@@ -34,6 +34,19 @@ fn a_limit_on_the_queue_says_so_itself() {
     assert_eq!(named(&served).0, "unknown", "it was served all the time");
 }
 
+/// gunicorn 27.0.1 after `pkill -HUP gunicorn` (November 2026), 20.1.0's words for a crash.
+#[test]
+fn advice_about_a_signal_is_about_that_signal() {
+    for (signal, word) in [("SIGHUP", "pkill -HUP"), ("SIGSEGV", "core dump"), ("SIGKILL", "dmesg")] {
+        let log = format!(
+            "[2026-11-28 01:09:39 +0000] [1] [INFO] Starting gunicorn 27.0.1\n[2026-11-28 01:09:39 +0000] [7] [INFO] Booting worker with pid: 7\n\
+             [2026-11-28 01:11:10 +0000] [1] [WARNING] Worker (pid:7) was sent {signal}!\n"
+        );
+        let advice = only(explained_text(&log)).diagnosis.advice;
+        assert!(advice.iter().any(|one| one.text.contains(word)), "{signal}: {advice:#?}");
+    }
+}
+
 /// A worker that is given up on at 09:10:00, and requests of its that its access log or watchdog tell of.
 fn given_up(class: &str, requests: &[(&str, &str, &str)]) -> String {
     let mut log = format!(
