@@ -11,7 +11,8 @@ use crate::{
 
 /// A claim, with who brought it and when. Never edited.
 ///
-/// The diagnosis rests on [`Claim`] alone: two arrivals of one claim are one claim.
+/// The diagnosis rests on [`Claim`] alone: two arrivals of one claim are one claim. When it first came counts only for how long
+/// nothing more was heard, where no source tells a time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
     /// The stack that the source belongs to. Keys hold within one stack.

@@ -39,9 +39,9 @@ impl<'a> Set<'a> {
     }
 
     fn of_stack(mut all: Vec<&'a Evidence>) -> Self {
-        // Of repeated claims one is kept, by where it stood and not by when it came: arrival changes nothing.
+        // Of repeated claims one is kept, by where it stood, and the one that came first: what is sent again changes nothing.
         // Their moment comes first only because it tells most of them apart at once.
-        all.sort_by_cached_key(|one| (one.claim.observed_at, &one.claim, &one.origin, &one.source, one.received_at));
+        all.sort_by_cached_key(|one| (one.claim.observed_at, &one.claim, &one.origin, one.received_at, &one.source));
         all.dedup_by(|a, b| a.claim.observed_at == b.claim.observed_at && a.claim == b.claim);
         open_spans::keep_last_words(&mut all);
         Self::of(&all)

@@ -1,7 +1,7 @@
 //! The life of an incident that a watchdog opens: suspected, then confirmed, survived or lost.
 
 use collector::fold;
-use domain::{Folded, Incident};
+use domain::{Confidence, Folded, Incident, IncidentState, Millis};
 
 use crate::support::{at, evidence, only, verdict, verdicts};
 
@@ -57,6 +57,27 @@ fn an_alarm_is_a_suspicion_and_then_a_loss() {
     assert_eq!(verdict(&one(&[armed(), alarm()], "12:00:02.6")), "timeout suspected possible platform aws_lambda Timeout 3000");
     assert_eq!(folded(&[armed(), alarm()], "12:00:02.6").recheck_at, Some(at("2026-11-22T12:01:03Z")));
     assert_eq!(verdict(&one(&[armed(), alarm()], "12:02:00")), "timeout lost likely platform aws_lambda Timeout 3000");
+}
+
+/// The classic wrapper's event says neither when nor how long, and no log may ever follow.
+#[test]
+fn an_alarm_without_a_time_is_a_loss_a_minute_after_it_came() {
+    let alarms = [
+        (r#"{"message": "Function timed out", "originalEvent": {}, "originalRequestId": "r-1"}"#, 60_000, "possible"),
+        (r#"{"kind": "fired", "request_id": "r-1", "platform": "aws_lambda", "limit_ms": 3000, "left_ms": 500}"#, 60_500, "likely"),
+    ];
+    for (alarm, silent_after_ms, confidence) in alarms {
+        let mut evidence = evidence(alarm);
+        let came = at("2026-11-22T12:00:03Z");
+        evidence[0].received_at = came;
+        let silent_at = Millis::from_ms(silent_after_ms).after(came);
+        let before = fold(&evidence, Millis::from_ms(silent_after_ms - 1).after(came));
+        assert_eq!((only(before.incidents).state, before.recheck_at), (IncidentState::Suspected, Some(silent_at)));
+        let silent = fold(&evidence, silent_at);
+        assert_eq!(silent.recheck_at, None);
+        let told = verdict(&only(silent.incidents));
+        assert!(told.starts_with(&format!("timeout lost {confidence}")), "{told}");
+    }
 }
 
 #[test]
@@ -128,8 +149,13 @@ fn a_deadline_is_worked_out_only_from_what_was_said() {
         "time left was said"
     );
     let neither = without_deadline.replace(",\"left_ms\":500", "");
-    assert_eq!(folded(std::slice::from_ref(&neither), "12:00:02.6").recheck_at, None);
-    assert_eq!(one(&[neither], "13:00:00").state, domain::IncidentState::Suspected, "no deadline, no loss");
+    assert_eq!(
+        folded(std::slice::from_ref(&neither), "12:00:02.6").recheck_at,
+        Some(at("2026-11-22T12:01:02.5Z")),
+        "an alarm comes near the end"
+    );
+    let lost = one(&[neither], "13:00:00");
+    assert_eq!((lost.state, lost.diagnosis.confidence), (IncidentState::Lost, Confidence::Possible), "but nobody said how near");
 }
 
 /// What `overrun ship` brings of a worker's life: of uWSGI's lines only those of the harakiri bear a time.

@@ -20,8 +20,8 @@ pub fn fired(case: &Case<'_>) -> Option<Firing> {
     let ended = closed.or_else(|| case.own.iter().copied().find(|one| ended_well(one)));
     let alarms: Vec<&Evidence> =
         events.iter().copied().filter(|one| one.claim.kind == Kind::WatchdogFired && !is_stale(case, one, ended)).collect();
-    let deadline = case.deadline();
-    let overdue = deadline.is_some_and(|at| GRACE.after(at) <= case.as_of) && !events.iter().any(|one| is_after_deadline(one));
+    let is_silent = silent_from(case, &alarms).is_some_and(|at| at <= case.as_of);
+    let overdue = is_silent && !events.iter().any(|one| is_after_deadline(one));
     match (alarms.first(), ended) {
         (Some(alarm), Some(end)) => Some(survived(case, alarm, end)),
         (Some(_), None) if overdue => Some(open(case, &alarms, IncidentState::Lost)),
@@ -50,7 +50,18 @@ pub fn recheck_at(case: &Case<'_>) -> Option<Timestamp> {
     let events: Vec<&Evidence> = case.own.iter().copied().filter(|one| is_watchdog(one.claim.kind)).collect();
     let open = !events.is_empty()
         && !case.own.iter().any(|one| one.claim.kind == Kind::WatchdogClosed || one.claim.kind == Kind::InvocationReport);
-    case.deadline().filter(|_| open && case.worker.is_none()).map(|at| GRACE.after(at)).filter(|at| *at > case.as_of)
+    let alarms: Vec<&Evidence> = events.into_iter().filter(|one| one.claim.kind == Kind::WatchdogFired).collect();
+    silent_from(case, &alarms).filter(|at| open && case.worker.is_none() && *at > case.as_of)
+}
+
+/// From when on it is a loss that nobody has said how it ended. Where no event tells the time, as the classic wrapper's does
+/// not, its deadline lies before the arrival of the alarm and the time that was left then.
+fn silent_from(case: &Case<'_>, alarms: &[&Evidence]) -> Option<Timestamp> {
+    let at_the_latest = |alarm: &&Evidence| {
+        alarm.claim.millis("left_ms").unwrap_or(Millis::ZERO).after(alarm.claim.observed_at.unwrap_or(alarm.received_at))
+    };
+    let deadline = case.deadline().or_else(|| alarms.iter().map(at_the_latest).max())?;
+    Some(GRACE.after(deadline))
 }
 
 /// The platform's own account of an invocation without an error. Where the limit was reached all the same, `lambda` says so.
@@ -110,8 +121,9 @@ fn survived(case: &Case<'_>, alarm: &Evidence, end: &Evidence) -> Firing {
 
 /// Nothing says how it ended.
 fn open(case: &Case<'_>, told: &[&Evidence], state: IncidentState) -> Firing {
-    let confidence = if state == IncidentState::Lost { Confidence::Likely } else { Confidence::Possible };
-    let mut firing = base(case, Outcome::Timeout, state, confidence);
+    let has_deadline = case.deadline().is_some() || told.iter().any(|one| one.claim.attributes.contains_key("left_ms"));
+    let is_sure = state == IncidentState::Lost && has_deadline;
+    let mut firing = base(case, Outcome::Timeout, state, if is_sure { Confidence::Likely } else { Confidence::Possible });
     firing.at = case.deadline().or_else(|| told.iter().find_map(|one| one.claim.observed_at));
     let text = match state {
         IncidentState::Lost => {
