@@ -239,7 +239,7 @@ impl<'a> Case<'a> {
             .or_else(|| self.between())
             // Error answers tell how long the invocation took, access lines how long who wrote them waited.
             .or_else(|| self.stated(&[Kind::LambdaBlock, Kind::InvokeError, Kind::AsyncFailure, Kind::StepFailure]))
-            .or_else(|| self.all(Kind::Request).filter_map(|one| one.claim.elapsed_ms).max())
+            .or_else(|| self.all(Kind::Request).filter(|one| self.is_of_request(one)).filter_map(|one| one.claim.elapsed_ms).max())
     }
 
     /// The same by one clock alone, where several are apart: between the stamps of two of them lies no time.

@@ -4,7 +4,7 @@
 //! `tests/fixtures/gunicorn/ORIGIN.md`.
 
 use collector::correlate::Knowledge;
-use domain::{Confidence, Incident, Layer};
+use domain::{Confidence, Incident, Layer, Outcome};
 
 use crate::support::{explained, fixture, gunicorn_with};
 
@@ -105,9 +105,9 @@ fn spoken(incident: &Incident) -> String {
     let diagnosis = &incident.diagnosis;
     let setting = diagnosis.limit.as_ref().map(|limit| limit.setting.as_str());
     let how = match (incident.outcome, setting) {
-        (domain::Outcome::Timeout, Some("--timeout")) => "timed out",
-        (domain::Outcome::DroppedAtShutdown, Some("--graceful-timeout") | None) => "dropped",
-        (domain::Outcome::Crash, None) => "crashed",
+        (Outcome::Timeout, Some("--timeout")) => "timed out",
+        (Outcome::DroppedAtShutdown, Some("--graceful-timeout") | None) => "dropped",
+        (Outcome::Crash, None) => "crashed",
         (outcome, setting) => panic!("{outcome:?} by {setting:?}"),
     };
     assert_eq!((diagnosis.layer, diagnosis.product.as_ref().map(domain::Product::as_str)), (Some(Layer::AppServer), Some("gunicorn")));
@@ -124,6 +124,9 @@ fn every_run_is_told_as_it_was() {
         let told: Vec<String> = report.incidents.iter().map(spoken).collect();
         assert_eq!(told.join(", "), truth, "{run} {options}");
         for incident in &report.incidents {
+            let limit = incident.diagnosis.limit.as_ref().and_then(|limit| limit.value_ms).filter(|_| incident.outcome == Outcome::Timeout);
+            let took = incident.elapsed_ms.zip(limit).is_none_or(|(elapsed, limit)| elapsed >= limit);
+            assert!(took, "{run}: {:?} is less than the limit, as gunicorn says of a request that it aborts", incident.elapsed_ms);
             limits_are_those_configured(incident, options, run);
             the_decisive_line_is_cited(incident, run);
         }
