@@ -2,8 +2,6 @@
 // Settings of the process, read from environment variables once, and what is the same for all requests of one wrapper. What
 // cannot be read is said once and left at its default.
 
-const { sayOnce } = require('./say.js');
-
 /**
  * @typedef {object} Settings
  * @property {string} endpoint where the collector listens
@@ -56,7 +54,7 @@ function margin(wanted, env) {
     const memory = Number(env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE);
     return memory > 0 && memory < MEMORY_MB_SMALL ? MARGIN_MS_SMALL : MARGIN_MS;
   }
-  if (wanted < MARGIN_MS_MIN) sayOnce(`expected a margin of at least ${MARGIN_MS_MIN} ms, found ${wanted}; ${MARGIN_MS_MIN} ms is used`);
+  if (wanted < MARGIN_MS_MIN) require('./say.js').sayOnce(`expected a margin of at least ${MARGIN_MS_MIN} ms, found ${wanted}; ${MARGIN_MS_MIN} ms is used`);
   return Math.max(wanted, MARGIN_MS_MIN);
 }
 
@@ -75,7 +73,7 @@ function number(name, text, min, max) {
   if (!text) return undefined;
   const value = Number(text);
   if (value >= min && value <= max) return value;
-  sayOnce(`expected \`${name}\` to be a number from ${min} to ${max}, found \`${text}\`; its default is used`);
+  require('./say.js').sayOnce(`expected \`${name}\` to be a number from ${min} to ${max}, found \`${text}\`; its default is used`);
   return undefined;
 }
 
@@ -87,7 +85,7 @@ function endpoint(text) {
   } catch {
     // Told below.
   }
-  sayOnce(`expected \`OVERRUN_ENDPOINT\` to be an http or https URL, found \`${text}\`; ${ENDPOINT} is used`);
+  require('./say.js').sayOnce(`expected \`OVERRUN_ENDPOINT\` to be an http or https URL, found \`${text}\`; ${ENDPOINT} is used`);
   return ENDPOINT;
 }
 
@@ -105,7 +103,7 @@ function endpoint(text) {
  * @property {string} [release]
  * @property {string} [stack]
  * @property {string} [platform]
- * @property {string} [instance]
+ * @property {string} [instance] undefined: the name of the machine
  * @property {number} [pid]
  * @property {number} [limit_ms]
  */
@@ -138,7 +136,7 @@ function profile(settings, options, env, limitMs) {
       release: settings.release,
       stack: settings.stack,
       platform: options.platform,
-      instance: env.AWS_LAMBDA_LOG_STREAM_NAME ?? require('node:os').hostname(),
+      instance: env.AWS_LAMBDA_LOG_STREAM_NAME,
       pid: process.pid,
       limit_ms: limitMs,
     },

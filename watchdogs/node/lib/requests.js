@@ -1,10 +1,7 @@
 'use strict';
-// The requests that are open, as the main thread knows them.
+// The requests that are open, as the main thread knows them, and what every wrapper has in common.
 
-const { AsyncLocalStorage } = require('node:async_hooks');
-const { now } = require('./clock.js');
-const { ID_BYTES_MAX } = require('./slots.js');
-const { sayOnce } = require('./say.js');
+const { ID_BYTES_MAX, now } = require('./slots.js');
 
 /** Open calls that are listed of one request; the collector keeps as many. */
 const CALLS_MAX = 64;
@@ -68,7 +65,7 @@ class Requests {
     this.bySlot = [];
     /** @type {Request | null} the one that is being served, where requests come one at a time */
     this.only = null;
-    /** @type {AsyncLocalStorage<Request> | null} where they do not */
+    /** @type {import('node:async_hooks').AsyncLocalStorage<Request> | null} where they do not */
     this.storage = null;
   }
 
@@ -82,11 +79,11 @@ class Requests {
   open(profile, of) {
     if (!(of.budgetMs >= 2 * profile.marginMs)) {
       const found = Number.isFinite(of.budgetMs) ? `${Math.round(of.budgetMs)} ms` : 'none';
-      sayOnce(`expected at least ${2 * profile.marginMs} ms until the deadline, twice the margin, found ${found}; such requests are not watched`, 'budget');
+      require('./say.js').sayOnce(`expected at least ${2 * profile.marginMs} ms until the deadline, twice the margin, found ${found}; such requests are not watched`, 'budget');
       return null;
     }
     if (of.id.length * 4 > ID_BYTES_MAX && Buffer.byteLength(of.id) > ID_BYTES_MAX) {
-      sayOnce(`expected a request ID of at most ${ID_BYTES_MAX} bytes, found a longer one; such requests are not watched`);
+      require('./say.js').sayOnce(`expected a request ID of at most ${ID_BYTES_MAX} bytes, found a longer one; such requests are not watched`);
       return null;
     }
     const startedAt = now();
@@ -100,7 +97,7 @@ class Requests {
       traceId: of.traceId,
     });
     if (place === null) {
-      sayOnce('more requests are open at a time than can be watched; some are not');
+      require('./say.js').sayOnce('more requests are open at a time than can be watched; some are not');
       return null;
     }
     const request = new Request(place, of.input);
@@ -138,7 +135,7 @@ class Requests {
    * @returns {T}
    */
   within(request, handler) {
-    this.storage ??= new AsyncLocalStorage();
+    this.storage ??= new (require('node:async_hooks').AsyncLocalStorage)();
     return this.storage.run(request, handler);
   }
 
@@ -180,6 +177,46 @@ function told(request) {
   return request.takeTracepoints().map(({ section, phase, at }) => ({ section, phase, observed_at: new Date(at).toISOString() }));
 }
 
+/**
+ * Follows a handler's result to its end. What is returned settles as the result does.
+ *
+ * @param {unknown} result
+ * @param {(outcome: 'ok' | 'error') => void} ended
+ * @returns {unknown} null when the result is no promise
+ */
+function followed(result, ended) {
+  if (typeof result !== 'object' || result === null || typeof (/** @type {any} */ (result).then) !== 'function') return null;
+  // Not a branch beside it: that would count as somebody who handles its failure.
+  return /** @type {Promise<unknown>} */ (result).then(
+    (value) => {
+      ended('ok');
+      return value;
+    },
+    (error) => {
+      ended('error');
+      throw error;
+    },
+  );
+}
+
+/**
+ * A wrapper must not be told apart from what it wraps: runtimes look at the number of parameters (Lambda's takes a handler with
+ * three for a callback handler) and at marks on the function (`awslambda.streamifyResponse`).
+ *
+ * @template {Function} F
+ * @param {Function} wrapper
+ * @param {F} original
+ * @returns {F} the wrapper, with name, length and marks of the original
+ */
+function like(wrapper, original) {
+  for (const key of Reflect.ownKeys(original)) {
+    const property = Object.getOwnPropertyDescriptor(original, key);
+    const own = Object.getOwnPropertyDescriptor(wrapper, key);
+    if (property && key !== 'prototype' && (own === undefined || own.configurable)) Object.defineProperty(wrapper, key, property);
+  }
+  return /** @type {F} */ (/** @type {unknown} */ (wrapper));
+}
+
 /** How often the watcher looks whether the event loop still turns, as a part of the budget. */
 const LOOKS = 8;
 
@@ -188,4 +225,4 @@ function firstLookMs(budgetMs) {
   return budgetMs / LOOKS;
 }
 
-module.exports = { Request, Requests, firstLookMs, told };
+module.exports = { Request, Requests, firstLookMs, followed, like, told };

@@ -1,8 +1,8 @@
 'use strict';
 // Tracepoints: named sections of a request. Kept with the request; sent only if the request turns out to be slow.
 
+const { followed } = require('./requests.js');
 const { running } = require('./watchdog.js');
-const { followed } = require('./wrap/like.js');
 
 /**
  * Runs a function as a named section.

@@ -6,8 +6,6 @@
 // state is the generation of the slot times four plus FREE, OPEN or TOLD: whoever replaces it atomically decides whether
 // something is sent of the request, so no event is sent for a request that has ended, and none ends untold.
 
-const { now } = require('./clock.js');
-
 const FREE = 0;
 const OPEN = 1;
 /** The watcher has claimed it: it sends, or has sent, something. */
@@ -48,16 +46,15 @@ class Slots {
     /** What the other thread is given. */
     this.shared = shared ?? { memory: new SharedArrayBuffer(size), base: now() };
     const { memory } = this.shared;
-    let at = 0;
-    const take = (/** @type {number} */ bytes) => [memory, (at += bytes) - bytes];
     /** [0] is changed to wake the watcher, [1] is when it wakes by itself. */
-    this.control = new Int32Array(.../** @type {[SharedArrayBuffer, number]} */ (take(8)), 2);
-    this.numbers = new Float64Array(.../** @type {[SharedArrayBuffer, number]} */ (take(SLOTS * NUMBERS * 8)), SLOTS * NUMBERS);
-    this.state = new Int32Array(.../** @type {[SharedArrayBuffer, number]} */ (take(SLOTS * 4)), SLOTS);
-    this.lengths = new Int32Array(.../** @type {[SharedArrayBuffer, number]} */ (take(SLOTS * LENGTHS * 4)), SLOTS * LENGTHS);
-    this.text = Buffer.from(memory, at, SLOTS * TEXT_BYTES);
-    /** Main thread only: slots that are free, the last one used on top. */
-    this.free = Array.from({ length: SLOTS }, (_, index) => SLOTS - 1 - index);
+    this.control = new Int32Array(memory, 0, 2);
+    this.numbers = new Float64Array(memory, this.control.byteLength, SLOTS * NUMBERS);
+    this.state = new Int32Array(memory, end(this.numbers), SLOTS);
+    this.lengths = new Int32Array(memory, end(this.state), SLOTS * LENGTHS);
+    this.text = Buffer.from(memory, end(this.lengths), SLOTS * TEXT_BYTES);
+    /** Main thread only: slots that are free again, the last one used on top; and the first that was never used. @type {number[]} */
+    this.free = [];
+    this.unused = 0;
   }
 
   /**
@@ -67,6 +64,7 @@ class Slots {
    * @returns {{ slot: number, generation: number } | null} null when none is free or the ID is too long
    */
   open(opened) {
+    if (this.free.length === 0 && this.unused < SLOTS) this.free.push(this.unused++);
     const slot = this.free.pop();
     if (slot === undefined) return null;
     const [n, l, t] = [slot * NUMBERS, slot * LENGTHS, slot * TEXT_BYTES];
@@ -166,4 +164,20 @@ class Slots {
   }
 }
 
-module.exports = { Slots, SLOTS, ID_BYTES_MAX, FAR_MS };
+/** @param {NodeJS.TypedArray} array */
+function end({ byteOffset, byteLength }) {
+  return byteOffset + byteLength;
+}
+
+/**
+ * Time as both threads count it: the monotonic clock has the same zero in every thread of a process, and does not jump when
+ * the wall clock is set.
+ *
+ * @returns {number} ms
+ */
+function now() {
+  const [seconds, nanoseconds] = process.hrtime();
+  return seconds * 1e3 + nanoseconds / 1e6;
+}
+
+module.exports = { Slots, SLOTS, ID_BYTES_MAX, FAR_MS, now };

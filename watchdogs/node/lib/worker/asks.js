@@ -1,7 +1,7 @@
 'use strict';
 // Questions to the main thread. Its answer says what it is doing; how long it takes says whether its event loop turns.
 
-const { now } = require('../clock.js');
+const { now } = require('../slots.js');
 
 /** Unanswered questions; a stuck main thread is not asked more often. */
 const PENDING_MAX = 16;

@@ -2,7 +2,8 @@
 // Events as they are on the wire (docs/wire/watchdog.md): what is not known is left out.
 
 const { createHash, randomUUID } = require('node:crypto');
-const { now, wall } = require('../clock.js');
+const { hostname } = require('node:os');
+const { now } = require('../slots.js');
 
 /**
  * @typedef {object} Told a request of which something is told
@@ -54,6 +55,8 @@ function basic(kind, request, observedAt) {
     request_id: request.requestId,
     trace_id: request.traceId,
     ...request.profile?.identity,
+    // Looked up here, where nobody waits for it.
+    instance: request.profile?.identity.instance ?? hostname(),
     observed_at: observedAt ?? new Date().toISOString(),
     // Where the platform states a deadline, that is what was left of its limit, which it does not state.
     budget_at_entry_ms: limit === undefined ? round(request.budgetMs) : undefined,
@@ -153,6 +156,14 @@ function mainThread(blocked, frames) {
 function cpuMs() {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1e3;
+}
+
+/**
+ * @param {number} at ms on the monotonic clock
+ * @returns {string} the same moment by the wall clock, RFC 3339 in UTC
+ */
+function wall(at) {
+  return new Date(Date.now() + at - now()).toISOString();
 }
 
 /** @param {number} ms */

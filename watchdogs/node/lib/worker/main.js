@@ -8,8 +8,8 @@ const { Redactor } = require('./redact.js');
 const { Sender } = require('./send.js');
 const { Watch } = require('./watch.js');
 
-/** @typedef {import('../link.js').ToWorker} ToWorker */
-/** @typedef {import('../link.js').ToMain} ToMain */
+/** @typedef {import('../watchdog.js').ToWorker} ToWorker */
+/** @typedef {import('../watchdog.js').ToMain} ToMain */
 
 const port = /** @type {import('node:worker_threads').MessagePort} */ (parentPort);
 /** @type {{ shared: Slots['shared'], settings: import('../config.js').Settings, canInspect: boolean, lookName: string }} */

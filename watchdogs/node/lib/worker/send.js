@@ -4,8 +4,8 @@
 // standard output, one JSON line an event, where the platform's log picks it up.
 
 const { writeSync } = require('node:fs');
-const { now } = require('../clock.js');
 const { sayOnce } = require('../say.js');
+const { now } = require('../slots.js');
 
 /** @typedef {import('./event.js').Event} Event */
 

@@ -2,10 +2,9 @@
 // The watch itself: when something is due, what is told then. Runs in a worker thread, so that it goes on when the main
 // thread is stuck; on the main thread only where there are no worker threads.
 
-const { now } = require('../clock.js');
 const { firstLookMs } = require('../requests.js');
 const { sayOnce } = require('../say.js');
-const { FAR_MS, SLOTS } = require('../slots.js');
+const { FAR_MS, now, SLOTS } = require('../slots.js');
 const { Asks } = require('./asks.js');
 const { cpuMs, told, running, withSeen, tracepoints, closed, mainThread } = require('./event.js');
 

@@ -1,7 +1,6 @@
 'use strict';
 // Express and Fastify: one request of theirs, from its first hook to the end of its response.
 
-const { sayOnce } = require('../say.js');
 const { watchdog } = require('../watchdog.js');
 const { hasLimit } = require('./plain.js');
 
@@ -76,7 +75,7 @@ function beginner(options, wrapper) {
       const of = { id: id(incoming), traceId: trace(incoming), budgetMs: options.limitMs, input: () => input(incoming, parsed) };
       return /** @type {NonNullable<typeof dog>} */ (dog).requests.open(/** @type {NonNullable<typeof profile>} */ (profile), of);
     } catch (error) {
-      sayOnce(`could not watch a request: ${error instanceof Error ? error.message : error}`);
+      require('../say.js').sayOnce(`could not watch a request: ${error instanceof Error ? error.message : error}`);
       return null;
     }
   }

@@ -1,9 +1,8 @@
 'use strict';
 // AWS Lambda: handlers that return a promise, that call back, and that stream. The context states the deadline.
 
-const { sayOnce } = require('../say.js');
+const { followed, like } = require('../requests.js');
 const { watchdog } = require('../watchdog.js');
-const { followed, like } = require('./like.js');
 
 /** @typedef {import('../requests.js').Request} Request */
 /** @typedef {import('../requests.js').Requests} Requests */
@@ -28,7 +27,7 @@ const { followed, like } = require('./like.js');
  */
 function lambda(handler, options = {}) {
   if (typeof handler !== 'function') {
-    sayOnce(`expected a handler to be a function, found ${typeof handler}; it is not watched`);
+    require('../say.js').sayOnce(`expected a handler to be a function, found ${typeof handler}; it is not watched`);
     return handler;
   }
   const dog = watchdog();
@@ -79,7 +78,7 @@ function open(requests, profile, input, context) {
     const id = typeof context.awsRequestId === 'string' ? context.awsRequestId : '';
     return requests.open(profile, { id, traceId: xray(process.env._X_AMZN_TRACE_ID), budgetMs: context.getRemainingTimeInMillis(), input });
   } catch (error) {
-    sayOnce(`could not watch a request: ${error instanceof Error ? error.message : error}`);
+    require('../say.js').sayOnce(`could not watch a request: ${error instanceof Error ? error.message : error}`);
     return null;
   }
 }

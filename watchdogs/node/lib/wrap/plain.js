@@ -1,9 +1,8 @@
 'use strict';
 // Plain functions: a job, a queue's consumer, a command. Their limit is what the user says it is.
 
-const { sayOnce } = require('../say.js');
+const { followed, like } = require('../requests.js');
 const { watchdog } = require('../watchdog.js');
-const { followed, like } = require('./like.js');
 
 /** @typedef {import('../config.js').Options & { limitMs: number, requestId?: (...args: any[]) => string }} PlainOptions */
 
@@ -53,7 +52,7 @@ function name(options, args) {
     const id = options.requestId?.(...args);
     return typeof id === 'string' ? id : '';
   } catch (error) {
-    sayOnce(`\`requestId\` failed: ${error instanceof Error ? error.message : error}`);
+    require('../say.js').sayOnce(`\`requestId\` failed: ${error instanceof Error ? error.message : error}`);
     return '';
   }
 }
@@ -64,7 +63,7 @@ function name(options, args) {
  */
 function hasLimit(limitMs, wrapper) {
   if (typeof limitMs === 'number' && limitMs > 0 && Number.isFinite(limitMs)) return true;
-  sayOnce(`expected \`limitMs\` of \`${wrapper}\` to be a number of milliseconds, found \`${limitMs}\`; nothing is watched`);
+  require('../say.js').sayOnce(`expected \`limitMs\` of \`${wrapper}\` to be a number of milliseconds, found \`${limitMs}\`; nothing is watched`);
   return false;
 }
 
