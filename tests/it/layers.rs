@@ -120,6 +120,7 @@ async fn a_proxy_that_names_no_request_meets_the_application_by_path_and_time() 
     daemon.watchdog(&event("8647ed8dcedaa13f-1", "near_miss", "2026-11-28T01:14:21.236Z", 10000.3)).await;
     let told = daemon.incident("8647ed8dcedaa13f-1", is_haproxys).await;
     assert_eq!((&told["outcome"], &told["diagnosis"]["limit"]["value_ms"]), (&json!("caller_left"), &json!(5000)), "{told:#}");
+    assert_eq!((&told["instance"], &told["pid"]), (&json!("web-1"), &json!(7)), "where it was served, not whose limit fired");
 
     let access = "127.0.0.1 - - [28/Nov/2026:01:21:16 +0000] \"GET /hang?cart=7 HTTP/1.1\" 504 167 \"-\" \"curl/7.88.1\" rt=5.012 urt=5.012 us=504\n";
     let error = "2026/11/28 01:21:16 [error] 5116#5116: *3 upstream timed out (110: Connection timed out) while reading response header from \

@@ -13,9 +13,9 @@ mod order;
 mod sentence;
 mod timeline;
 
-use domain::{Citation, Diagnosis, Evidence, Fired, Incident, IncidentId, Product, StackSample};
+use domain::{Citation, Diagnosis, Evidence, Fired, Incident, IncidentId, Instance, Product, StackSample};
 
-use crate::correlate::Case;
+use crate::correlate::{Case, is_proxys};
 
 pub use causes::CAUSES;
 pub use firing::{Firing, recheck_at};
@@ -46,6 +46,7 @@ pub fn incident(case: &Case<'_>) -> Option<Incident> {
     };
     let problem = fingerprint::problem(case, function.as_ref(), &firing, &diagnosis);
     let timeline = timeline::draw(case, &firing, &diagnosis);
+    let (instance, pid) = place(case);
     Some(Incident {
         id: IncidentId::derive(case.stack, &case.subject, case.attempt),
         subject: case.subject.to_string(),
@@ -57,12 +58,8 @@ pub fn incident(case: &Case<'_>) -> Option<Incident> {
         version: case.any(|claim| claim.version().map(str::to_owned)),
         release: case.any(|claim| claim.text("release").map(str::to_owned)),
         platform: platform(case, &firing),
-        instance: case.any(|claim| claim.instance.clone()),
-        pid: case
-            .worker
-            .as_ref()
-            .map(|end| end.pid)
-            .or_else(|| case.any(|claim| claim.pid.filter(|_| !crate::correlate::is_proxys(claim)))),
+        instance,
+        pid,
         outcome: firing.outcome,
         state: firing.state,
         started_at: case.started_at(),
@@ -75,6 +72,15 @@ pub fn incident(case: &Case<'_>) -> Option<Incident> {
         function,
         diagnosis,
     })
+}
+
+/// Where it was served: the process, and the instance that sources name for it, not that of a proxy in front.
+fn place(case: &Case<'_>) -> (Option<Instance>, Option<u32>) {
+    let pid = case.worker.as_ref().map(|end| end.pid).or_else(|| case.any(|claim| claim.pid.filter(|_| !is_proxys(claim))));
+    let of_process = pid.and_then(|_| case.any(|claim| claim.instance.clone().filter(|_| claim.pid == pid && !is_proxys(claim))));
+    let of_server = || case.any(|claim| claim.instance.clone().filter(|_| !is_proxys(claim)));
+    let in_front = || case.any(|claim| claim.instance.clone()).filter(|_| pid.is_none());
+    (of_process.or_else(of_server).or_else(in_front), pid)
 }
 
 /// The latest look at the thread that served the request.

@@ -1,13 +1,15 @@
 //! One axis with every layer as a lane, drawn from what sources stated; what has no time is left off.
 
 use domain::{
-    Diagnosis, Evidence, Kind, Lane, Layer, LimitLine, LimitMark, Mark, MarkKind, Outcome, Product, Segment, SegmentKind, Timeline,
+    Call, Diagnosis, Evidence, Kind, Lane, Layer, LimitLine, LimitMark, Mark, MarkKind, Millis, Outcome, Product, Segment, SegmentKind,
+    Timeline,
 };
 use jiff::Timestamp;
 
 use super::clocks;
 use super::firing::{Firing, gateway};
 use crate::correlate::{Case, is_watchdog};
+use crate::parse::watchdog;
 
 /// Draws a case.
 pub fn draw(case: &Case<'_>, firing: &Firing, diagnosis: &Diagnosis) -> Timeline {
@@ -114,6 +116,7 @@ fn mark(one: &Evidence) -> Option<Mark> {
     let at = one.claim.observed_at?;
     let (kind, label) = match one.claim.kind {
         Kind::Span => return None,
+        Kind::WorkerTimeout if one.claim.format == watchdog::FORMAT => (MarkKind::Fired, "watchdog: worker timed out".to_owned()),
         Kind::WorkerTimeout | Kind::TimeoutNotice => (MarkKind::Fired, first_line(&one.claim.raw)),
         _ if !one.claim.stacks.is_empty() => (MarkKind::Stack, stack_label(one)),
         kind if is_watchdog(kind) => (MarkKind::Line, spoken(kind).to_owned()),
@@ -166,18 +169,31 @@ fn callers(case: &Case<'_>) -> Vec<Lane> {
 /// More lanes than this are no picture any more; the evidence list has them all.
 const LANES_MAX: usize = 12;
 
+/// A watchdog reckons the beginning of a call for each event anew, from two clocks that are not read at once.
+const RECKONED_ANEW: Millis = Millis::from_ms(20);
+
 /// What the request called, one lane per target, the longest first.
 fn calls(case: &Case<'_>, from: Option<Timestamp>, end: Option<Timestamp>) -> Vec<Lane> {
     let mut lanes: Vec<Lane> = Vec::new();
-    for call in case.own.iter().flat_map(|one| &one.claim.calls) {
+    let mut told: Vec<(usize, &Call, Timestamp)> = Vec::new();
+    for (by, call) in case.own.iter().enumerate().flat_map(|(by, one)| one.claim.calls.iter().map(move |call| (by, call))) {
         let Some(started) = call.started_at.or(from) else { continue };
         let Some(ended) = call.ended_at.or(end).filter(|ended| *ended > started) else { continue };
         let kind =
             if call.ended_at.is_none_or(|ended| end.is_some_and(|end| ended > end)) { SegmentKind::Unanswered } else { SegmentKind::Wait };
         let label = call.target.as_ref().unwrap_or(&call.operation);
+        let is_open = |call: &Call| call.ended_at.is_none();
+        let is_that = |(earlier_by, earlier, at): &(usize, &Call, Timestamp)| {
+            let apart = Millis::between(*at, started).max(Millis::between(started, *at));
+            (&earlier.target, &earlier.operation) == (&call.target, &call.operation)
+                && (apart == Millis::ZERO || *earlier_by != by && is_open(earlier) && is_open(call) && apart <= RECKONED_ANEW)
+        };
+        if told.iter().any(is_that) {
+            continue;
+        }
+        told.push((by, call, started));
         let segment = || Segment { from: started, to: ended, kind, label: call.operation.clone() };
         match lanes.iter_mut().find(|lane| lane.label == *label) {
-            Some(lane) if lane.segments.iter().any(|earlier| earlier.from == started && earlier.label == call.operation) => {}
             Some(lane) => lane.segments.push(segment()),
             None => lanes.push(Lane { layer: Layer::Downstream, label: label.clone(), segments: vec![segment()], marks: Vec::new() }),
         }

@@ -168,3 +168,32 @@ fn a_worker_ended_by_harakiri_is_one_incident_where_no_file_tells_the_order_of_i
     let incidents = fold(&evidence(log), at("2026-11-27T22:15:00Z")).incidents;
     assert_eq!(verdicts(&incidents), ["timeout confirmed certain app_server uwsgi harakiri -"]);
 }
+
+/// As gunicorn 27.0.1's worker and the watchdog in its arbiter told of one request (November 2026).
+#[test]
+fn a_call_that_two_events_tell_of_is_drawn_once_and_events_are_drawn_in_words() {
+    let event = |kind: &str, at: &str, elapsed_ms: u32, more: &str| {
+        format!(
+            "{{\"kind\":\"{kind}\",\"request_id\":\"r-1\",\"platform\":\"gunicorn\",\"instance\":\"web-1\",\"pid\":7,\"observed_at\":\"2026-11-28T{at}Z\",\
+             \"elapsed_ms\":{elapsed_ms},\"limit_ms\":20000{more}}}\n"
+        )
+    };
+    let calls = |started: &[&str]| {
+        let one = |at: &&str| format!("{{\"operation\":\"GET\",\"target\":\"pay:80\",\"started_at\":\"2026-11-28T{at}Z\"}}");
+        format!(",\"in_flight\":[{}]", started.iter().map(one).collect::<Vec<_>>().join(","))
+    };
+    let arbiters = "{\"kind\":\"closed\",\"instance\":\"web-1\",\"pid\":7,\"platform\":\"gunicorn\",\"limit_ms\":20000,\"outcome\":\"timed_out\",\"observed_at\":\"2026-11-28T01:28:46.3Z\"}\n";
+    let drawn = |first: &[&str], then: &[&str]| {
+        let events = [
+            event("near_miss", "01:28:35.5", 10_000, &calls(first)),
+            event("fired", "01:28:45.0", 19_500, &calls(then)),
+            arbiters.to_owned(),
+        ];
+        only(fold(&evidence(&events.concat()), at("2026-11-28T01:30:00Z")).incidents).timeline.lanes
+    };
+    let lanes = drawn(&["01:28:25.576847"], &["01:28:25.576902"]);
+    let marks: Vec<&str> = lanes[0].marks.iter().map(|mark| mark.label.as_str()).collect();
+    assert_eq!(marks, ["watchdog: near miss", "watchdog: fired", "watchdog: worker timed out"]);
+    assert_eq!(lanes[1].segments.len(), 1, "each event reckons the beginning anew");
+    assert_eq!(drawn(&["01:28:25.576847", "01:28:25.576902"], &[])[1].segments.len(), 2, "two calls of one event are two");
+}
