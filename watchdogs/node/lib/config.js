@@ -12,7 +12,7 @@
  * @property {string | undefined} release the release of the user's code
  * @property {string[]} redact further words that make a name sensitive
  * @property {boolean} originalEvent whether the input of a request is sent
- * @property {boolean} inspector whether a blocked main thread may be paused for its stack
+ * @property {boolean} inspector whether a blocked main thread may be interrupted for its stack
  */
 
 const ENDPOINT = 'http://127.0.0.1:4318';

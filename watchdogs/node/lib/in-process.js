@@ -17,7 +17,7 @@ function watch(settings, slots, look) {
     sender,
     redactor: new Redactor(settings.redact),
     ask: (id, places) => setImmediate(() => watch.asks.answered(id, look(places))),
-    inspect: async () => null,
+    interrupt: async () => null,
     ended: () => {},
   });
   sender.hello();

@@ -1,6 +1,6 @@
 'use strict';
 // What the main thread can say of its requests: asked by the watcher when one of them is slow. Runs on the main thread, also
-// while the inspector has paused it, so it is short, bounded, and calls nothing of the user's.
+// on top of what it is stuck in, so it is short, bounded, and calls nothing of the user's.
 
 const { bounded } = require('./bounded.js');
 const { connects } = require('./connects.js');

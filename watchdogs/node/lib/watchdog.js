@@ -8,9 +8,10 @@ const { profile, settings } = require('./config.js');
 const HEAP_MB = 32;
 /** How long the end of a process is put off until the end of its last slow request is told. Not on Lambda. */
 const HOLD_MS_MAX = 1000;
-/** Under this name the inspector finds `look` while the main thread is paused. */
+/** Under this name the inspector finds `lookBlocked`. */
 const LOOK_NAME = 'overrun.watchdog.look';
 
+/** @typedef {{ frames: import('./stack.js').Frame[], seen: import('./look.js').Seen[] }} Interrupted what a blocked main thread says */
 /** @typedef {{ type: 'ask', id: number, places: import('./look.js').Place[] } | { type: 'ended' }} ToMain */
 /**
  * @typedef {{ type: 'profile', profile: import('./config.js').Profile }
@@ -105,10 +106,7 @@ class Link {
 
   startWorker() {
     const { Worker, isMainThread } = require('node:worker_threads');
-    Object.defineProperty(globalThis, Symbol.for(LOOK_NAME), {
-      value: (/** @type {import('./look.js').Place[]} */ places) => JSON.stringify(this.look(places)),
-      configurable: true,
-    });
+    Object.defineProperty(globalThis, Symbol.for(LOOK_NAME), { value: this.lookBlocked.bind(this), configurable: true });
     const worker = new Worker(require('node:path').join(__dirname, 'worker', 'main.js'), {
       name: 'overrun-watchdog',
       // Without the options of the main thread: they may load agents, which have no business there.
@@ -156,6 +154,17 @@ class Link {
     if (this.requests === undefined) return [];
     // Loaded when a request is slow: it is no part of a cold start.
     return require('./look.js').look(this.requests, this.settings.originalEvent, places);
+  }
+
+  /**
+   * Runs on top of whatever the main thread does.
+   *
+   * @param {import('./look.js').Place[]} places
+   * @returns {string | null} JSON of an `Interrupted`; null when nothing runs: the loop turns, and answers by itself
+   */
+  lookBlocked(places) {
+    const frames = require('./stack.js').framesBelow(this.lookBlocked);
+    return frames.length === 0 ? null : JSON.stringify({ frames, seen: this.look(places) });
   }
 
   /** @param {import('./config.js').Profile} profile */

@@ -6,6 +6,7 @@ const { describe, it } = require('node:test');
 const { bounded } = require('../lib/bounded.js');
 const { margin, settings } = require('../lib/config.js');
 const { Slots, SLOTS } = require('../lib/slots.js');
+const { framesBelow } = require('../lib/stack.js');
 const { Redactor } = require('../lib/worker/redact.js');
 
 describe('redaction', () => {
@@ -53,6 +54,31 @@ describe('a bounded copy', () => {
       assert.equal(whole, false);
       assert.ok(JSON.stringify(copy).length < 3000);
     }
+  });
+});
+
+describe('the stack below a function', () => {
+  it('ends where that was called, and leaves the ways to print stacks as they were', () => {
+    const own = (/** @type {Error} */ error) => `own ${error.message}`;
+    Error.prepareStackTrace = own;
+    const stuck = () => [1].map(function top() {
+      return framesBelow(top);
+    })[0];
+    const frames = stuck();
+    assert.equal(Error.prepareStackTrace, own);
+    Reflect.deleteProperty(Error, 'prepareStackTrace');
+    // `map` itself runs in between, and has no line.
+    assert.deepEqual([frames.at(-1)?.function, frames.at(-1)?.file], ['stuck', __filename]);
+    assert.ok(frames.every(({ file, line }) => file && line > 0), JSON.stringify(frames));
+  });
+  it('is not what waits for a promise', async () => {
+    const top = () => framesBelow(top).map((frame) => frame.function);
+    const runs = async () => {
+      await null;
+      return top();
+    };
+    const waits = async () => await runs();
+    assert.deepEqual(await waits(), ['runs']);
   });
 });
 

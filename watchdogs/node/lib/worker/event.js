@@ -1,8 +1,7 @@
 'use strict';
-// Events as they are on the wire (docs/wire/watchdog.md): what is not known is left out.
+// Events as they are on the wire (docs/wire/watchdog.md): what is not known is left out. What few events need is loaded then:
+// the sooner the worker runs, the earlier it can tell of a first request.
 
-const { createHash, randomUUID } = require('node:crypto');
-const { hostname } = require('node:os');
 const { now } = require('../slots.js');
 
 /**
@@ -34,7 +33,7 @@ function told(open, claimed, profile) {
     deadlineAt: wall(open.deadline),
     profile,
     // Neither platform nor caller named it: it gets a name of its own, so that its events find each other.
-    requestId: claimed.id || randomUUID(),
+    requestId: claimed.id || require('node:crypto').randomUUID(),
     traceId: claimed.traceId || undefined,
     isSent: false,
   };
@@ -56,7 +55,7 @@ function basic(kind, request, observedAt) {
     trace_id: request.traceId,
     ...request.profile?.identity,
     // Looked up here, where nobody waits for it.
-    instance: request.profile?.identity.instance ?? hostname(),
+    instance: request.profile?.identity.instance ?? require('node:os').hostname(),
     observed_at: observedAt ?? new Date().toISOString(),
     // Where the platform states a deadline, that is what was left of its limit, which it does not state.
     budget_at_entry_ms: limit === undefined ? round(request.budgetMs) : undefined,
@@ -110,7 +109,7 @@ function withSeen(event, seen, redactor) {
 function input(of, redactor) {
   const value = redactor.clean(of.value);
   if (of.whole) return value;
-  const digest = createHash('sha256').update(JSON.stringify(value)).digest('hex');
+  const digest = require('node:crypto').createHash('sha256').update(JSON.stringify(value)).digest('hex');
   return { too_large: true, sha256_of_beginning: digest };
 }
 
@@ -145,12 +144,11 @@ function closed(request, outcome, at) {
  * The main thread, which serves every request.
  *
  * @param {true | undefined} blocked undefined: not known
- * @param {Frame[]} frames innermost last
+ * @param {import('../stack.js').Frame[]} frames innermost last
  */
 function mainThread(blocked, frames) {
   return [{ name: 'main', serving: true, blocked, frames }];
 }
-/** @typedef {{ function: string | null, file: string | null, line: number }} Frame */
 
 /** Processor time that the process has used, all threads of it, in ms. */
 function cpuMs() {

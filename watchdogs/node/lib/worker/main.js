@@ -3,7 +3,7 @@
 
 const { parentPort, workerData } = require('node:worker_threads');
 const { Slots } = require('../slots.js');
-const { inspectMain } = require('./inspect.js');
+const { askBlocked } = require('./inspect.js');
 const { Redactor } = require('./redact.js');
 const { Sender } = require('./send.js');
 const { Watch } = require('./watch.js');
@@ -22,9 +22,10 @@ const watch = new Watch({
   sender,
   redactor: new Redactor(settings.redact),
   ask: (id, places) => post({ type: 'ask', id, places }),
-  inspect: async (places, withinMs, isBack) => {
+  interrupt: async (places, withinMs, isBack) => {
     const look = `globalThis[Symbol.for(${JSON.stringify(lookName)})](${JSON.stringify(places)})`;
-    return canInspect ? inspectMain(look, withinMs, isBack) : null;
+    const said = canInspect ? await askBlocked(look, withinMs, isBack) : null;
+    return said === null ? null : JSON.parse(said);
   },
   ended: () => post({ type: 'ended' }),
 });

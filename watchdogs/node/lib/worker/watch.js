@@ -11,8 +11,6 @@ const { cpuMs, told, running, withSeen, tracepoints, closed, mainThread } = requ
 /** How long an event waits for what the main thread says. A loop that turns answers within 1 ms. */
 const NEAR_MISS_PATIENCE_MS = 50;
 const FIRED_PATIENCE_MS = 15;
-/** How much longer before the main thread is paused: on a small function a loop that turns may be as slow as this. */
-const PAUSE_PATIENCE_MS = 35;
 /** A loop that has not turned for so long is called blocked. An idle one was up to 112 ms late where more processes wanted to run. */
 const BLOCKED_MS = 250;
 /** The same for one that stands in code that was found. */
@@ -20,7 +18,7 @@ const BLOCKED_WITH_STACK_MS = 100;
 /** Delivery ends, or is given up, within this share of what is left until the deadline. */
 const SEND_SHARE = 0.6;
 /** The stack of a blocked main thread is waited for within this share of it. */
-const INSPECT_SHARE = 0.75;
+const INTERRUPT_SHARE = 0.75;
 const SEND_MS_MIN = 50;
 const SEND_MS_MAX = 5000;
 const CLOSED_SEND_MS = 2000;
@@ -52,7 +50,7 @@ const CLOSED_SEND_MS = 2000;
  * @property {import('../slots.js').Slots} slots
  * @property {import('./send.js').Sender} sender
  * @property {import('./redact.js').Redactor} redactor
- * @property {(places: import('../look.js').Place[], withinMs: number, isBack: Promise<unknown>) => ReturnType<typeof import('./inspect.js').inspectMain>} inspect
+ * @property {(places: import('../look.js').Place[], withinMs: number, isBack: Promise<unknown>) => Promise<import('../watchdog.js').Interrupted | null>} interrupt
  * @property {(id: number, places: import('../look.js').Place[]) => void} ask
  * @property {() => void} ended a request's end was told
  */
@@ -150,16 +148,13 @@ class Watch {
     if (claimed.length === 0) return;
     const asked = this.asks.ask(claimed.map(place));
     const seen = await within(asked, FIRED_PATIENCE_MS);
-    // Sent before the main thread is paused: that may take long, and may yield nothing.
+    // Sent before the main thread is interrupted: that may take long, and may yield nothing.
     const sent = this.tell('fired', claimed, seen, null);
-    if (seen === null && (await within(asked, PAUSE_PATIENCE_MS)) !== null) this.late(asked, claimed, true);
-    else if (seen === null) {
+    if (seen === null) {
       const left = Math.min(...claimed.map((one) => one.deadline - now()));
-      const inspected = await this.around.inspect(claimed.map(place), INSPECT_SHARE * left, asked);
-      const frames = inspected?.frames ?? null;
-      const said = inspected?.result === undefined ? null : /** @type {Seen[]} */ (JSON.parse(inspected.result));
-      if (frames !== null) await this.tell('fired', claimed, said, frames);
-      this.late(asked, claimed, frames === null);
+      const interrupted = await this.around.interrupt(claimed.map(place), INTERRUPT_SHARE * left, asked);
+      if (interrupted !== null) await this.tell('fired', claimed, interrupted.seen, interrupted.frames);
+      this.late(asked, claimed, interrupted === null);
     }
     await sent;
   }
@@ -184,7 +179,7 @@ class Watch {
    * @param {'near_miss' | 'fired'} kind
    * @param {Claimed[]} claimed
    * @param {Seen[] | null} seen what the main thread said; null: nothing
-   * @param {import('./event.js').Frame[] | null} frames where it was found
+   * @param {import('../stack.js').Frame[] | null} frames where it was found
    */
   tell(kind, claimed, seen, frames) {
     const open = claimed.filter((one) => this.slots.isOpen(one.slot, one.generation) && now() < one.deadline);
