@@ -131,7 +131,7 @@ fn a_timer_that_outlived_its_request_is_no_timeout() {
 fn the_classic_wrappers_event_says_little_and_is_taken_for_no_more() {
     let classic = format!("{{\"message\":\"Function timed out\",\"originalEvent\":{{\"order\":7}},\"originalRequestId\":\"{ID}\"}}\n");
     let alone = one(std::slice::from_ref(&classic), "12:00:02");
-    assert_eq!((alone.state, alone.diagnosis.limit.is_none()), (domain::IncidentState::Suspected, true));
+    assert_eq!((alone.state, alone.diagnosis.limit.is_none()), (IncidentState::Suspected, true));
     assert_eq!(serde_json::to_value(&alone.original_event).expect("JSON"), serde_json::json!({"order": 7}));
     // It never clears its timer: with a good report it may be a near miss or a timer that outlived its request.
     let then_well = one(&[classic.clone(), report("12.00 ms\\tBilled Duration: 12 ms")], "12:00:02");
