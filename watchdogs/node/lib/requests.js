@@ -73,7 +73,7 @@ class Requests {
    * Begins to watch a request.
    *
    * @param {import('./config.js').Profile} profile
-   * @param {{ id: string, traceId: string, budgetMs: number, input: () => unknown }} of
+   * @param {{ id: string, traceId: string, budgetMs: number, input: () => unknown, method?: string, path?: string }} of
    * @returns {Request | null} null when it is not watched
    */
   open(profile, of) {
@@ -95,6 +95,8 @@ class Requests {
       profile: profile.number,
       id: of.id,
       traceId: of.traceId,
+      method: of.method ?? '',
+      path: of.path ?? '',
     });
     if (place === null) {
       require('./say.js').sayOnce('more requests are open at a time than can be watched; some are not');

@@ -15,8 +15,14 @@ const TOLD = 2;
 const SLOTS = 512;
 /** The longest request ID that the collector takes. */
 const ID_BYTES_MAX = 512;
-const TRACE_BYTES_MAX = 128;
-const TEXT_BYTES = ID_BYTES_MAX + TRACE_BYTES_MAX;
+/** The texts of a request, in this order, and how many bytes of each are kept. */
+const TEXTS = /** @type {const} */ ([
+  { name: 'id', bytes: ID_BYTES_MAX },
+  { name: 'traceId', bytes: 128 },
+  { name: 'method', bytes: 16 },
+  { name: 'path', bytes: 512 },
+]);
+const TEXT_BYTES = TEXTS.reduce((sum, { bytes }) => sum + bytes, 0);
 
 /** Generations wrap before the state leaves 32 bits. */
 const GENERATIONS = 1 << 28;
@@ -25,9 +31,10 @@ const FAR_MS = 2 ** 30;
 
 const NUMBERS = 4;
 const [STARTED, BUDGET, NEAR, MARGIN] = [0, 1, 2, 3];
-const [PROFILE, ID_LENGTH, TRACE_LENGTH] = [0, 1, 2];
-const LENGTHS = 3;
+const PROFILE = TEXTS.length;
+const LENGTHS = PROFILE + 1;
 
+/** @typedef {{ id: string, traceId: string, method: string, path: string }} Texts */
 /**
  * @typedef {object} Opened what the main thread says of a request
  * @property {number} startedAt ms, monotonic
@@ -36,7 +43,9 @@ const LENGTHS = 3;
  * @property {number} marginMs
  * @property {number} profile which wrapper
  * @property {string} id empty: the watcher makes one up if it has to send something
- * @property {string} traceId empty when there is none
+ * @property {string} traceId empty when there is none, as the following
+ * @property {string} method
+ * @property {string} path
  */
 
 class Slots {
@@ -67,15 +76,18 @@ class Slots {
     if (this.free.length === 0 && this.unused < SLOTS) this.free.push(this.unused++);
     const slot = this.free.pop();
     if (slot === undefined) return null;
-    const [n, l, t] = [slot * NUMBERS, slot * LENGTHS, slot * TEXT_BYTES];
+    const [n, l] = [slot * NUMBERS, slot * LENGTHS];
     this.numbers[n + STARTED] = opened.startedAt;
     this.numbers[n + BUDGET] = opened.budgetMs;
     this.numbers[n + NEAR] = opened.nearMs;
     this.numbers[n + MARGIN] = opened.marginMs;
     this.lengths[l + PROFILE] = opened.profile;
-    this.lengths[l + ID_LENGTH] = opened.id === '' ? 0 : this.text.write(opened.id, t, ID_BYTES_MAX, 'utf8');
-    this.lengths[l + TRACE_LENGTH] =
-      opened.traceId === '' ? 0 : this.text.write(opened.traceId, t + ID_BYTES_MAX, TRACE_BYTES_MAX, 'utf8');
+    let at = slot * TEXT_BYTES;
+    for (let index = 0; index < TEXTS.length; index += 1) {
+      const { name, bytes } = TEXTS[index];
+      this.lengths[l + index] = opened[name] === '' ? 0 : this.text.write(opened[name], at, bytes, 'utf8');
+      at += bytes;
+    }
     const generation = ((this.state[slot] >> 2) + 1) % GENERATIONS;
     Atomics.store(this.state, slot, (generation << 2) | OPEN);
     return { slot, generation };
@@ -136,15 +148,18 @@ class Slots {
    *
    * @param {number} slot
    * @param {number} generation
-   * @returns {{ profile: number, id: string, traceId: string } | null} null when it has ended
+   * @returns {Texts & { profile: number } | null} null when it has ended
    */
   claim(slot, generation) {
-    const [l, t] = [slot * LENGTHS, slot * TEXT_BYTES];
-    const profile = this.lengths[l + PROFILE];
-    const id = this.text.toString('utf8', t, t + this.lengths[l + ID_LENGTH]);
-    const traceId = this.text.toString('utf8', t + ID_BYTES_MAX, t + ID_BYTES_MAX + this.lengths[l + TRACE_LENGTH]);
+    const l = slot * LENGTHS;
+    const read = { profile: this.lengths[l + PROFILE], id: '', traceId: '', method: '', path: '' };
+    let at = slot * TEXT_BYTES;
+    TEXTS.forEach(({ name, bytes }, index) => {
+      read[name] = this.text.toString('utf8', at, at + this.lengths[l + index]);
+      at += bytes;
+    });
     const open = (generation << 2) | OPEN;
-    return Atomics.compareExchange(this.state, slot, open, (generation << 2) | TOLD) === open ? { profile, id, traceId } : null;
+    return Atomics.compareExchange(this.state, slot, open, (generation << 2) | TOLD) === open ? read : null;
   }
 
   /**

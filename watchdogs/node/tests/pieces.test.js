@@ -98,7 +98,7 @@ describe('settings', () => {
 });
 
 describe('slots', () => {
-  const opened = { startedAt: 0, budgetMs: 3000, nearMs: 1500, marginMs: 500, profile: 1, id: 'r-1', traceId: 'ä' };
+  const opened = { startedAt: 0, budgetMs: 3000, nearMs: 1500, marginMs: 500, profile: 1, id: 'r-1', traceId: 'ä', method: '', path: `/${'o'.repeat(600)}` };
 
   it('are claimed once, and not after their request has ended', () => {
     const slots = new Slots();
@@ -106,7 +106,7 @@ describe('slots', () => {
     const place = slots.open(opened);
     assert.ok(place);
     assert.deepEqual([...other.opened()].map(({ slot, nearMs }) => [slot, nearMs]), [[place.slot, 1500]]);
-    assert.deepEqual(other.claim(place.slot, place.generation), { profile: 1, id: 'r-1', traceId: 'ä' });
+    assert.deepEqual(other.claim(place.slot, place.generation), { profile: 1, id: 'r-1', traceId: 'ä', method: '', path: `/${'o'.repeat(511)}` });
     assert.equal(other.claim(place.slot, place.generation), null);
     assert.equal(slots.close(place.slot), true);
     const again = slots.open(opened);

@@ -76,6 +76,8 @@ describe('a server', () => {
     assert.deepEqual([slow?.function, slow?.platform, slow?.limit_ms, slow?.trace_id], ['shop', 'cloud_run', 8000, '4bf92f3577b34da6a3ce929d0e0e4736']);
     assert.deepEqual(slow?.in_flight.map((/** @type {any} */ call) => [call.operation, call.client_timeout_ms]), [['GET', 19_000]]);
     assert.deepEqual(seen('idle')?.in_flight, [], 'a call of another request is not its own');
+    const told = collector.of(`${prefix}-slow`).map(({ method, path }) => `${method} ${path}`);
+    assert.deepEqual([...new Set(told)], ['POST /slow?token=[redacted]'], 'each of its events says what was asked for');
     assert.equal(slow?.original_event.url, '/slow?token=[redacted]');
     assert.equal(slow?.original_event.headers.authorization, '[redacted]');
     assert.deepEqual(slow?.original_event.body, { card: '[redacted]', order: '[redacted]' });

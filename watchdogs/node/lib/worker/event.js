@@ -17,17 +17,20 @@ const { now } = require('../slots.js');
  * @property {import('../config.js').Profile | undefined} profile
  * @property {string} requestId
  * @property {string | undefined} traceId
+ * @property {string | undefined} method
+ * @property {string | undefined} path without secrets
  * @property {boolean} isSent whether an event is on its way or there
  */
 /** @typedef {Record<string, unknown>} Event */
 
 /**
  * @param {{ slot: number, generation: number, startedAt: number, budgetMs: number, deadline: number, marginMs: number, cpuMs: number }} open
- * @param {{ id: string, traceId: string }} claimed
+ * @param {import('../slots.js').Texts} claimed
  * @param {import('../config.js').Profile | undefined} profile
+ * @param {import('./redact.js').Redactor} redactor
  * @returns {Told}
  */
-function told(open, claimed, profile) {
+function told(open, claimed, profile, redactor) {
   return {
     ...open,
     deadlineAt: wall(open.deadline),
@@ -35,6 +38,8 @@ function told(open, claimed, profile) {
     // Neither platform nor caller named it: it gets a name of its own, so that its events find each other.
     requestId: claimed.id || require('node:crypto').randomUUID(),
     traceId: claimed.traceId || undefined,
+    method: claimed.method || undefined,
+    path: redactor.text(claimed.path, 0) || undefined,
     isSent: false,
   };
 }
@@ -53,6 +58,8 @@ function basic(kind, request, observedAt) {
     kind,
     request_id: request.requestId,
     trace_id: request.traceId,
+    method: request.method,
+    path: request.path,
     ...request.profile?.identity,
     // Looked up here, where nobody waits for it.
     instance: request.profile?.identity.instance ?? require('node:os').hostname(),

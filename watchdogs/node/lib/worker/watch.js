@@ -127,7 +127,7 @@ class Watch {
     return due.filter(/** @returns {one is Claimed} */ (one) => {
       if (one.told !== null) return this.slots.isOpen(one.slot, one.generation);
       const claimed = this.slots.claim(one.slot, one.generation);
-      if (claimed !== null) one.told = told(one, claimed, this.profiles.get(claimed.profile));
+      if (claimed !== null) one.told = told(one, claimed, this.profiles.get(claimed.profile), this.around.redactor);
       return claimed !== null;
     });
   }

@@ -72,7 +72,8 @@ function beginner(options, wrapper) {
    */
   function open(incoming, parsed) {
     try {
-      const of = { id: id(incoming), traceId: trace(incoming), budgetMs: options.limitMs, input: () => input(incoming, parsed) };
+      const names = { id: id(incoming), traceId: trace(incoming), method: incoming.method, path: path(incoming) };
+      const of = { ...names, budgetMs: options.limitMs, input: () => input(incoming, parsed) };
       return /** @type {NonNullable<typeof dog>} */ (dog).requests.open(/** @type {NonNullable<typeof profile>} */ (profile), of);
     } catch (error) {
       require('../say.js').sayOnce(`could not watch a request: ${error instanceof Error ? error.message : error}`);
@@ -89,7 +90,15 @@ function beginner(options, wrapper) {
  */
 function input(incoming, parsed) {
   const { method, headers } = incoming;
-  return { method, url: incoming.originalUrl ?? incoming.url, headers, body: parsed.body };
+  return { method, url: path(incoming), headers, body: parsed.body };
+}
+
+/**
+ * @param {Incoming} incoming
+ * @returns {string | undefined} as it was asked for; routers shorten `url`
+ */
+function path({ originalUrl, url }) {
+  return originalUrl ?? url;
 }
 
 /** @param {Incoming} incoming */
