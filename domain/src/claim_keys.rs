@@ -1,5 +1,7 @@
 //! Under which keys a claim is found, and which it ties together.
 
+use std::borrow::Cow;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{Claim, Key, Kind, Link, Millis, Product, RequestId};
@@ -76,11 +78,22 @@ impl Claim {
         others.into_iter().map(|other| Link { from: own.clone(), to: other }).collect()
     }
 
-    /// When the application began to serve the request, by its own account or that of the watchdog inside.
+    /// The path of the request with its query, as far as it is told: a span's under the names of OpenTelemetry's conventions.
+    #[must_use]
+    pub fn path(&self) -> Option<Cow<'_, str>> {
+        let whole = self.text("path").or_else(|| self.text("http.target")).map(Cow::Borrowed);
+        whole.or_else(|| {
+            let path = self.text("url.path")?;
+            Some(self.text("url.query").map_or(Cow::Borrowed(path), |query| Cow::Owned(format!("{path}?{query}"))))
+        })
+    }
+
+    /// When the application began to serve the request, by its own account, that of the watchdog inside, or its server's span.
     #[must_use]
     pub fn served_from(&self) -> Option<Timestamp> {
         match self.kind {
             Kind::Request => self.started_at,
+            Kind::Span if self.text("span_kind") == Some("server") => self.started_at,
             Kind::WatchdogArmed | Kind::WatchdogNearMiss | Kind::WatchdogFired | Kind::WatchdogClosed => {
                 self.started_at.or_else(|| Some(self.elapsed_ms?.before(self.observed_at?)))
             }
@@ -101,14 +114,18 @@ impl Claim {
     /// Where a proxy's account of a request that it does not name meets that of the application, which does: in the second in which
     /// the proxy took it, or one beside it.
     fn arrivals(&self, own: &Key) -> Vec<Key> {
-        let seconds = match own {
+        let seconds: Vec<Timestamp> = match own {
             Key::Exchange { .. } => self.started_at.into_iter().collect(),
-            Key::Request(_) if self.is_anomalous() || self.elapsed_ms.is_some_and(|elapsed| elapsed >= SLOW) => {
+            Key::Request(_) | Key::Trace(_) if self.is_anomalous() || self.elapsed_ms.is_some_and(|elapsed| elapsed >= SLOW) => {
                 self.served_from().into_iter().flat_map(around).collect()
             }
             _ => Vec::new(),
         };
-        let Some(path) = self.text("path").map(without_query).filter(|path| path.starts_with('/')) else { return Vec::new() };
+        if seconds.is_empty() {
+            return Vec::new();
+        }
+        let Some(path) = self.path().filter(|path| path.starts_with('/')) else { return Vec::new() };
+        let path = without_query(&path);
         seconds.into_iter().filter_map(|at| Some(Key::Arrival { at: whole(at)?, path: path.to_owned() })).collect()
     }
 }

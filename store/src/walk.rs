@@ -2,8 +2,8 @@
 //!
 //! - A request leads to its traces, its exchanges with proxies, the arrival of a slow one, its worker, its instance.
 //! - An exchange leads to those beside it, to its arrival and its instance.
-//! - A trace leads to the requests linked to it, at most [`REQUESTS_PER_TRACE_MAX`]; an exchange or arrival to the requests and exchanges,
-//!   if they are at most [`PER_SECOND_MAX`].
+//! - A trace leads to the requests linked to it, at most [`REQUESTS_PER_TRACE_MAX`], and to the arrivals of its slow servers; an exchange or
+//!   arrival to the requests, traces and exchanges, if they are at most [`PER_SECOND_MAX`].
 //! - A worker or instance leads to what is linked to it near each of its own anomalies, the nearest first.
 //! - A worker leads to its instance: what a server says of itself, that it is being stopped above all, concerns its workers.
 //!
@@ -54,7 +54,7 @@ impl Walk {
         let of = |prefixes: &[&str]| -> Vec<&str> {
             youngest.iter().map(String::as_str).filter(|key| prefixes.iter().any(|prefix| key.starts_with(prefix))).collect()
         };
-        let (leading, shared) = (of(&["request/", "exchange/"]), of(&["trace/", "exchange/", "arrival/"]));
+        let (leading, shared) = (of(&["request/", "trace/", "exchange/"]), of(&["trace/", "exchange/", "arrival/"]));
         let wide: Vec<&str> = youngest.iter().map(String::as_str).filter(|key| is_wide_text(key)).collect();
         if !leading.is_empty() {
             let found = follow(connection, stack, &leading).await?;
@@ -79,7 +79,7 @@ impl Walk {
              from (
                  select to_key as shared, from_key as key, row_number() over (partition by to_key order by from_key) as number
                  from links_v1
-                 where stack = $1 and to_key = any($2) and (from_key like 'request/%' or from_key like 'exchange/%')
+                 where stack = $1 and to_key = any($2) and (from_key like 'request/%' or from_key like 'exchange/%' or (from_key like 'trace/%' and to_key like 'arrival/%'))
                  group by to_key, from_key
              ) as numbered
              where number <= $3",
@@ -175,12 +175,18 @@ fn instance_of(worker: &str) -> Option<String> {
 
 /// Where the links of narrow keys lead.
 async fn follow(connection: &mut PgConnection, stack: &str, keys: &[&str]) -> Result<Found, StoreError> {
-    let rows = sqlx::query("select distinct to_key from links_v1 where stack = $1 and from_key = any($2) order by to_key limit $3")
-        .bind(stack)
-        .bind(keys)
-        .bind(as_bigint(KEYS_MAX + 1))
-        .fetch_all(connection)
-        .await?;
+    let rows = sqlx::query(
+        "select distinct to_key
+         from links_v1
+         where stack = $1 and from_key = any($2) and (from_key not like 'trace/%' or to_key like 'arrival/%')
+         order by to_key
+         limit $3",
+    )
+    .bind(stack)
+    .bind(keys)
+    .bind(as_bigint(KEYS_MAX + 1))
+    .fetch_all(connection)
+    .await?;
     rows.iter().map(|row| Ok((0, row.try_get("to_key")?))).collect()
 }
 

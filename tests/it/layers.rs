@@ -136,3 +136,31 @@ async fn a_proxy_that_names_no_request_meets_the_application_by_path_and_time() 
     eventually("nothing is told twice", async || (daemon.api("/incidents").await["incidents"].as_array()?.len() == 2).then_some(())).await;
     daemon.stop().await;
 }
+
+/// The same of an application that sends spans only, each when it has ended.
+#[tokio::test]
+async fn a_proxy_that_names_no_request_meets_the_trace_of_the_application() {
+    let database = Database::create().await;
+    let daemon = Daemon::start(&database).await;
+    let haproxy =
+        "127.0.0.1:45890 [28/Nov/2026:01:34:11.233] f b/s1 0/0/0/-1/5002 504 198 - - sH-- 1/1/0/0/0 0/0 \"GET /hang?cart=7 HTTP/1.1\"\n";
+    daemon.push("haproxy?instance=lb-1", haproxy).await;
+    daemon.incident_where("HAProxy's line alone", |incident| incident["trace_id"].is_null()).await;
+    let attribute = |key: &str, value: &str| json!({ "key": key, "value": { "stringValue": value } });
+    let span = |id: &str, parent: &str, kind: u8, attributes: serde_json::Value| {
+        let span = json!({
+            "traceId": "5b8efff798038103d269b633813fc60c", "spanId": id, "parentSpanId": parent, "kind": kind, "name": "GET",
+            "startTimeUnixNano": "1795829651240000000", "endTimeUnixNano": "1795829661240000000", "attributes": attributes,
+        });
+        json!({ "resourceSpans": [{ "scopeSpans": [{ "spans": [span] }] }] }).to_string()
+    };
+    let call = json!([attribute("http.request.method", "GET"), attribute("server.address", "pay")]);
+    let served = json!([attribute("url.path", "/hang"), attribute("url.query", "cart=7")]);
+    for spans in [span("eee19b7ec3c1b175", "eee19b7ec3c1b174", 3, call), span("eee19b7ec3c1b174", "", 2, served)] {
+        daemon.post("/v1/traces", "application/json", spans).await.expect(200);
+    }
+    let told = daemon.incident_where("what it waited for", |incident| incident["diagnosis"]["cause"]["operation"] == "GET pay").await;
+    assert_eq!((&told["diagnosis"]["product"], &told["outcome"]), (&json!("haproxy"), &json!("caller_left")), "{told:#}");
+    assert_eq!(told["trace_id"], "5b8efff798038103d269b633813fc60c");
+    daemon.stop().await;
+}

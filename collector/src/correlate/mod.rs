@@ -138,6 +138,7 @@ pub fn cases<'a>(evidence: &'a [Evidence], knowledge: &'a Knowledge, as_of: Time
         let mut proxied = proxies::join(&set, &mut requests);
         daemons::join(&mut requests, &mut proxied);
         php::join(&mut set.processes, &mut requests, &mut proxied);
+        proxies::join_traces(&set, &requests, &mut proxied);
         let mut attempts: Vec<Case<'a>> =
             requests.iter().flat_map(|(id, evidence)| attempts::split(set.stack, id, evidence, knowledge, as_of)).collect();
         soft_limits::split(&mut attempts);

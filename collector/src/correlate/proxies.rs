@@ -3,9 +3,9 @@
 //! A line joins another by what both name (process and connection), else by request line and moment, and only where exactly
 //! one fits. Nothing else makes two lines one request: what stays alone is a case of its own, without an ID.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{Claim, ClaimId, ClaimedOutcome, Evidence, Kind, Millis, Product, RequestId};
+use domain::{Claim, ClaimId, ClaimedOutcome, Evidence, Kind, Millis, Product, RequestId, TraceId};
 use jiff::Timestamp;
 
 use super::set::{Set, in_order};
@@ -163,13 +163,30 @@ fn by_path_and_time<'a>(alone: Vec<Lines<'a>>, requests: &mut BTreeMap<&'a Reque
     rest
 }
 
+/// Adds the spans of the trace whose server had a request on the same path while the proxy did, where it is the only one. Traces of
+/// requests that somebody names have their place.
+pub fn join_traces<'a>(set: &Set<'a>, requests: &BTreeMap<&'a RequestId, Lines<'a>>, alone: &mut [Lines<'a>]) {
+    let named: BTreeSet<&TraceId> = requests.values().flatten().filter_map(|one| one.claim.trace_id.as_ref()).collect();
+    let free: Vec<&Lines<'a>> = set.traces.iter().filter(|(id, _)| !named.contains(*id)).map(|(_, spans)| spans).collect();
+    let fits = |lines: &Lines<'a>, spans: &Lines<'a>| spans.iter().any(|one| served_within(lines, &one.claim));
+    let candidates: Vec<Vec<usize>> =
+        alone.iter().map(|lines| (0..free.len()).filter(|index| fits(lines, free[*index])).collect()).collect();
+    for (lines, of_lines) in alone.iter_mut().zip(&candidates) {
+        if let [only] = of_lines[..]
+            && candidates.iter().filter(|other| other.contains(&only)).count() == 1
+        {
+            lines.extend(free[only]);
+        }
+    }
+}
+
 /// Whether an application's account of a request on the same path began while the proxy had it.
 fn served_within(lines: &[&Evidence], served: &Claim) -> bool {
     let text = |name| lines.iter().find_map(|one| one.claim.text(name));
     let begin = lines.iter().filter_map(|one| one.claim.started_at).min();
     let end = lines.iter().filter_map(|one| one.claim.observed_at).max();
     let (Some(path), Some(end)) = (text("path"), end) else { return false };
-    let same = served.text("path") == Some(path) && served.text("method").is_none_or(|method| text("method") == Some(method));
+    let same = served.path().as_deref() == Some(path) && served.text("method").is_none_or(|method| text("method") == Some(method));
     let in_order = |first, then| Millis::between(first, then).plus(STAMP) >= Millis::ZERO;
     // An error line alone does not say when the wait began: then the application has to have been at it when it ended.
     let began_meanwhile = |start| match (begin, served.observed_at) {

@@ -353,3 +353,39 @@ fn no_time_lies_between_the_stamps_of_two_clocks() {
     let alike = together(shop(40_500, 75_500));
     assert_eq!((alike.timeline.clocks.len(), elapsed_ms(&alike)), (0, Some(30_001.0)));
 }
+
+/// HAProxy 2.6.12 and an application that only sends spans: their trace is in no proxy's line.
+#[test]
+fn spans_of_a_server_tell_what_the_proxy_waited_for_where_one_trace_fits() {
+    let haproxy =
+        "127.0.0.1:45890 [22/Nov/2026:12:00:01.200] f b/s1 0/0/0/-1/5002 504 198 - - sH-- 1/1/0/0/0 0/0 \"GET /pay?x=1 HTTP/1.1\"\n";
+    let (http, url) = ([("http.target", "/pay?x=1")], [("url.path", "/pay"), ("url.query", "x=1")]);
+    let server = |trace: &str, attributes: &[(&str, &str)]| {
+        let span = Span {
+            service: "shop",
+            trace,
+            id: "eee19b7ec3c1b174",
+            parent: "",
+            kind: 2,
+            from_ms: 1_204,
+            to_ms: 11_210,
+            failed: false,
+            attributes,
+        };
+        let call = [("http.request.method", "POST"), ("server.address", "payments.internal")];
+        let client =
+            Span { id: "eee19b7ec3c1b175", parent: "eee19b7ec3c1b174", kind: 3, from_ms: 1_210, to_ms: 11_205, attributes: &call, ..span };
+        span.line() + &client.line()
+    };
+    let (one, another) = ("5b8efff798038103d269b633813fc60c", "6b8efff798038103d269b633813fc60c");
+    for attributes in [&http[..], &url[..]] {
+        let incident = only(explained_text(&format!("{haproxy}{}", server(one, attributes))));
+        assert_eq!(verdict(&incident), "caller_left confirmed certain router haproxy timeout server 5000");
+        let cause = &incident.diagnosis.cause;
+        assert_eq!((cause.id.as_str(), cause.operation.as_deref()), ("waiting_on_downstream", Some("POST payments.internal")));
+        assert_eq!(incident.function.as_ref().map(domain::FunctionName::as_str), Some("shop"));
+    }
+    let unsure = |spans: String| only(explained_text(&format!("{haproxy}{spans}"))).diagnosis.cause.id;
+    assert_eq!(unsure(server(one, &http) + &server(another, &http)), "unknown", "either may be it");
+    assert_eq!(unsure(server(one, &[("http.target", "/pay")])), "unknown", "another request");
+}
