@@ -269,6 +269,15 @@ fn every_library_has_a_reason() {
 }
 
 #[test]
+fn every_package_carries_the_licences() {
+    // npm and setuptools take only what lies in a package's own folder.
+    let copies =
+        ["watchdogs/node", "watchdogs/python"].into_iter().flat_map(|folder| ["LICENSE-APACHE", "LICENSE-MIT"].map(|name| (folder, name)));
+    let other = copies.filter(|(folder, name)| fs::read(root().join(folder).join(name)).ok() != fs::read(root().join(name)).ok());
+    none(&other.map(|(folder, name)| format!("{folder}/{name}")).collect::<Vec<_>>(), "a copy of the licence at the root");
+}
+
+#[test]
 fn the_makefile_says_which_program_it_runs() {
     let makefile = read(&root().join("Makefile"));
     // There are several in the workspace, and cargo refuses to choose.
