@@ -258,6 +258,12 @@ class Unhappy(unittest.TestCase):
         # The default margin leaves too little of so short a budget.
         self.assertEqual((printed, errors.count("overrun-watchdog")), ([], 6), errors)
 
+    def test_an_older_interpreter_that_gets_no_last_word_says_so_once(self) -> None:
+        program = "sys.version_info = (3, 10, 13)\n@watch\ndef handler(event, context): return 1\nfor n in range(3): handler(n, Context(9))"
+        for wanted, times in (("", 1), ("0", 0), ("1", 0)):
+            ended = run(program, "http://127.0.0.1:9", OVERRUN_LAST_WORDS=wanted)
+            self.assertEqual((ended.code, ended.errors.count("found 3.10")), (0, times), ended.errors)
+
     def test_switched_off_it_does_nothing(self) -> None:
         collector = Collector()
         self.addCleanup(collector.close)

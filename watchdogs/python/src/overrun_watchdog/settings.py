@@ -83,8 +83,7 @@ class Settings:
         self.instance = read.text("OVERRUN_INSTANCE") or read.text("AWS_LAMBDA_LOG_STREAM_NAME") or os.uname().nodename
         self.redact = tuple(part.strip().lower() for part in read.text("OVERRUN_REDACT").split(",") if part.strip())
         self.original_event = read.flag("OVERRUN_ORIGINAL_EVENT", True)
-        # Reading stacks while Python code runs can crash older ones: whoever wants it there has to say so.
-        self.last_words = read.flag("OVERRUN_LAST_WORDS", sys.version_info >= (3, 11)) and sys.implementation.name == "cpython"
+        self.last_words = read.last_words("OVERRUN_LAST_WORDS", self.disabled) and sys.implementation.name == "cpython"
 
 
 class _Reader:
@@ -103,6 +102,16 @@ class _Reader:
         if found:
             say.once(f"expected `{name}` to be 0 or 1, found `{found[:64]}`")
         return default
+
+    def last_words(self, name: str, disabled: bool) -> bool:
+        # Reading stacks while Python code runs can crash older ones: whoever wants it there has to say so.
+        harmless = tuple(sys.version_info) >= (3, 11)
+        if not harmless and not disabled and not self.text(name):
+            say.once(
+                f"expected CPython 3.11 or newer, found {sys.version_info[0]}.{sys.version_info[1]}: a request that holds the interpreter "
+                f"lock cannot be told of in here; with `{name}=1` it is, at a small risk of crashing, and `{name}=0` keeps this quiet"
+            )
+        return self.flag(name, harmless)
 
     def number(self, name: str, default: float, least: float, most: float) -> float:
         found = self.text(name)
