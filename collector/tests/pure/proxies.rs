@@ -388,4 +388,6 @@ fn spans_of_a_server_tell_what_the_proxy_waited_for_where_one_trace_fits() {
     let unsure = |spans: String| only(explained_text(&format!("{haproxy}{spans}"))).diagnosis.cause.id;
     assert_eq!(unsure(server(one, &http) + &server(another, &http)), "unknown", "either may be it");
     assert_eq!(unsure(server(one, &[("http.target", "/pay")])), "unknown", "another request");
+    let advice = only(explained_text(haproxy)).diagnosis.advice;
+    assert!(advice.iter().any(|one| one.text.contains("a request ID that it hands on")), "{advice:#?}");
 }

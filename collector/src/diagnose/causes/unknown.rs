@@ -6,7 +6,7 @@ use domain::{Advice, Confidence, Outcome};
 use super::Recognised;
 use super::processor::Used;
 use super::stack;
-use crate::correlate::Case;
+use crate::correlate::{Case, is_proxys};
 use crate::diagnose::advice::plain;
 use crate::diagnose::cite;
 use crate::diagnose::firing::Firing;
@@ -41,6 +41,11 @@ pub fn told(case: &Case<'_>, firing: &Firing) -> Recognised {
 pub fn send_more(case: &Case<'_>) -> Option<Advice> {
     if case.evidence().any(|one| !one.claim.stacks.is_empty()) {
         return None;
+    }
+    if case.request_id().is_none() && case.own.iter().all(|one| is_proxys(&one.claim)) {
+        let text = "Nothing says what it was doing. Spans and watchdog events of the application behind would, and the proxy has to log what they are \
+                    found by: a request ID that it hands on (`X-Request-ID`), or at least how long each request took.";
+        return Some(plain("send_more", text));
     }
     let has_waited = Used::of(case).is_some_and(|used| used.waited());
     let what = if has_waited { "Nothing says what it waited for." } else { "Nothing says what it was doing." };
