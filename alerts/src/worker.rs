@@ -85,6 +85,7 @@ pub async fn run(
         running: Running::default(),
         counted_at: None,
         next_group_at: None,
+        looked_at: None,
         order_may_differ: true,
         more_may_be_due: true,
     };
@@ -105,6 +106,8 @@ struct Worker {
     counted_at: Option<Instant>,
     /// When a message about a group is due, as of the last turn.
     next_group_at: Option<Timestamp>,
+    /// When the rules had seen all changes; `None` where there may be more.
+    looked_at: Option<Instant>,
     /// Whether deliveries may wait for others that need not: by earlier rules, or since a turn was cut off.
     order_may_differ: bool,
     /// Whether deliveries may be due that there was no room for: they go before new ones.
@@ -137,7 +140,7 @@ impl Worker {
             };
             tokio::select! {
                 () = stop.cancelled() => break,
-                () = wake.woken() => {}
+                () = wake.woken() => self.looked_at = None,
                 () = self.running.one_ended() => {}
                 changed = self.rules.changed(), if self.rules_may_change => match changed {
                     Ok(()) => self.dress(),
@@ -156,14 +159,15 @@ impl Worker {
         if self.rules.has_changed().unwrap_or(false) {
             self.dress();
         }
-        let routed = self.route(now).await;
+        let routed = if self.changes_may_wait() { self.route(now).await } else { Ok(()) };
         self.tell_groups(now).await?;
         // What is due is sent even if changes cannot be read.
         self.claim(now).await?;
         self.next_group_at = self.store.next_group_at().await?;
         self.metrics.running.set(i64::from(self.running.count()));
         self.count().await?;
-        if routed? >= u64::from(self.options.changes_per_batch_max) {
+        routed?;
+        if self.looked_at.is_none() {
             return Ok(Duration::ZERO);
         }
         if self.free() == 0 {
@@ -175,7 +179,7 @@ impl Worker {
     }
 
     /// Lets the rules look at some changes, and begins attempts that can be made at once.
-    async fn route(&mut self, now: Timestamp) -> Result<u64, StoreError> {
+    async fn route(&mut self, now: Timestamp) -> Result<(), StoreError> {
         self.running.reap();
         let outfit = Arc::clone(&self.outfit);
         let routing = Routing { outfit: &outfit, metrics: &self.metrics, now };
@@ -183,7 +187,13 @@ impl Worker {
         let routed = self.store.route_changes(now, self.options.changes_per_batch_max, routing, lease).await?;
         self.metrics.changes.inc_by(routed.changes);
         self.begin(routed.claimed);
-        Ok(routed.changes)
+        self.looked_at = (routed.changes < u64::from(self.options.changes_per_batch_max)).then(Instant::now);
+        Ok(())
+    }
+
+    /// Whether there may be changes that no rule has seen: announced ones, or after a while such as a process that died had taken.
+    fn changes_may_wait(&self) -> bool {
+        self.looked_at.is_none_or(|at| at.elapsed() >= self.options.poll_interval())
     }
 
     /// Tells of groups whose time has come.
