@@ -253,7 +253,7 @@ impl Database {
 
     /// Closes the connections, and stops the private Postgres.
     pub async fn close(self) -> anyhow::Result<()> {
-        if tokio::time::timeout(CLOSE_MAX, self.store.pool().close()).await.is_err() {
+        if tokio::time::timeout(CLOSE_MAX, self.store.close()).await.is_err() {
             tracing::warn!("connections to the database did not close in time; it notices by itself");
         }
         stop_cluster(self.cluster).await

@@ -12,6 +12,9 @@ use serde::Serialize;
 
 use crate::StoreError;
 
+/// A statement that several files bind parts of.
+pub(crate) type Query<'q> = sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments>;
+
 /// The longest text in an indexed column, in bytes: three of them fit a B-tree entry (2,704 bytes), with room.
 pub(crate) const INDEXED_BYTES_MAX: usize = 400;
 

@@ -3,6 +3,9 @@
 //! They are written with the incident ([`incident_row::write`](crate::incident_row::write)). Numbers come from one row per stack that
 //! stays locked until the commit, so they become visible in order and without gaps. Incidents of one stack are recomputed under a lock
 //! anyway: nobody waits longer for it.
+//!
+//! Incidents are committed without waiting for the disk, so a number may be seen that a crash of Postgres takes back, and then gives to another
+//! error. Whoever asks for what came after that number would never hear of it. So no number leaves here before it is on disk.
 
 use domain::Incident;
 use jiff::Timestamp;
@@ -48,6 +51,9 @@ impl Store {
                 incident: columns::from_json("incident_changes", row.try_get("incident")?)?,
             })
         };
+        if !rows.is_empty() {
+            self.sync().await?;
+        }
         rows.iter().map(read).collect()
     }
 
@@ -64,6 +70,9 @@ impl Store {
         .bind(indexed(stack))
         .fetch_optional(&self.pool)
         .await?;
+        if row.is_some() {
+            self.sync().await?;
+        }
         row.map(|row| Ok((row.try_get("first")?, row.try_get("last")?))).transpose()
     }
 
@@ -73,7 +82,17 @@ impl Store {
     /// When the database does not answer.
     pub async fn error_sequence(&self, incident_id: &str) -> Result<Option<i64>, StoreError> {
         let query = sqlx::query_scalar("select sequence from errors where incident_id = $1").bind(without_nul(incident_id));
-        Ok(query.fetch_optional(&self.pool).await?)
+        let sequence = query.fetch_optional(&self.pool).await?;
+        if sequence.is_some() {
+            self.sync().await?;
+        }
+        Ok(sequence)
+    }
+
+    /// Waits until all that was committed so far is on disk: with a commit that is waited for, of nothing but a note in the log.
+    async fn sync(&self) -> sqlx::Result<()> {
+        sqlx::query("select pg_logical_emit_message(true, 'overrun', '')").execute(&self.pool).await?;
+        Ok(())
     }
 
     /// Forgets errors from before that moment; the incidents stay. Returns how many.
@@ -115,6 +134,29 @@ mod tests {
         assert_eq!((first.at, sequences(&store, 4).await), (at(0), vec![]));
         assert_eq!(store.drop_errors_before(at(2)).await.unwrap(), 2);
         assert_eq!((store.error_span("default").await.unwrap(), sequences(&store, 0).await), (Some((3, 4)), vec![3, 4]));
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATOR")]
+    async fn no_number_is_told_before_it_is_on_disk(pool: PgPool) {
+        let store = Store::from_pool(pool.clone());
+        store.append(&[batch(0, [timeout("r0", 0)])]).await.unwrap();
+        settle(&store, 0).await;
+        let id = store.errors_after("default", 0, 1).await.unwrap().remove(0).incident.id;
+        for told in 0..3 {
+            sqlx::raw_sql("begin; set local synchronous_commit = off; update error_sequences set last = last; commit")
+                .execute(&pool)
+                .await
+                .unwrap();
+            let committed: String = sqlx::query_scalar("select pg_current_wal_insert_lsn()::text").fetch_one(&pool).await.unwrap();
+            match told {
+                0 => assert_eq!(store.errors_after("default", 0, 1).await.unwrap().len(), 1),
+                1 => assert!(store.error_span("default").await.unwrap().is_some()),
+                _ => assert!(store.error_sequence(id.as_str()).await.unwrap().is_some()),
+            }
+            let on_disk: bool =
+                sqlx::query_scalar("select pg_current_wal_flush_lsn() >= $1::pg_lsn").bind(committed).fetch_one(&pool).await.unwrap();
+            assert!(on_disk);
+        }
     }
 
     /// A number that is not committed holds up those after it, and none of them is seen before it.

@@ -13,6 +13,8 @@ use sqlx::{Connection, PgConnection, Row};
 use crate::columns::time;
 use crate::copy::Column::{Flag, Json, Text, Time};
 use crate::copy::{Rows, Table};
+use crate::fates::Fates;
+use crate::function_minutes::Runs;
 use crate::partitions::Hour;
 use crate::watched::{Anomalies, Roots, Seen};
 use crate::{Store, StoreError, error, fates, function_minutes, nesting, watched};
@@ -89,14 +91,14 @@ impl Store {
         let encoded = Encoded::new(batches);
         let Some(now) = batches.iter().map(|batch| batch.received_at).max() else { return Ok(Appended::default()) };
         self.ensure_partitions(&encoded.hours, now).await?;
-        let mut connection = self.pool.acquire().await?;
+        let mut connection = self.kept.append.take(&self.pool).await?;
         let (mut appended, queued) = match write(&mut connection, batches, &encoded, now).await {
             Err(failed) if error::is_missing_partition(&failed) => {
                 // Given back first: there may be no second one.
                 drop(connection);
                 self.partitions.forget();
                 self.ensure_partitions(&encoded.hours, now).await?;
-                connection = self.pool.acquire().await?;
+                connection = self.kept.append.take(&self.pool).await?;
                 write(&mut connection, batches, &encoded, now).await?
             }
             result => result?,
@@ -109,6 +111,7 @@ impl Store {
         if concerned > 0 {
             self.wakes.due.notify_one();
         }
+        self.kept.append.keep(&self.pool, connection);
         appended.groups_due = queued.len() as u64 + concerned;
         Ok(appended)
     }
@@ -122,10 +125,12 @@ async fn write(connection: &mut PgConnection, batches: &[Batch], encoded: &Encod
     encoded.links.send(&mut transaction, &LINKS, &encoded.stretches(&new, |end| end.links)).await?;
     let new_batches: Vec<&Batch> = new.iter().map(|index| &batches[*index]).collect();
     let anomalies = Anomalies::of(&new_batches);
-    anomalies.write(&mut transaction, now).await?;
-    fates::keep_rejects(&mut transaction, &new_batches).await?;
-    fates::count(&mut transaction, &new_batches).await?;
-    function_minutes::count_runs(&mut transaction, &new_batches).await?;
+    if !new_batches.is_empty() {
+        fates::keep_rejects(&mut transaction, &new_batches).await?;
+        let (fates, runs) = (Fates::of(&new_batches), Runs::of(&new_batches));
+        let query = anomalies.bind(sqlx::query(WRITE_BESIDE), now);
+        runs.bind(fates.bind(query)).execute(&mut *transaction).await?;
+    }
     transaction.commit().await?;
     Ok((Appended { evidence, repeated_batches: (batches.len() - new.len()) as u64, groups_due: 0 }, anomalies.into_roots()))
 }
@@ -133,6 +138,10 @@ async fn write(connection: &mut PgConnection, batches: &[Batch], encoded: &Encod
 /// Whoever locks our tables, senders are soon told to come again, and no server process is left waiting for each of them. Plans are kept:
 /// there is one way to insert, and for a few rows finding it again takes as long as going it.
 const BEGIN: &str = "begin; set local lock_timeout = '5s'; set local plan_cache_mode = force_generic_plan";
+
+/// What is written beside the evidence, in one statement, since each would wait for its own answer.
+const WRITE_BESIDE: &str =
+    concat!("with ", watched::write_sql!(), ", ", fates::write_sql!(), ", ", function_minutes::write_sql!(), " select");
 
 /// Writes down the digests and returns the indexes of the batches that were not known, each digest once.
 async fn remember(connection: &mut PgConnection, batches: &[Batch]) -> sqlx::Result<Vec<usize>> {

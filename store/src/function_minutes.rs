@@ -9,10 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{Evidence, FunctionName, Histogram, History, Kind, Millis, StackName};
 use jiff::{SignedDuration, Timestamp};
+use sqlx::Row;
 use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, Row};
 
-use crate::columns::{count, indexed, key_text, storable, time};
+use crate::columns::{Query, count, indexed, key_text, storable, time};
 use crate::evidence::Batch;
 use crate::{Store, StoreError, group};
 
@@ -48,40 +48,52 @@ struct Counts {
     sample_warm: Option<String>,
 }
 
-/// Adds the finished runs of these batches. One statement, or none.
-pub(crate) async fn count_runs(connection: &mut PgConnection, batches: &[&Batch]) -> sqlx::Result<()> {
-    let mut by_minute: BTreeMap<Id<'_>, Counts> = BTreeMap::new();
-    for evidence in batches.iter().flat_map(|batch| &batch.evidence) {
-        add(&mut by_minute, evidence);
+/// The part `runs_added` of a statement that adds [`Runs`] to those counted already. Each database process has rows of its own.
+macro_rules! write_sql {
+    () => {
+        "runs_added as (
+             insert into function_minutes (stack, function, minute, release, format, writer, runs, inits, sample_cold, sample_warm)
+             select
+                 stack, function, to_timestamp(minute), release, format, pg_backend_pid(), runs::integer[], inits::integer[], cold, warm
+             from unnest(
+                 $22::text[], $23::text[], $24::bigint[], $25::text[], $26::text[], $27::text[], $28::text[], $29::text[], $30::text[]
+             ) as added (stack, function, minute, release, format, runs, inits, cold, warm)
+             on conflict (stack, function, minute, release, format, writer) do update set
+                 runs = add_counts(function_minutes.runs, excluded.runs),
+                 inits = add_counts(function_minutes.inits, excluded.inits),
+                 sample_cold = coalesce(function_minutes.sample_cold, excluded.sample_cold),
+                 sample_warm = coalesce(function_minutes.sample_warm, excluded.sample_warm)
+         )"
+    };
+}
+pub(crate) use write_sql;
+
+/// The finished runs of some batches.
+pub(crate) struct Runs<'a>(BTreeMap<Id<'a>, Counts>);
+
+impl<'a> Runs<'a> {
+    pub(crate) fn of(batches: &[&'a Batch]) -> Self {
+        let mut by_minute = BTreeMap::new();
+        for evidence in batches.iter().flat_map(|batch| &batch.evidence) {
+            add(&mut by_minute, evidence);
+        }
+        Self(by_minute)
     }
-    if by_minute.is_empty() {
-        return Ok(());
+
+    /// Binds `$22` to `$30` of [`write_sql`].
+    pub(crate) fn bind<'q>(&'q self, query: Query<'q>) -> Query<'q> {
+        let text = |pick: fn(&Counts) -> &Histogram| self.0.values().map(|counts| array(pick(counts))).collect::<Vec<_>>();
+        query
+            .bind(self.0.keys().map(|id| id.0.as_ref()).collect::<Vec<_>>())
+            .bind(self.0.keys().map(|id| id.1.as_ref()).collect::<Vec<_>>())
+            .bind(self.0.keys().map(|id| id.2).collect::<Vec<_>>())
+            .bind(self.0.keys().map(|id| id.3.as_ref()).collect::<Vec<_>>())
+            .bind(self.0.keys().map(|id| id.4).collect::<Vec<_>>())
+            .bind(text(|counts| &counts.runs))
+            .bind(text(|counts| &counts.inits))
+            .bind(self.0.values().map(|counts| counts.sample_cold.as_deref()).collect::<Vec<_>>())
+            .bind(self.0.values().map(|counts| counts.sample_warm.as_deref()).collect::<Vec<_>>())
     }
-    let text = |pick: fn(&Counts) -> &Histogram| by_minute.values().map(|counts| array(pick(counts))).collect::<Vec<_>>();
-    sqlx::query(
-        "insert into function_minutes (stack, function, minute, release, format, writer, runs, inits, sample_cold, sample_warm)
-         select stack, function, to_timestamp(minute), release, format, pg_backend_pid(), runs::integer[], inits::integer[], cold, warm
-         from unnest(
-             $1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[]
-         ) as added (stack, function, minute, release, format, runs, inits, cold, warm)
-         on conflict (stack, function, minute, release, format, writer) do update set
-             runs = add_counts(function_minutes.runs, excluded.runs),
-             inits = add_counts(function_minutes.inits, excluded.inits),
-             sample_cold = coalesce(function_minutes.sample_cold, excluded.sample_cold),
-             sample_warm = coalesce(function_minutes.sample_warm, excluded.sample_warm)",
-    )
-    .bind(by_minute.keys().map(|id| id.0.as_ref()).collect::<Vec<_>>())
-    .bind(by_minute.keys().map(|id| id.1.as_ref()).collect::<Vec<_>>())
-    .bind(by_minute.keys().map(|id| id.2).collect::<Vec<_>>())
-    .bind(by_minute.keys().map(|id| id.3.as_ref()).collect::<Vec<_>>())
-    .bind(by_minute.keys().map(|id| id.4).collect::<Vec<_>>())
-    .bind(text(|counts| &counts.runs))
-    .bind(text(|counts| &counts.inits))
-    .bind(by_minute.values().map(|counts| counts.sample_cold.as_deref()).collect::<Vec<_>>())
-    .bind(by_minute.values().map(|counts| counts.sample_warm.as_deref()).collect::<Vec<_>>())
-    .execute(connection)
-    .await?;
-    Ok(())
 }
 
 fn add<'a>(by_minute: &mut BTreeMap<Id<'a>, Counts>, evidence: &'a Evidence) {

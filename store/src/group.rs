@@ -3,6 +3,8 @@
 //! The keys are found by [`Walk`]. Evidence of requests and traces then belongs to the group as it is. Evidence of a worker or instance counts if it happened near an anomaly of the group, or is of a kind that holds for
 //! longer than its moment (a start-up banner, an init report).
 
+mod request;
+
 use std::collections::BTreeSet;
 
 use domain::{Claim, Evidence, Key, Kind, Origin, SourceName, StackName};
@@ -11,6 +13,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{Connection, PgConnection, Row};
 
 use crate::columns::{self, key_text, times};
+use crate::known::KnownIncidents;
 use crate::walk::Walk;
 use crate::watched::{AFTER, BEFORE};
 use crate::{Store, StoreError, begin_by_keys};
@@ -92,6 +95,8 @@ pub(crate) struct Group {
     pub(crate) evidence: Vec<Evidence>,
     /// Something was left out because of a limit.
     pub(crate) is_truncated: bool,
+    /// The incidents about its only key, and those that were found from it; `None` if it has several.
+    pub(crate) incidents: Option<KnownIncidents>,
 }
 
 impl Store {
@@ -110,6 +115,13 @@ impl Store {
 /// Loads the group of one key; both in their stored form.
 pub(crate) async fn load(connection: &mut PgConnection, stack: &str, root: &str) -> Result<Group, StoreError> {
     let mut walk = Walk::from(root);
+    if root.starts_with("request/") {
+        let stored = request::read(connection, stack, root).await?;
+        if stored.leads_to.is_empty() {
+            return Ok(Group::of(walk, stored.evidence, Some(stored.incidents)));
+        }
+        walk = Walk::beyond(root, stored.leads_to);
+    }
     while !walk.frontier.is_empty() {
         walk.step(connection, stack).await?;
     }
@@ -118,10 +130,17 @@ pub(crate) async fn load(connection: &mut PgConnection, stack: &str, root: &str)
         let windows = Windows::around(&walk.anomalies, &evidence);
         evidence.extend(read_wide(connection, stack, &walk, &windows).await?);
     }
-    let is_truncated = walk.is_truncated || evidence.len() > EVIDENCE_MAX;
-    evidence.truncate(EVIDENCE_MAX);
-    evidence.sort_by(|a, b| (moment(a), &a.claim, a.received_at).cmp(&(moment(b), &b.claim, b.received_at)));
-    Ok(Group { keys: walk.keys, evidence, is_truncated })
+    Ok(Group::of(walk, evidence, None))
+}
+
+impl Group {
+    /// Of the keys that a walk found, and evidence in the order in which it is kept where there is too much.
+    fn of(walk: Walk, mut evidence: Vec<Evidence>, incidents: Option<KnownIncidents>) -> Self {
+        let is_truncated = walk.is_truncated || evidence.len() > EVIDENCE_MAX;
+        evidence.truncate(EVIDENCE_MAX);
+        evidence.sort_by(|a, b| (moment(a), &a.claim, a.received_at).cmp(&(moment(b), &b.claim, b.received_at)));
+        Self { keys: walk.keys, evidence, is_truncated, incidents }
+    }
 }
 
 /// The moment to place evidence at.

@@ -16,7 +16,7 @@
 //! - `changes`, `routing`, `silences`, `deliveries`: what alerts do; `retries`: requests that were run again;
 //!   `personal_mails`: who was written to about a request.
 //! - `errors`: those of a stack in order, without gaps.
-//! - `wakes`: the next stage, woken at once where it runs in the same process.
+//! - `wakes`: the next stage, woken at once where it runs in the same process; `kept`: the connection that each stage goes on with.
 //! - `partitions`: room ahead, retention behind; `retention`: what was told, forgotten in time.
 //! - [`PrivateCluster`]: a Postgres of our own where there is none.
 //!
@@ -35,6 +35,8 @@ mod function_minutes;
 mod group;
 mod incident_row;
 mod incidents;
+mod kept;
+mod known;
 mod locks;
 mod nesting;
 mod overview;
@@ -111,12 +113,27 @@ macro_rules! begin_by_keys {
 }
 pub(crate) use begin_by_keys;
 
+/// [`begin_by_keys`] for what follows from what is stored already, which is done without waiting for the disk.
+///
+/// Postgres writes commits in their order, and takes with one that is waited for all before it. So if it dies, what is missing are
+/// the last of these transactions, as if they had not been begun: the evidence is there, and that something is due because of it,
+/// and it is done again with the same result. What was told meanwhile is told once more under the same identity, as after any
+/// crash. What must not rest on what may go missing is behind a commit that is waited for: what happens at most once (a retry, a mail to a
+/// person), what bears the number of a change ([`Store::tell_groups`]), and what bears the number of an error ([`errors`]).
+macro_rules! begin_derived {
+    () => {
+        concat!($crate::begin_by_keys!(), "; set local synchronous_commit = off")
+    };
+}
+pub(crate) use begin_derived;
+
 /// Everything Overrun keeps. Cheap to clone; clones share their connections.
 #[derive(Clone, Debug)]
 pub struct Store {
     pool: PgPool,
     partitions: Arc<partitions::Known>,
     wakes: Arc<wakes::Wakes>,
+    kept: Arc<kept::Stages>,
 }
 
 /// Where the database is, and how much of it we take.
@@ -167,13 +184,20 @@ impl Store {
     /// A store over connections that exist already.
     #[must_use]
     pub fn from_pool(pool: PgPool) -> Self {
-        Self { pool, partitions: Arc::default(), wakes: Arc::default() }
+        Self { pool, partitions: Arc::default(), wakes: Arc::default(), kept: Arc::default() }
     }
 
     /// The connections.
     #[must_use]
     pub fn pool(&self) -> &PgPool {
         &self.pool
+    }
+
+    /// Gives all connections back and closes them; whoever still uses one is waited for.
+    pub async fn close(&self) {
+        let closed = self.pool.close();
+        self.kept.give_back();
+        closed.await;
     }
 
     /// Brings the schema up to date. Several processes may do so at once.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use sqlx::postgres::PgRow;
 use sqlx::{Connection, PgConnection, Row};
 
-use crate::columns::{self, count, indexed, maybe_time, time, without_nul};
+use crate::columns::{Query, count, indexed, maybe_time, time, times, without_nul};
 use crate::{ProblemEvent, Store, StoreError, StoredIncident, changes, incident_row, silences};
 
 /// Where a problem is in its life.
@@ -102,6 +102,40 @@ pub struct ReleaseRow {
     pub last_at: Timestamp,
 }
 
+/// The part `touched` of a statement that brings the rows of problems in step with their incidents, which are written already; it says
+/// of each whether it may be news. [`Touched`] binds `$12` and `$13`; `$11`: now.
+macro_rules! write_sql {
+    () => {
+        "touched as (
+             insert into problems (
+                 id, stack, function, layer, product, cause, operation, summary, latest_incident, incidents, first_at, last_at, state,
+                 changed_at
+             )
+             select
+                 touched.id, latest.stack, latest.function, latest.layer, latest.product, latest.cause, latest.operation, latest.summary,
+                 latest.id, touched.more, first.at, latest.at, 'open', $11
+             from unnest($12::text[], $13::bigint[]) as touched (id, more)
+             cross join lateral (select * from incidents where problem = touched.id order by at desc, id desc limit 1) as latest
+             cross join lateral (select at from incidents where problem = touched.id order by at limit 1) as first
+             on conflict (id) do update set
+                 stack = excluded.stack,
+                 function = excluded.function,
+                 layer = excluded.layer,
+                 product = excluded.product,
+                 cause = excluded.cause,
+                 operation = excluded.operation,
+                 summary = excluded.summary,
+                 latest_incident = excluded.latest_incident,
+                 incidents = problems.incidents + excluded.incidents,
+                 first_at = excluded.first_at,
+                 last_at = excluded.last_at,
+                 changed_at = excluded.changed_at
+             returning struck_at is null or state = 'resolved' as may_be_news
+         )"
+    };
+}
+pub(crate) use write_sql;
+
 /// What happened to the incidents of problems within one transaction.
 #[derive(Default)]
 pub(crate) struct Touched(BTreeMap<String, Touch>);
@@ -133,56 +167,35 @@ impl Touched {
         self.0.entry(problem.to_owned()).or_default().more -= 1;
     }
 
-    /// Brings the problems' rows in step with their incidents.
-    pub(crate) async fn write(&self, connection: &mut PgConnection, now: Timestamp) -> sqlx::Result<()> {
-        if self.0.is_empty() {
-            return Ok(());
-        }
-        let ids: Vec<&str> = self.0.keys().map(String::as_str).collect();
-        let may_be_news: Vec<bool> = sqlx::query_scalar(
-            "insert into problems (
-                 id, stack, function, layer, product, cause, operation, summary, latest_incident, incidents, first_at, last_at, state,
-                 changed_at
-             )
-             select
-                 touched.id, latest.stack, latest.function, latest.layer, latest.product, latest.cause, latest.operation, latest.summary,
-                 latest.id, touched.more, first.at, latest.at, 'open', $3
-             from unnest($1::text[], $2::bigint[]) as touched (id, more)
-             cross join lateral (select * from incidents where problem = touched.id order by at desc, id desc limit 1) as latest
-             cross join lateral (select at from incidents where problem = touched.id order by at limit 1) as first
-             on conflict (id) do update set
-                 stack = excluded.stack,
-                 function = excluded.function,
-                 layer = excluded.layer,
-                 product = excluded.product,
-                 cause = excluded.cause,
-                 operation = excluded.operation,
-                 summary = excluded.summary,
-                 latest_incident = excluded.latest_incident,
-                 incidents = problems.incidents + excluded.incidents,
-                 first_at = excluded.first_at,
-                 last_at = excluded.last_at,
-                 changed_at = excluded.changed_at
-             returning struck_at is null or state = 'resolved'",
-        )
-        .bind(&ids)
-        .bind(self.0.values().map(|touch| touch.more).collect::<Vec<_>>())
-        .bind(time(now))
-        .fetch_all(&mut *connection)
-        .await?;
-        if may_be_news.contains(&true) {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Binds `$12` and `$13` of [`write_sql`].
+    pub(crate) fn bind<'q>(&'q self, query: Query<'q>) -> Query<'q> {
+        query.bind(self.ids()).bind(self.0.values().map(|touch| touch.more).collect::<Vec<_>>())
+    }
+
+    /// What is to be done in some cases once they are written.
+    pub(crate) async fn settle(&self, connection: &mut PgConnection, may_be_news: bool, now: Timestamp) -> sqlx::Result<()> {
+        if may_be_news {
             self.strike(connection, now).await?;
         }
         if self.0.values().any(|touch| touch.more < 0) {
             sqlx::query("delete from problems where id = any($1) and not exists (select from incidents where problem = problems.id)")
-                .bind(&ids)
+                .bind(self.ids())
                 .execute(connection)
                 .await?;
         }
         Ok(())
     }
 
-    /// What has struck for the first time is new; what was resolved and has struck since is back. The first change says so.
+    fn ids(&self) -> Vec<&str> {
+        self.0.keys().map(String::as_str).collect()
+    }
+
+    /// What has struck for the first time is new; what was resolved and has struck since is back. The first change says so, and that it
+    /// is back where it is both.
     async fn strike(&self, connection: &mut PgConnection, now: Timestamp) -> sqlx::Result<()> {
         let struck = || self.0.iter().flat_map(|(id, touch)| touch.struck.iter().map(move |(at, change)| (id.as_str(), *at, *change)));
         let (ids, changes): (Vec<_>, Vec<_>) = struck().map(|(id, _, change)| (id, change)).unzip();
@@ -191,40 +204,38 @@ impl Touched {
         }
         sqlx::query(
             "with given as (
-                 select id, min(change_id) as change_id from unnest($1::text[], $2::bigint[]) as given (id, change_id) group by id
-             ), struck as (
-                 update problems
-                 set struck_at = $3
-                 from given
-                 where problems.id = given.id and problems.struck_at is null
-                 returning given.change_id
-             )
-             update incident_changes set problem_event = 'new' from struck where incident_changes.id = struck.change_id",
-        )
-        .bind(&ids)
-        .bind(&changes)
-        .bind(time(now))
-        .execute(&mut *connection)
-        .await?;
-        sqlx::query(
-            "with first as (
-                 select distinct on (given.id) given.id, given.change_id, given.at
+                 select problems.id, problems.struck_at, problems.state, problems.resolved_at, given.change_id, given.at
                  from unnest($1::text[], $2::bigint[], $3::timestamptz[]) as given (id, change_id, at)
                  join problems on problems.id = given.id
-                 where problems.state = 'resolved' and given.at > problems.resolved_at
-                 order by given.id, given.change_id
-             ), back as (
+             ), news as (
+                 select id, min(change_id) as change_id, 'new' as event, null::timestamptz as back_at
+                 from given
+                 where struck_at is null
+                 group by id
+                 union all
+                 (
+                     select distinct on (id) id, change_id, 'regressed', at
+                     from given
+                     where state = 'resolved' and at > resolved_at
+                     order by id, change_id
+                 )
+             ), struck as (
                  update problems
-                 set state = 'regressed', regressed_at = first.at
-                 from first
-                 where problems.id = first.id
-                 returning first.change_id
+                 set struck_at = coalesce(struck_at, $4),
+                     state = case when back_at is null then state else 'regressed' end,
+                     regressed_at = coalesce(back_at, regressed_at)
+                 from (select id, max(back_at) as back_at from news group by id) as news
+                 where problems.id = news.id
              )
-             update incident_changes set problem_event = 'regressed' from back where incident_changes.id = back.change_id",
+             update incident_changes
+             set problem_event = event
+             from (select change_id, max(event) as event from news group by change_id) as news
+             where incident_changes.id = news.change_id",
         )
         .bind(ids)
         .bind(changes)
-        .bind(columns::times(struck().map(|(_, at, _)| at)))
+        .bind(times(struck().map(|(_, at, _)| at)))
+        .bind(time(now))
         .execute(connection)
         .await?;
         Ok(())

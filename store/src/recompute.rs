@@ -4,19 +4,20 @@
 //! after the lock is taken, so whoever writes last has read at least what those before had read. Why none is missed: rows
 //! of `recomputes` are written with the evidence or after it, and deleted here before the evidence is read.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
-use domain::{Evidence, Folded, Incident, IncidentState};
+use domain::{Evidence, Folded, Incident};
 use jiff::Timestamp;
 use sqlx::{Connection, PgConnection, Row};
 
 use crate::changes::ChangeKind;
-use crate::columns::{self, time};
+use crate::columns::{self, indexed, time};
 use crate::group::{self, Group};
 use crate::incident_row::NewRow;
-use crate::problems::Touched;
-use crate::watched::{Anomalies, Roots};
-use crate::{Store, StoreError, begin_by_keys, incident_row, locks, superseded};
+use crate::known::{self, Known};
+use crate::problems::{self, Touched};
+use crate::watched::{self, Anomalies, Roots};
+use crate::{Store, StoreError, begin_derived, incident_row, locks, superseded};
 
 /// What one call of [`Store::recompute`] has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,10 +47,23 @@ impl Store {
         asked_max: u32,
         fold: impl Fn(&[Evidence], Timestamp) -> F + Send + Sync,
     ) -> Result<Round, StoreError> {
-        let mut connection = self.pool.acquire().await?;
-        let mut transaction = connection.begin_with(begin_by_keys!()).await?;
+        let mut connection = self.kept.recompute.take(&self.pool).await?;
+        let round = self.round(&mut connection, now, asked_max, fold).await?;
+        self.kept.recompute.keep(&self.pool, connection);
+        Ok(round)
+    }
+
+    async fn round<F: Into<Option<Folded>>>(
+        &self,
+        connection: &mut PgConnection,
+        now: Timestamp,
+        asked_max: u32,
+        fold: impl Fn(&[Evidence], Timestamp) -> F + Send + Sync,
+    ) -> Result<Round, StoreError> {
+        let mut transaction = connection.begin_with(begin_derived!()).await?;
         let (due, is_all) = claim(&mut transaction, now, asked_max).await?;
         if due.is_empty() {
+            transaction.rollback().await?;
             return Ok(Round::default());
         }
         let mut outcome =
@@ -58,11 +72,10 @@ impl Store {
             let group = group::load(&mut transaction, stack, root).await?;
             let folded: Option<Folded> = fold(&group.evidence, now).into();
             if let Some(folded) = folded {
-                outcome.take(&mut transaction, stack, root, &group, folded).await?;
+                outcome.take(&mut transaction, stack, root, group, folded).await?;
             }
         }
-        let again = outcome.anomalies.write(&mut transaction, now).await?;
-        outcome.problems.write(&mut transaction, now).await?;
+        let again = outcome.write_rest(&mut transaction).await?;
         let committed = transaction.commit().await;
         // Also where the answer was lost: they may be there all the same.
         if outcome.changes > 0 {
@@ -124,6 +137,18 @@ async fn claim(connection: &mut PgConnection, now: Timestamp, asked_max: u32) ->
     Ok((roots, is_all))
 }
 
+/// One statement for both, since each would wait for its own answer.
+const WRITE_REST: &str = concat!(
+    "with ",
+    watched::write_sql!(),
+    ", ",
+    problems::write_sql!(),
+    "
+     select
+         (select coalesce(bool_or(is_due), false) from made_due) as is_due,
+         (select coalesce(bool_or(may_be_news), false) from touched) as may_be_news"
+);
+
 /// What recomputing some groups leads to beyond their incidents.
 struct Outcome<'a> {
     now: Timestamp,
@@ -143,10 +168,14 @@ impl Outcome<'_> {
         connection: &mut PgConnection,
         stack: &str,
         root: &str,
-        group: &Group,
+        group: Group,
         folded: Folded,
     ) -> Result<(), StoreError> {
-        let known = known(connection, stack, root, group, &folded.incidents).await?;
+        let are_all_about = |key: &str| folded.incidents.iter().all(|incident| indexed(&incident.subject) == key);
+        let known = match group.incidents {
+            Some(known) if are_all_about(root) => known,
+            _ => known::read(connection, stack, root, &group.keys, &folded.incidents).await?,
+        };
         for incident in &folded.incidents {
             self.write(connection, root, incident, known.get(incident.id.as_str())).await?;
         }
@@ -195,56 +224,17 @@ impl Outcome<'_> {
         self.problems.written(incident, known.map(|known| known.problem.as_str()), change_id, self.now);
         Ok(())
     }
-}
 
-/// An incident as it stands.
-struct Known {
-    subject: String,
-    problem: String,
-    state: IncidentState,
-    json: String,
-}
-
-impl Known {
-    /// Of the incidents that are, the one that rests on some of the same evidence.
-    fn successor<'i>(&self, incidents: &'i [Incident]) -> Result<Option<&'i Incident>, StoreError> {
-        let gone: Incident = columns::from_json("incident", &self.json)?;
-        let ids = |incident: &Incident| -> BTreeSet<String> { incident.diagnosis.evidence.iter().map(|one| one.id.clone()).collect() };
-        let rested_on = ids(&gone);
-        Ok(incidents.iter().find(|incident| !ids(incident).is_disjoint(&rested_on)))
+    /// Writes what is watched and due, and the problems of the incidents. Returns whether a group is due by now.
+    async fn write_rest(&self, connection: &mut PgConnection) -> sqlx::Result<bool> {
+        if self.problems.is_empty() {
+            return self.anomalies.write(connection, self.now).await;
+        }
+        let query = self.problems.bind(self.anomalies.bind(sqlx::query(WRITE_REST), self.now));
+        let row = query.fetch_one(&mut *connection).await?;
+        self.problems.settle(connection, row.try_get("may_be_news")?, self.now).await?;
+        row.try_get("is_due")
     }
-}
-
-/// The incidents that a group may confirm, change or supersede, by ID.
-async fn known(
-    connection: &mut PgConnection,
-    stack: &str,
-    root: &str,
-    group: &Group,
-    incidents: &[Incident],
-) -> Result<HashMap<String, Known>, StoreError> {
-    let rows = sqlx::query(
-        "select id, subject, problem, state, incident::text as incident
-         from incidents
-         where stack = $1 and (subject = any($2) or root = $3)
-         union
-         select id, subject, problem, state, incident::text as incident
-         from incidents
-         where id = any($4)",
-    )
-    .bind(stack)
-    .bind(group.keys.iter().map(String::as_str).collect::<Vec<_>>())
-    .bind(root)
-    .bind(incidents.iter().map(|incident| incident.id.as_str()).collect::<Vec<_>>())
-    .fetch_all(connection)
-    .await?;
-    let mut known = HashMap::with_capacity(rows.len());
-    for row in rows {
-        let state = incident_row::state(row.try_get("state")?)?;
-        let known_as = Known { subject: row.try_get("subject")?, problem: row.try_get("problem")?, state, json: row.try_get("incident")? };
-        known.insert(row.try_get("id")?, known_as);
-    }
-    Ok(known)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sqlx::{Connection, PgConnection, Row};
 
-use crate::{Change, Delivery, Lease, ProblemEvent, Silence, Store, StoreError, begin_by_keys, changes, locks};
+use crate::{Change, Delivery, Lease, ProblemEvent, Silence, Store, StoreError, begin_derived, changes, locks};
 
 mod read;
 mod write;
@@ -271,11 +271,6 @@ pub struct Routed {
     pub claimed: Vec<Delivery>,
 }
 
-/// The commit is not waited for to be on disk. If Postgres then dies, changes that it had not yet written count as not seen and are
-/// routed again, to deliveries of the same identity: what was sent meanwhile is sent once more, as after any crash. Whatever must
-/// not happen again, such as a retry, is a commit of its own before it happens, which takes this one to disk with it.
-const BEGIN: &str = concat!(begin_by_keys!(), "; set local synchronous_commit = off");
-
 impl Store {
     /// Hands changes that no rule has seen to the rules, in order, and writes what they decide, all in one transaction. With a
     /// lease, deliveries that can be sent at once are claimed with it.
@@ -289,22 +284,10 @@ impl Store {
         router: R,
         lease: Option<Lease<'_>>,
     ) -> Result<Routed, StoreError> {
-        let mut connection = self.pool.acquire().await?;
-        let mut transaction = connection.begin_with(BEGIN).await?;
-        let (found, are_silences) = take(&mut transaction, now, limit).await?;
-        if found.is_empty() {
-            return Ok(Routed::default());
-        }
-        let (mut wanted, matched) = router.look(&found);
-        wanted.silences &= are_silences;
-        if wanted.needs_lock() {
-            locks::groups(&mut transaction).await?;
-        }
-        let known = read::known(&mut transaction, &wanted, now).await?;
-        let plan = router.plan(&found, matched, known);
-        let claimed = write::plan(&mut transaction, &plan, now, lease).await?;
-        transaction.commit().await?;
-        Ok(Routed { changes: found.len() as u64, claimed })
+        let mut connection = self.kept.route.take(&self.pool).await?;
+        let done = route(&mut connection, now, limit, router, lease).await?;
+        self.kept.route.keep(&self.pool, connection);
+        Ok(done)
     }
 
     /// Hands groups of which a message is due to the rules, each with its latest change, and writes what they decide.
@@ -319,6 +302,7 @@ impl Store {
         plan: impl FnOnce(Vec<(AlertGroup, Change)>, &[Silence]) -> Plan + Send,
     ) -> Result<u64, StoreError> {
         let mut connection = self.pool.acquire().await?;
+        // Waited for: such a message bears the number of its change, which must not become another's by a crash.
         let mut transaction = connection.begin().await?;
         locks::groups(&mut transaction).await?;
         let due = read::due_groups(&mut transaction, now, limit).await?;
@@ -410,8 +394,46 @@ impl Store {
     }
 }
 
-/// Takes changes that no rule has seen, in order; they count as seen from the commit on. Also answers whether any silence holds.
-async fn take(connection: &mut PgConnection, now: Timestamp, limit: u32) -> Result<(Vec<Change>, bool), StoreError> {
+/// See [`Store::route_changes`].
+async fn route<R: Router>(
+    connection: &mut PgConnection,
+    now: Timestamp,
+    limit: u32,
+    router: R,
+    lease: Option<Lease<'_>>,
+) -> Result<Routed, StoreError> {
+    let mut transaction = connection.begin_with(begin_derived!()).await?;
+    let taken = take(&mut transaction, now, limit).await?;
+    if taken.changes.is_empty() {
+        transaction.rollback().await?;
+        return Ok(Routed::default());
+    }
+    let (mut wanted, matched) = router.look(&taken.changes);
+    wanted.silences &= taken.are_silences;
+    if wanted.needs_lock() {
+        // Whoever held it until now may have written more.
+        locks::groups(&mut transaction).await?;
+    } else if !taken.are_matches {
+        wanted.matches.clear();
+    }
+    let known = read::known(&mut transaction, &wanted, now).await?;
+    let plan = router.plan(&taken.changes, matched, known);
+    let claimed = write::plan(&mut transaction, &plan, now, lease).await?;
+    transaction.commit().await?;
+    Ok(Routed { changes: taken.changes.len() as u64, claimed })
+}
+
+/// Changes that no rule has seen, in order, and what need not be asked for beside them.
+struct Taken {
+    changes: Vec<Change>,
+    /// Whether any silence holds.
+    are_silences: bool,
+    /// Whether any rule has matched one of their incidents before.
+    are_matches: bool,
+}
+
+/// Takes changes; they count as seen from the commit on.
+async fn take(connection: &mut PgConnection, now: Timestamp, limit: u32) -> Result<Taken, StoreError> {
     let rows = sqlx::query(
         "with unseen as (
              select id from incident_changes where routed_at is null order by id limit $1 for update skip locked
@@ -427,16 +449,21 @@ async fn take(connection: &mut PgConnection, now: Timestamp, limit: u32) -> Resu
              previous_state,
              problem_event,
              incident::text as incident,
-             exists (select from silences where ends_at is null or ends_at > $2) as are_silences",
+             exists (select from silences where ends_at is null or ends_at > $2) as are_silences,
+             exists (select from rule_matches where rule_matches.incident_id = changes.incident_id) as are_matches",
     )
     .bind(i64::from(limit))
     .bind(crate::columns::time(now))
     .fetch_all(connection)
     .await?;
-    let are_silences = rows.first().map_or(Ok(false), |row| row.try_get("are_silences"))?;
-    let mut found = rows.iter().map(changes::change).collect::<Result<Vec<_>, _>>()?;
-    found.sort_by_key(|change| change.id);
-    Ok((found, are_silences))
+    let mut taken = Taken { changes: Vec::with_capacity(rows.len()), are_silences: false, are_matches: false };
+    for row in &rows {
+        taken.changes.push(changes::change(row)?);
+        taken.are_silences |= row.try_get::<bool, _>("are_silences")?;
+        taken.are_matches |= row.try_get::<bool, _>("are_matches")?;
+    }
+    taken.changes.sort_by_key(|change| change.id);
+    Ok(taken)
 }
 
 /// A count of ours.

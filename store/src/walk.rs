@@ -21,14 +21,14 @@ use crate::group::{as_bigint, is_wide_text};
 use crate::watched::{AFTER, BEFORE};
 
 /// Keys in one group at most.
-const KEYS_MAX: usize = 256;
+pub(crate) const KEYS_MAX: usize = 256;
 /// Requests that one trace leads to at most.
 const REQUESTS_PER_TRACE_MAX: usize = 64;
 /// So many at one second on one path at most: a line that may be any one of more is no one's.
 const PER_SECOND_MAX: usize = 8;
 
 /// A key found, with what decides who comes first when there is no room for all: smaller first.
-type Found = BTreeSet<(i64, String)>;
+pub(crate) type Found = BTreeSet<(i64, String)>;
 
 /// The closure while it grows.
 pub(crate) struct Walk {
@@ -46,6 +46,14 @@ impl Walk {
     /// Begins at one key.
     pub(crate) fn from(root: &str) -> Self {
         Self { keys: BTreeSet::from([root.to_owned()]), frontier: vec![root.to_owned()], anomalies: BTreeSet::new(), is_truncated: false }
+    }
+
+    /// The same, where it is known already where that key leads.
+    pub(crate) fn beyond(root: &str, leads_to: Found) -> Self {
+        let mut walk = Self::from(root);
+        walk.frontier.clear();
+        walk.take(leads_to);
+        walk
     }
 
     /// Follows the links of the youngest keys.

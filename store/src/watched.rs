@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{Key, Kind, Link, StackName};
 use jiff::{SignedDuration, Timestamp};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Row};
 
-use crate::columns::{self, indexed, key_text, time, times};
+use crate::columns::{self, Query, indexed, key_text, time, times};
 use crate::evidence::Batch;
 use crate::group;
 use crate::partitions::Hour;
@@ -30,6 +30,39 @@ pub(crate) fn minute_of(at: Timestamp) -> Timestamp {
 
 /// Groups, as stack and key.
 pub(crate) type Roots = BTreeSet<(String, String)>;
+
+/// The parts of a statement that write [`Anomalies`], which binds `$1` to `$11`; `made_due` says of each group whether it is due by now.
+/// One for which something new is watched is: evidence may have come after we read and before anybody could see that it matters.
+macro_rules! write_sql {
+    () => {
+        "written as (
+             insert into watched (key, stack, root, hour, at_min, at_max, seen_at)
+             select *
+             from unnest(
+                 $1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[]
+             )
+             on conflict (key, stack, root, hour) do update set
+                 at_min = least(watched.at_min, excluded.at_min),
+                 at_max = greatest(watched.at_max, excluded.at_max),
+                 seen_at = greatest(watched.seen_at, excluded.seen_at)
+             where excluded.at_min < watched.at_min
+                or excluded.at_max > watched.at_max
+                or excluded.seen_at > watched.seen_at
+             returning stack, root
+         ), due as (
+             select stack, root, $11::timestamptz as at from written
+             union all
+             select * from unnest($8::text[], $9::text[], $10::timestamptz[])
+         ), made_due as (
+             insert into recomputes (stack, key, due_at)
+             select stack, root, min(at)
+             from due
+             group by stack, root
+             returning due_at <= $11 as is_due
+         )"
+    };
+}
+pub(crate) use write_sql;
 
 /// Rows of `watched` to be written, and groups to be made due, each at a moment.
 #[derive(Default)]
@@ -125,53 +158,29 @@ impl Anomalies {
         self.rows.entry(watch).and_modify(|known| known.widen(span)).or_insert_with(|| span.clone());
     }
 
-    /// Writes all of it, sorted, so that two writers do not wait for each other in a circle. A group for which something new is watched is
-    /// made due now: evidence may have come after we read and before anybody could see that it matters. Returns whether a group is due
-    /// by now.
+    /// Writes all of it. Returns whether a group is due by now.
     pub(crate) async fn write(&self, connection: &mut PgConnection, now: Timestamp) -> sqlx::Result<bool> {
         if self.rows.is_empty() && self.due.is_empty() {
             return Ok(false);
         }
-        let due: Vec<bool> = sqlx::query_scalar(
-            "with written as (
-                 insert into watched (key, stack, root, hour, at_min, at_max, seen_at)
-                 select *
-                 from unnest(
-                     $1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[]
-                 )
-                 on conflict (key, stack, root, hour) do update set
-                     at_min = least(watched.at_min, excluded.at_min),
-                     at_max = greatest(watched.at_max, excluded.at_max),
-                     seen_at = greatest(watched.seen_at, excluded.seen_at)
-                 where excluded.at_min < watched.at_min
-                    or excluded.at_max > watched.at_max
-                    or excluded.seen_at > watched.seen_at
-                 returning stack, root
-             ), due as (
-                 select stack, root, $11::timestamptz as at from written
-                 union all
-                 select * from unnest($8::text[], $9::text[], $10::timestamptz[])
-             )
-             insert into recomputes (stack, key, due_at)
-             select stack, root, min(at)
-             from due
-             group by stack, root
-             returning due_at <= $11",
-        )
-        .bind(self.rows.keys().map(|watch| watch.key.as_str()).collect::<Vec<_>>())
-        .bind(self.rows.keys().map(|watch| watch.stack.as_str()).collect::<Vec<_>>())
-        .bind(self.rows.keys().map(|watch| watch.root.as_str()).collect::<Vec<_>>())
-        .bind(times(self.rows.keys().map(|watch| watch.hour.start())))
-        .bind(times(self.rows.values().map(|span| span.at_min)))
-        .bind(times(self.rows.values().map(|span| span.at_max)))
-        .bind(times(self.rows.values().map(|span| span.seen_at)))
-        .bind(self.due.keys().map(|(stack, _)| stack.as_str()).collect::<Vec<_>>())
-        .bind(self.due.keys().map(|(_, root)| root.as_str()).collect::<Vec<_>>())
-        .bind(times(self.due.values().copied()))
-        .bind(time(now))
-        .fetch_all(connection)
-        .await?;
-        Ok(due.contains(&true))
+        let query = sqlx::query(concat!("with ", write_sql!(), " select coalesce(bool_or(is_due), false) from made_due"));
+        self.bind(query, now).fetch_one(connection).await?.try_get(0)
+    }
+
+    /// Binds `$1` to `$11` of [`write_sql`]. Sorted, so that two writers do not wait for each other in a circle.
+    pub(crate) fn bind<'q>(&'q self, query: Query<'q>, now: Timestamp) -> Query<'q> {
+        query
+            .bind(self.rows.keys().map(|watch| watch.key.as_str()).collect::<Vec<_>>())
+            .bind(self.rows.keys().map(|watch| watch.stack.as_str()).collect::<Vec<_>>())
+            .bind(self.rows.keys().map(|watch| watch.root.as_str()).collect::<Vec<_>>())
+            .bind(times(self.rows.keys().map(|watch| watch.hour.start())))
+            .bind(times(self.rows.values().map(|span| span.at_min)))
+            .bind(times(self.rows.values().map(|span| span.at_max)))
+            .bind(times(self.rows.values().map(|span| span.seen_at)))
+            .bind(self.due.keys().map(|(stack, _)| stack.as_str()).collect::<Vec<_>>())
+            .bind(self.due.keys().map(|(_, root)| root.as_str()).collect::<Vec<_>>())
+            .bind(times(self.due.values().copied()))
+            .bind(time(now))
     }
 
     /// The groups that it makes due by itself.

@@ -1,0 +1,133 @@
+//! The connection that a stage goes on with: that of its last turn.
+//!
+//! The pool hands out whichever connection has lain idle longest, so that each of them would come to every stage in turn, and a
+//! connection that a stage uses for the first time has every statement to prepare and every table to read up on: 40 ms from an event to
+//! its message where it is 8 otherwise. What stays with a stage is one of the pool's connections all the same, and counts as one.
+
+use std::sync::{Mutex, MutexGuard};
+use std::time::Instant;
+
+use sqlx::pool::PoolConnection;
+use sqlx::{Connection, PgPool, Postgres};
+use tokio::time::timeout;
+
+use crate::{ACQUIRE_TIMEOUT, IDLE_UNTESTED};
+
+/// A pool that holds fewer has none to spare: a listener and three stages would keep half of them.
+const POOL_MIN: u32 = 8;
+
+/// One for each stage on the way from evidence to a message.
+#[derive(Debug, Default)]
+pub(crate) struct Stages {
+    pub(crate) append: Kept,
+    pub(crate) recompute: Kept,
+    pub(crate) route: Kept,
+}
+
+impl Stages {
+    /// Gives all of them back to the pool. Once that is closed, none is kept any more.
+    pub(crate) fn give_back(&self) {
+        for stage in [&self.append, &self.recompute, &self.route] {
+            stage.lock().take();
+        }
+    }
+}
+
+/// The connection of one stage, while no turn of it runs.
+#[derive(Debug, Default)]
+pub(crate) struct Kept(Mutex<Option<Idle>>);
+
+#[derive(Debug)]
+struct Idle {
+    connection: PoolConnection<Postgres>,
+    since: Instant,
+}
+
+impl Kept {
+    /// The connection of the last turn if it lives, else one of the pool's.
+    pub(crate) async fn take(&self, pool: &PgPool) -> sqlx::Result<PoolConnection<Postgres>> {
+        let kept = self.lock().take();
+        if let Some(Idle { mut connection, since }) = kept
+            && (since.elapsed() <= IDLE_UNTESTED || lives(&mut connection).await)
+        {
+            return Ok(connection);
+        }
+        pool.acquire().await
+    }
+
+    /// Keeps a connection whose turn went well for the next one. What is not brought here goes back to the pool, which tries it first.
+    pub(crate) fn keep(&self, pool: &PgPool, connection: PoolConnection<Postgres>) {
+        let mut kept = self.lock();
+        if pool.options().get_max_connections() >= POOL_MIN && !pool.is_closed() {
+            *kept = Some(Idle { connection, since: Instant::now() });
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Idle>> {
+        self.0.lock().expect("no holder of this lock panics")
+    }
+}
+
+async fn lives(connection: &mut PoolConnection<Postgres>) -> bool {
+    matches!(timeout(ACQUIRE_TIMEOUT, connection.ping()).await, Ok(Ok(())))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use sqlx::postgres::PgPoolOptions;
+
+    use super::*;
+    use crate::Store;
+    use crate::testing::{batch, line};
+
+    async fn pool_of(connections: u32, like: &PgPool) -> PgPool {
+        PgPoolOptions::new().max_connections(connections).connect_with((*like.connect_options()).clone()).await.unwrap()
+    }
+
+    async fn process(connection: &mut PoolConnection<Postgres>) -> i32 {
+        sqlx::query_scalar("select pg_backend_pid()").fetch_one(&mut **connection).await.unwrap()
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATOR")]
+    async fn a_stage_goes_on_with_the_connection_of_its_last_turn(pool: PgPool) {
+        let (pool, stage) = (pool_of(POOL_MIN, &pool).await, Kept::default());
+        let (mut first, mut other) = (stage.take(&pool).await.unwrap(), stage.take(&pool).await.unwrap());
+        let (process_of_first, process_of_other) = (process(&mut first).await, process(&mut other).await);
+        assert_ne!(process_of_first, process_of_other);
+        stage.keep(&pool, other);
+        // The pool would now give whichever came back to it first.
+        drop(first);
+        let mut again = stage.take(&pool).await.unwrap();
+        assert_eq!(process(&mut again).await, process_of_other);
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATOR")]
+    async fn one_that_died_while_it_lay_idle_is_replaced(pool: PgPool) {
+        let (pool, stage) = (pool_of(POOL_MIN, &pool).await, Kept::default());
+        let mut connection = stage.take(&pool).await.unwrap();
+        let died = process(&mut connection).await;
+        stage.keep(&pool, connection);
+        stage.lock().as_mut().unwrap().since -= 2 * IDLE_UNTESTED;
+        sqlx::query("select pg_terminate_backend($1, 30000)").bind(died).execute(&pool).await.unwrap();
+        let mut another = stage.take(&pool).await.unwrap();
+        assert_ne!(process(&mut another).await, died);
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATOR")]
+    async fn a_small_pool_has_none_to_spare(pool: PgPool) {
+        let (pool, stage) = (pool_of(POOL_MIN - 1, &pool).await, Kept::default());
+        let connection = stage.take(&pool).await.unwrap();
+        stage.keep(&pool, connection);
+        assert!(stage.lock().is_none());
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATOR")]
+    async fn what_is_kept_does_not_hold_up_the_end(pool: PgPool) {
+        let store = Store::from_pool(pool_of(POOL_MIN, &pool).await);
+        store.append(&[batch(0, [line("r1", 0, "one")])]).await.unwrap();
+        assert!(store.kept.append.lock().is_some());
+        timeout(Duration::from_secs(30), store.close()).await.unwrap();
+    }
+}
