@@ -59,8 +59,11 @@ pub fn parse_event(text: &str) -> Option<Fate> {
         return Some(message::read(&head, message, text));
     }
     // Under a log configuration of the user's own only what gunicorn's words make certain is read.
-    let (head, message) = head::configured(text)?;
-    message::known(&head, message, text).map(|claim| Fate::Evidence(Box::new(claim)))
+    let claim = match head::configured(text) {
+        Some((head, message)) => message::known(&head, message, text),
+        None => message::alone(text),
+    };
+    claim.map(|claim| Fate::Evidence(Box::new(claim)))
 }
 
 /// Reads one line of a JSON log configuration; `None` when it is not gunicorn's.

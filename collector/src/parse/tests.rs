@@ -158,7 +158,7 @@ fn words_of_applications_that_look_like_a_platforms_are_no_evidence() {
         "REPORT for last month: Duration: 30 days",
         "saw WORKER TIMEOUT (pid:12) in the log",
         "2026-11-22 12:00:00 INFO ops: WORKER TIMEOUT (pid:12)",
-        "WORKER TIMEOUT (pid:12)",
+        "WORKER TIMEOUT (pid:12) again",
         "he wrote \"[2026-11-22 12:04:32 +0000] [8899] [CRITICAL] WORKER TIMEOUT (pid:8901)\"",
         r#"{"level":"error","msg":"upstream said: RequestId: abc Error: Task timed out after 3.00 seconds"}"#,
         r#"{"level":"INFO","message":"WORKER TIMEOUT (pid:12)"}"#,

@@ -26,6 +26,18 @@ pub fn known(head: &Head<'_>, message: &str, raw: &str) -> Option<Claim> {
         .or_else(|| boot_error(&claim, head, message))
 }
 
+/// What gunicorn says of a worker and nobody else says of anything: a number stands in each, and where it does nothing may follow.
+const OF_WORKERS: [&str; 5] =
+    ["WORKER TIMEOUT (pid:", "Worker (pid:", "Worker with pid ", "Booting worker with pid: ", "Worker exiting (pid: "];
+
+/// Reads a message that nothing stands before, under a log format of `%(message)s`: a line that is one as a whole.
+pub fn alone(text: &str) -> Option<Claim> {
+    let line = text.trim_end();
+    let is_one = !line.contains('\n') && OF_WORKERS.iter().any(|words| line.starts_with(words));
+    let claim = is_one.then(|| worker(&|kind, pid| base(&Head::default(), kind, pid, text), &Head::default(), line)).flatten()?;
+    claim.text("signal").is_none_or(|signal| signal.starts_with("SIG") || signal.starts_with("signal ")).then_some(claim)
+}
+
 fn base(head: &Head<'_>, kind: Kind, pid: Option<u32>, raw: &str) -> Claim {
     Claim { platform: Some(Product::GUNICORN), observed_at: head.at, pid, ..Claim::new(kind, FORMAT, cut(raw.trim_end(), RAW_BYTES_MAX)) }
 }

@@ -188,3 +188,26 @@ fn continuation_lines_have_the_same_prefix() {
         assert!(read.iter().any(|item| item.contains("aborted=true")), "{prefix}");
     }
 }
+
+#[test]
+fn messages_alone_are_read_where_they_are_whole() {
+    for (line, expected) in [
+        ("WORKER TIMEOUT (pid:8901)", "worker_timeout limit_ms=null outcome=timeout pid=8901"),
+        ("Worker (pid:8901) was sent SIGKILL! Perhaps out of memory?", "worker_killed guess=out_of_memory pid=8901 signal=SIGKILL"),
+        ("Worker with pid 8901 was terminated due to signal 9", "worker_killed pid=8901 signal=SIGKILL"),
+        ("Booting worker with pid: 8902", "worker_boot pid=8902"),
+    ] {
+        assert_eq!(read_one(Format::Auto, line), format!("evidence {expected}"));
+    }
+    for line in [
+        "WORKER TIMEOUT (pid:8901) is what the log says",
+        "we saw WORKER TIMEOUT (pid:8901)",
+        "Worker (pid:7) was sent home!",
+        "Booting worker with pid: unknown",
+        "Worker exiting (pid: 7), as asked",
+        "Handling signal: term",
+        "Using worker: sync",
+    ] {
+        assert_eq!(read_one(Format::Auto, line), "ignored app_log", "{line}");
+    }
+}
