@@ -15,7 +15,7 @@ use domain::{Claim, ClaimedOutcome, Confidence, Kind, Layer, Limit, Millis, Requ
 use serde_json::{Map, Value};
 
 use super::gateway_facts::{self as gateways, present};
-use super::{Fate, Lines, RAW_BYTES_MAX, Reject, api_gateway_execution, cut, marks, times};
+use super::{Fate, Lines, RAW_BYTES_MAX, Reject, access_line, api_gateway_execution, cut, marks, times};
 use crate::documented::{self, Documented};
 
 /// The format's name.
@@ -197,7 +197,10 @@ fn claim(facts: &Facts, raw: &str) -> Claim {
     // REST APIs number requests by UUIDs, HTTP and WebSocket ones by short words; a route key is theirs alone.
     let is_rest = id.len() == 36 && !facts.has("routekey");
     claim = claim.with("gateway", if is_rest { "apigw_rest" } else { "apigw_http" }).with("gateway_request_id", id);
-    claim.request_id = facts.get(&["integrationrequestid", "awsendpointrequestid", "lambdarequestid"]).map(RequestId::from);
+    let of_function = facts.get(&["integrationrequestid", "awsendpointrequestid", "lambdarequestid"]);
+    // Lambda's own name for it, which a template may also give to the API's.
+    let named = || facts.get(&["awsrequestid"]).filter(|other| *other != id && access_line::is_uuid(other));
+    claim.request_id = of_function.or_else(named).map(RequestId::from);
     if let Some(trace_id) = facts.get(&["xraytraceid"]).and_then(|text| TraceId::parse(text.strip_prefix("Root=").unwrap_or(text))) {
         claim = claim.with("xray_trace_id", trace_id.to_xray());
         claim.trace_id = Some(trace_id);
@@ -323,6 +326,17 @@ mod tests {
         ] {
             let told = read(Format::ApiGatewayAccess, &text).concat();
             assert!(told.contains("gateway_request ") && told.contains(expected), "{text}: {told}");
+        }
+    }
+
+    #[test]
+    fn a_functions_id_under_lambdas_name_is_its_request_and_the_apis_own_is_not() {
+        let (id, own) = ("0a1b2c3d-0000-4000-8000-000000000001", "5b7e2c3d-0000-4000-8000-000000000002");
+        for (value, expected) in [(own, true), (id, false), ("-", false), ("PJGsThbqDoEEPXQ=", false)] {
+            let text =
+                format!(r#"{{"requestId":"{id}","awsRequestId":"{value}","status":200,"responseLatency":29,"integrationLatency":27}}"#);
+            let told = read(Format::ApiGatewayAccess, &text).concat();
+            assert_eq!(told.contains(&format!(" request_id={own}")), expected, "{told}");
         }
     }
 
