@@ -4,12 +4,15 @@
 //! A report is *read* when all its fields are found and checked, in place; it is *claimed* when a claim was made of it as well,
 //! which is what is stored.
 
+#[path = "ordinary/bodies.rs"]
+mod bodies;
 mod ordinary;
 
 use std::fmt::Write as _;
 use std::hint::black_box;
 use std::sync::LazyLock;
 
+use bodies::Body;
 use collector::parse::{self, Context, Fate, Format, Item, Unclaimed, Visitor};
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, Divan};
@@ -116,6 +119,23 @@ fn nobodys_lines_pushed(bencher: Bencher<'_, '_>) {
     measure(bencher, &NOBODYS, |text| {
         let mut seen = Seen::default();
         parse::items(Format::Auto, text.as_bytes().to_vec(), Context::default()).for_each(|item| seen.item(item));
+        seen.passed
+    });
+}
+
+/// The same lines, and what transports put around them.
+static BODIES: LazyLock<Vec<Body>> = LazyLock::new(|| {
+    let lines: Vec<String> = NOBODYS.0.lines().take(10_000).map(str::to_owned).collect();
+    bodies::bodies(&lines)
+});
+
+/// As transports bring them. The bytes are those of the body, which some have compressed.
+#[divan::bench(args = BODIES.iter().map(|body| body.name), sample_count = 30)]
+fn nobodys_lines_brought_by(bencher: Bencher<'_, '_>, name: &str) {
+    let body = BODIES.iter().find(|body| body.name == name).expect("one of them");
+    bencher.counter(BytesCount::new(body.bytes.len())).counter(ItemsCount::new(10_000_u32)).bench(|| {
+        let mut seen = Seen::default();
+        parse::items(body.format, body.bytes.clone(), Context::default()).for_each(|item| seen.item(item));
         seen.passed
     });
 }

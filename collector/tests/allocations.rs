@@ -1,5 +1,8 @@
 //! Nothing is allocated for a line that no format claims, nor for a report that no claim is made of.
 
+#[path = "../benches/ordinary/bodies.rs"]
+mod bodies;
+
 use std::fmt::Write as _;
 
 use collector::parse::{Context, Fate, Format, Item, Unclaimed, Visitor};
@@ -12,6 +15,7 @@ impl Visitor for Counted {
     fn item(&mut self, item: Item) {
         match item.fate {
             Fate::Passed(lines) => self.0 += lines,
+            Fate::Ignored(_) => {}
             other => panic!("{other:?}"),
         }
     }
@@ -22,12 +26,12 @@ impl Visitor for Counted {
 }
 
 /// What is counted, and how many allocations were made for it.
-fn counted(format: Format, text: &str) -> (u64, u64, u64) {
+fn counted(format: Format, bytes: &[u8]) -> (u64, u64, u64) {
     let mut counted = Counted::default();
     // The table of marks is made once.
-    format.visit(b"\n", &Context::default(), &mut counted);
+    Format::Auto.visit(b"\n", &Context::default(), &mut counted);
     let info = allocation_counter::measure(|| {
-        format.visit(text.as_bytes(), &Context::default(), &mut counted);
+        format.visit(bytes, &Context::default(), &mut counted);
     });
     (counted.0, counted.1, info.count_total)
 }
@@ -53,10 +57,24 @@ const NOBODYS: [&str; 10] = [
 fn lines_of_nobodys_are_passed_over_without_an_allocation() {
     let text = (NOBODYS.join("\n") + "\n").repeat(2000);
     for format in [Format::Auto, Format::LambdaText, Format::Gunicorn] {
-        let (lines, _, allocations) = counted(format, &text);
+        let (lines, _, allocations) = counted(format, text.as_bytes());
         assert_eq!(lines, 18_000, "one in ten is blank");
         assert!(allocations <= ALLOCATIONS_MAX, "{}: {allocations} allocations", format.name());
     }
+}
+
+/// In all of a body that a transport brings: buffers double while they grow.
+const BODY_ALLOCATIONS_MAX: u64 = 60;
+
+#[test]
+fn nor_do_they_cost_one_in_what_transports_put_around_them() {
+    let lines: Vec<String> = NOBODYS.into_iter().filter(|line| !line.is_empty()).cycle().take(9_000).map(str::to_owned).collect();
+    let costs = bodies::bodies(&lines).into_iter().map(|body| {
+        let (passed, _, allocations) = counted(body.format, &body.bytes);
+        (body.name, passed, allocations)
+    });
+    let dear: Vec<_> = costs.filter(|(_, passed, allocations)| *passed != 9_000 || *allocations > BODY_ALLOCATIONS_MAX).collect();
+    assert!(dear.is_empty(), "what carries lines, how many of 9,000 were passed over, with how many allocations: {dear:#?}");
 }
 
 #[test]
@@ -67,7 +85,7 @@ fn reports_are_read_without_an_allocation() {
             .expect("memory");
     }
     for format in [Format::Auto, Format::LambdaText] {
-        let (_, reports, allocations) = counted(format, &text);
+        let (_, reports, allocations) = counted(format, text.as_bytes());
         assert_eq!(reports, 20_000);
         assert!(allocations <= ALLOCATIONS_MAX, "{}: {allocations} allocations", format.name());
     }

@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::envelope::{Envelope, function_of};
-use super::{Context, Fate, events, marks, times};
+use super::{Context, Fate, carried, marks, times};
 
 pub(super) use table::{is_header, read as read_table};
 
@@ -93,8 +93,8 @@ pub(super) fn read_record(object: &Map<String, Value>, _raw: &str) -> Option<Vec
         _ => return None,
     };
     (!lines.is_empty() || object.contains_key("nextForwardToken") || object.contains_key("searchedLogStreams")).then_some(())?;
-    let numbered = (1..).zip(lines).map(|(number, (envelope, text))| (number, envelope, text));
-    Some(events::carried(numbered, &Context::default()).into_iter().map(|item| item.fate).collect())
+    let numbered: Vec<_> = (1..).zip(lines).map(|(number, (envelope, text))| (number, envelope, text)).collect();
+    Some(carried::read_made(&numbered, &Context::default()).into_iter().map(|item| item.fate).collect())
 }
 
 /// One of `filter-log-events` or `get-log-events`.

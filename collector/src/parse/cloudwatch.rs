@@ -9,17 +9,21 @@
 //! AWS's "Real-time processing of log data with subscriptions", read in November 2026. Several objects may stand in one
 //! record, several gzip members too; control messages are checks of the destination and say nothing.
 
+mod message;
+
+use std::borrow::Cow;
 use std::io::Read as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use domain::{Claim, Instance, Kind};
+use domain::{Claim, Kind};
 use flate2::read::MultiGzDecoder;
-use serde::Deserialize;
+use memchr::memmem;
 use serde_json::{Map, Value};
 
-use super::envelope::{self, Envelope};
-use super::{Context, Fate, Format, Item, Parsed, Reject, events, marks, times};
+use super::events::{self, Detail, Marked};
+use super::{Context, Fate, Format, Item, Parsed, PassedLines, Reject, Visitor, marks, sieve};
+use message::{Message, messages};
 
 /// The format's name.
 pub const FORMAT: &str = "cloudwatch";
@@ -30,50 +34,12 @@ pub(super) const MARKS: marks::Declared = &[&["logEvents", "awslogs"]];
 /// How much one record may hold after decompression; CloudWatch sends at most 1 MB compressed.
 const DECOMPRESSED_BYTES_MAX: u64 = 64 << 20;
 
-/// One message.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Message {
-    #[serde(rename = "messageType")]
-    kind: String,
-    #[serde(default)]
-    owner: String,
-    #[serde(default)]
-    log_group: String,
-    #[serde(default)]
-    log_stream: String,
-    /// Each is read by itself: one that is none costs no other.
-    #[serde(default)]
-    log_events: Vec<Value>,
-}
-
-struct LogEvent<'a> {
-    /// The key by which a repeated delivery is recognised.
-    id: &'a str,
-    /// Milliseconds since 1970.
-    timestamp: Option<i64>,
-    message: &'a str,
-    extracted_fields: Option<&'a Map<String, Value>>,
-}
-
-impl<'a> LogEvent<'a> {
-    fn of(event: &'a Value) -> Result<Self, Reject> {
-        let text = |name: &str| event.get(name).and_then(Value::as_str);
-        let message = text("message").ok_or_else(|| Reject::new("expected a log event with a `message`", &event.to_string()))?;
-        let timestamp = event.get("timestamp").and_then(|at| at.as_i64().or_else(|| at.as_str()?.parse().ok()));
-        let extracted_fields = event.get("extractedFields").and_then(Value::as_object);
-        Ok(Self { id: text("id").unwrap_or_default(), timestamp, message, extracted_fields })
-    }
-}
-
 /// Reads a body: messages as JSON, or as base64 of gzip.
 #[must_use]
-pub fn parse(input: &[u8], context: &Context) -> Parsed {
-    match messages(input) {
-        Ok(messages) => {
-            let fates: Vec<Fate> = messages.into_iter().flat_map(|message| read(&message, context)).collect();
-            Parsed { lines: fates.len() as u64, items: (1..).zip(fates).map(|(line, fate)| Item { line, fate }).collect() }
-        }
+pub(super) fn parse(input: &[u8], read_as: (&Context, Detail)) -> Parsed {
+    let mut reading = Reading::new(read_as);
+    match reading.body(input) {
+        Ok(()) => reading.finish(),
         Err(reason) => {
             let reject = Reject::new(reason, &String::from_utf8_lossy(input));
             Parsed { items: vec![Item { line: 1, fate: Fate::Rejected(reject) }], lines: 1 }
@@ -86,7 +52,7 @@ pub(super) fn read_record(object: &Map<String, Value>, _raw: &str) -> Option<Vec
     let is_message = object.contains_key("messageType") && object.contains_key("logEvents");
     let wrapped = object.get("awslogs").and_then(|awslogs| awslogs.get("data")).is_some();
     (is_message || wrapped).then(|| {
-        let parsed = parse(&serde_json::to_vec(object).expect("it was JSON before"), &Context::default());
+        let parsed = parse(&serde_json::to_vec(object).expect("it was JSON before"), (&Context::default(), Detail::All));
         parsed.items.into_iter().map(|item| item.fate).collect()
     })
 }
@@ -96,56 +62,19 @@ const BASE64_OF_GZIP: &[u8] = b"H4sI";
 
 /// Reads base64 of gzip that stands alone, as it is copied out of an event or a record, perhaps broken into lines, or several
 /// of them. `None` when the input is something else.
-pub(super) fn parse_bare(input: &[u8], context: &Context) -> Option<Parsed> {
+pub(super) fn parse_bare(input: &[u8], read_as: (&Context, Detail)) -> Option<Parsed> {
     input.trim_ascii_start().starts_with(BASE64_OF_GZIP).then_some(())?;
     let lines = input.split(|byte| *byte == b'\n');
     let members: Vec<Vec<u8>> = lines.map(|line| STANDARD.decode(line.trim_ascii())).collect::<Result<_, _>>().ok()?;
-    let rejected = |reason: String| vec![Fate::Rejected(Reject::new(reason, "a compressed record"))];
-    let fates = plain(members.concat()).map_or_else(rejected, |text| read_delivered(&text, context));
-    Some(Parsed { lines: fates.len() as u64, items: (1..).zip(fates).map(|(line, fate)| Item { line, fate }).collect() })
-}
-
-/// The messages in a body or in one record of a delivery stream.
-fn messages(input: &[u8]) -> Result<Vec<Message>, String> {
-    let trimmed = input.trim_ascii();
-    if trimmed.starts_with(b"[") {
-        let list: Vec<Value> = serde_json::from_slice(trimmed).map_err(expected)?;
-        return list.into_iter().map(message).collect::<Result<Vec<_>, _>>().map(|found| found.into_iter().flatten().collect());
+    let mut reading = Reading::new(read_as);
+    match plain(&members.concat()) {
+        Ok(text) => reading.delivered(&text),
+        Err(reason) => reading.take([Fate::Rejected(Reject::new(reason, "a compressed record"))]),
     }
-    if trimmed.starts_with(b"{") {
-        return objects(trimmed)?
-            .into_iter()
-            .map(message)
-            .collect::<Result<Vec<_>, _>>()
-            .map(|found| found.into_iter().flatten().collect());
-    }
-    let bytes = if trimmed.starts_with(GZIP) { trimmed.to_vec() } else { decode(trimmed)? };
-    let text = if bytes.starts_with(GZIP) { gunzip(&bytes)? } else { bytes };
-    messages_of_json(&text)
+    Some(reading.finish())
 }
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
-
-fn messages_of_json(text: &[u8]) -> Result<Vec<Message>, String> {
-    objects(text)?.into_iter().map(|object| Message::deserialize(object).map_err(expected)).collect()
-}
-
-/// One object is a message, or holds one under `awslogs`.
-fn message(object: Value) -> Result<Vec<Message>, String> {
-    match object.pointer("/awslogs/data").and_then(Value::as_str) {
-        Some(data) => messages_of_json(&gunzip(&decode(data.as_bytes())?)?),
-        None => Message::deserialize(object).map(|message| vec![message]).map_err(expected),
-    }
-}
-
-fn expected(error: impl std::fmt::Display) -> String {
-    format!("expected a CloudWatch Logs subscription message, found {error}")
-}
-
-/// JSON objects one after the other, with nothing between them.
-fn objects(text: &[u8]) -> Result<Vec<Value>, String> {
-    serde_json::Deserializer::from_slice(text).into_iter().collect::<Result<_, _>>().map_err(expected)
-}
 
 /// Base64 of one record.
 ///
@@ -159,8 +88,8 @@ pub(super) fn decode(data: &[u8]) -> Result<Vec<u8>, String> {
 ///
 /// # Errors
 /// What was found instead.
-pub(super) fn plain(data: Vec<u8>) -> Result<Vec<u8>, String> {
-    if data.starts_with(GZIP) { gunzip(&data) } else { Ok(data) }
+pub(super) fn plain(data: &[u8]) -> Result<Cow<'_, [u8]>, String> {
+    if data.starts_with(GZIP) { gunzip(data).map(Cow::Owned) } else { Ok(Cow::Borrowed(data)) }
 }
 
 /// Gzip of one record, any number of members, bounded.
@@ -174,66 +103,108 @@ fn gunzip(data: &[u8]) -> Result<Vec<u8>, String> {
     Ok(text)
 }
 
-/// Reads one record of a delivery stream, decompressed: a message, or plain lines that somebody put there.
-pub(super) fn read_delivered(text: &[u8], context: &Context) -> Vec<Fate> {
-    match messages_of_json(text) {
-        Ok(messages) if text.trim_ascii().starts_with(b"{") => messages.into_iter().flat_map(|message| read(&message, context)).collect(),
-        _ => events::parse(Format::Auto, text, context).items.into_iter().map(|item| item.fate).collect(),
-    }
+/// What is read in bodies and records: items, each with the number of its event.
+pub(super) struct Reading<'c> {
+    context: &'c Context,
+    detail: Detail,
+    pub items: Vec<Item>,
+    pub passed: PassedLines,
+    /// How many events were read.
+    events: u64,
 }
 
-fn read(message: &Message, context: &Context) -> Vec<Fate> {
-    if message.kind != "DATA_MESSAGE" {
-        let claim = Claim::new(Kind::Other, FORMAT, "").with("message_type", message.kind.as_str());
-        return vec![Fate::Ignored(Box::new(claim))];
+impl<'c> Reading<'c> {
+    pub fn new((context, detail): (&'c Context, Detail)) -> Self {
+        Self { context, detail, items: Vec::new(), passed: PassedLines::default(), events: 0 }
     }
-    let (group, stream) = (&message.log_group, &message.log_stream);
-    let function = envelope::function_of(group, stream).or_else(|| context.function.as_ref().map(domain::FunctionName::as_str));
-    let read = |event: &Value| {
-        let event = match LogEvent::of(event) {
-            Ok(event) => event,
-            Err(reject) => return vec![Fate::Rejected(reject)],
-        };
-        let envelope = Envelope {
-            at: event.timestamp.and_then(times::epoch),
-            instance: Some(Instance::from(format!("{group}:{stream}"))),
-            function: function.map(Into::into),
-            log_stream: Some(stream.clone()),
-            ..Envelope::default()
-        };
-        let fates = events::wrapped(Format::Auto, event.message, &envelope, context);
-        fates.into_iter().map(|fate| about(fate, message, &event)).collect::<Vec<_>>()
-    };
-    message.log_events.iter().flat_map(read).collect()
-}
 
-/// Adds where the line comes from.
-fn about(fate: Fate, message: &Message, event: &LogEvent) -> Fate {
-    let add = |mut claim: Box<Claim>| {
-        let own = |name: &str| event.extracted_fields?.get(name)?.as_str();
-        let account = own("@aws.account").unwrap_or(&message.owner);
-        let facts = [
-            ("log_group", message.log_group.as_str()),
-            ("account_id", account),
-            ("region", own("@aws.region").unwrap_or_default()),
-            ("event_id", event.id),
-        ];
-        for (name, value) in facts {
-            if !value.is_empty() {
-                claim.attributes.entry(name.to_owned()).or_insert_with(|| value.into());
+    /// Everything that was read.
+    pub fn finish(mut self) -> Parsed {
+        self.items.extend(self.passed.take());
+        Parsed { items: self.items, lines: self.events }
+    }
+
+    fn take(&mut self, fates: impl IntoIterator<Item = Fate>) {
+        self.items.extend(self.passed.take());
+        for fate in fates {
+            self.events += 1;
+            self.items.push(Item { line: self.events, fate });
+        }
+    }
+
+    fn body(&mut self, input: &[u8]) -> Result<(), String> {
+        let trimmed = input.trim_ascii();
+        if trimmed.starts_with(b"[") || trimmed.starts_with(b"{") {
+            for message in messages(trimmed)? {
+                match &message.awslogs {
+                    Some(packed) => self.messages(&messages(&gunzip(&decode(packed.data.as_bytes())?)?)?),
+                    None => self.message(&message),
+                }
+            }
+            return Ok(());
+        }
+        let bytes = if trimmed.starts_with(GZIP) { Cow::Borrowed(trimmed) } else { Cow::Owned(decode(trimmed)?) };
+        self.messages(&messages(&plain(&bytes)?)?);
+        Ok(())
+    }
+
+    /// Reads one record of a delivery stream, decompressed: a message, or plain lines that somebody put there.
+    pub fn delivered(&mut self, text: &[u8]) {
+        let may_be_message = text.trim_ascii_start().starts_with(b"{") && memmem::find(text, b"\"messageType\"").is_some();
+        match may_be_message.then(|| messages(text)) {
+            Some(Ok(messages)) => self.messages(&messages),
+            _ => self.lines(text),
+        }
+    }
+
+    fn lines(&mut self, text: &[u8]) {
+        match self.detail {
+            Detail::All => {
+                let parsed = events::parse(Format::Auto, text, self.context);
+                parsed.items.into_iter().for_each(|item| self.item(item));
+                self.events += parsed.lines;
+            }
+            Detail::Count => self.events += sieve::visit(Format::Auto, text, self.context, self),
+        }
+    }
+
+    fn messages(&mut self, messages: &[Message<'_>]) {
+        for message in messages {
+            self.message(message);
+        }
+    }
+
+    fn message(&mut self, message: &Message<'_>) {
+        if message.kind != "DATA_MESSAGE" {
+            let claim = Claim::new(Kind::Other, FORMAT, "").with("message_type", message.kind.as_str());
+            return self.take([Fate::Ignored(Box::new(claim))]);
+        }
+        for event in &message.log_events {
+            if self.detail.marked(event.get().as_bytes()) == Marked::No && message::has_line(event) {
+                self.events += 1;
+                self.passed.add(self.events, 1);
+            } else {
+                self.take(message::read(message, event, self.context));
             }
         }
-        claim
-    };
-    match fate {
-        Fate::Evidence(claim) => Fate::Evidence(add(claim)),
-        Fate::Ignored(claim) => Fate::Ignored(add(claim)),
-        other @ (Fate::Passed(_) | Fate::Rejected(_)) => other,
+    }
+}
+
+/// Plain lines, behind the events that were read before.
+impl Visitor for Reading<'_> {
+    fn item(&mut self, item: Item) {
+        let line = self.events + item.line;
+        match item.fate {
+            Fate::Passed(count) => self.passed.add(line, count),
+            fate => self.items.extend(self.passed.take().into_iter().chain([Item { line, fate }])),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use domain::Instance;
+
     use super::*;
 
     const MESSAGE: &str = r#"{"messageType":"DATA_MESSAGE","owner":"444455556666","logGroup":"/shared/logs","logStream":"2026/11/02/invoices[$LATEST]0d7f5f3c","logEvents":[
@@ -257,13 +228,16 @@ mod tests {
 
     #[test]
     fn all_wrappings_of_a_message_are_the_same_message() {
-        let plain = claims(parse(MESSAGE.as_bytes(), &Context::default()));
+        let plain = claims(Format::Cloudwatch.parse(MESSAGE.as_bytes(), &Context::default()));
         assert_eq!(plain.len(), 2);
         assert_eq!(plain[0].function.as_ref().map(domain::FunctionName::as_str), Some("invoices"));
         assert_eq!(plain[0].instance.as_ref().map(Instance::as_str), Some("/shared/logs:2026/11/02/invoices[$LATEST]0d7f5f3c"));
         let base64 = STANDARD.encode(zipped(MESSAGE));
-        assert_eq!(claims(parse(base64.as_bytes(), &Context::default())), plain);
-        assert_eq!(claims(parse(format!(r#"{{"awslogs":{{"data":"{base64}"}}}}"#).as_bytes(), &Context::default())), plain);
+        assert_eq!(claims(Format::Cloudwatch.parse(base64.as_bytes(), &Context::default())), plain);
+        assert_eq!(
+            claims(Format::Cloudwatch.parse(format!(r#"{{"awslogs":{{"data":"{base64}"}}}}"#).as_bytes(), &Context::default())),
+            plain
+        );
         let broken = base64.as_bytes().chunks(76).collect::<Vec<_>>().join(&b"\r\n"[..]);
         for text in [base64.as_bytes(), &broken, format!("\n{base64}\n").as_bytes()] {
             assert_eq!(claims(Format::Auto.parse(text, &Context::default())), plain);
@@ -271,13 +245,13 @@ mod tests {
         let others = format!("{base64}\n{base64}\n");
         assert_eq!(claims(Format::Auto.parse(others.as_bytes(), &Context::default())).len(), 4);
         let twice = STANDARD.encode([zipped(MESSAGE), zipped(MESSAGE)].concat());
-        assert_eq!(claims(parse(twice.as_bytes(), &Context::default())).len(), 4);
+        assert_eq!(claims(Format::Cloudwatch.parse(twice.as_bytes(), &Context::default())).len(), 4);
     }
 
     #[test]
     fn a_control_message_says_nothing() {
         let control = br#"{"messageType":"CONTROL_MESSAGE","owner":"CloudwatchLogs","logGroup":"","logStream":"","logEvents":[{"id":"","timestamp":1,"message":"CWL CONTROL MESSAGE"}]}"#;
-        assert!(matches!(parse(control, &Context::default()).items[..], [Item { fate: Fate::Ignored(_), .. }]));
+        assert!(matches!(Format::Cloudwatch.parse(control, &Context::default()).items[..], [Item { fate: Fate::Ignored(_), .. }]));
     }
 
     #[test]
@@ -296,7 +270,7 @@ mod tests {
             r#"{"id":"1","timestamp":1793697246613,"#,
             r#"{"id":"0","timestamp":1,"message":null},{"id":1,"timestamp":"1793697246613","extractedFields":null,"#,
         );
-        let parsed = parse(format!("[{odd}]").as_bytes(), &Context::default());
+        let parsed = Format::Cloudwatch.parse(format!("[{odd}]").as_bytes(), &Context::default());
         let fates: Vec<_> = parsed.items.iter().map(|item| matches!(item.fate, Fate::Evidence(_))).collect();
         assert_eq!(fates, [false, true, true]);
     }
@@ -304,7 +278,7 @@ mod tests {
     #[test]
     fn what_is_none_is_rejected_with_the_reason() {
         for text in ["H4sIAGJyb2tlbg==", "%%%", "{\"a\":1}", ""] {
-            let parsed = parse(text.as_bytes(), &Context::default());
+            let parsed = Format::Cloudwatch.parse(text.as_bytes(), &Context::default());
             assert!(
                 text.is_empty()
                     || matches!(&parsed.items[..], [Item { fate: Fate::Rejected(reject), .. }] if reject.reason.starts_with("expected")),

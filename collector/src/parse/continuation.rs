@@ -26,21 +26,28 @@ pub fn continues(event: &str, line: &str) -> bool {
 }
 
 /// Whether a line belongs to whatever stands before it.
-pub fn goes_on(line: &str) -> bool {
+fn goes_on(line: &str) -> bool {
     // A pretty-printed value under a log line that ends in its name.
     matches!(line.trim_end(), "{" | "}" | "[" | "]")
         || line.starts_with([' ', '\t', '\u{a0}'])
         || line.starts_with("Traceback (most recent call last)")
 }
 
+/// Whether a line begins an event, whatever was read before: by its own words, and by how `before` begins, the line before it that
+/// is nobody's.
+pub fn stands_alone(before: &str, line: &str) -> bool {
+    let may_end = before.starts_with([' ', '\u{a0}']) && ends_traceback(line);
+    !(may_end || goes_on(line) || is_chained(line))
+}
+
 /// What stands between the tracebacks of an exception and of its cause.
-pub fn is_chained(line: &str) -> bool {
+fn is_chained(line: &str) -> bool {
     let words = ["During handling of the above exception, another exception", "The above exception was the direct cause of"];
     words.iter().any(|words| line.starts_with(words))
 }
 
 /// Whether a line may be the last of a Python traceback, which is not indented: `SystemExit: 1`.
-pub fn ends_traceback(line: &str) -> bool {
+fn ends_traceback(line: &str) -> bool {
     line.split(':').next().is_some_and(is_exception_name)
 }
 

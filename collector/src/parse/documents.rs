@@ -2,19 +2,21 @@
 //! `aws logs` prints; also several of them, one after the other. And tables.
 
 use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 use serde_json::{Deserializer, Value};
 
+use super::carried::{self, Carried};
 use super::envelope::Envelope;
-use super::events::{Detail, Marked, Reader};
+use super::events::{Detail, Marked};
 use super::{Context, Fate, Format, Item, Parsed, Reject, aws_logs};
 
 /// Reads an input that is documents and nothing else; `None` when it is lines. Of one that was cut off, what came before the
 /// cut is read.
-pub(super) fn read(format: Format, text: &str, context: &Context) -> Option<Parsed> {
-    aws_logs::read_table(text, context).or_else(|| json(format, text, context))
+pub(super) fn read(format: Format, text: &str, read_as: (&Context, Detail)) -> Option<Parsed> {
+    aws_logs::read_table(text, read_as.0).or_else(|| json(format, text, read_as))
 }
 
-fn json(format: Format, text: &str, context: &Context) -> Option<Parsed> {
+fn json(format: Format, text: &str, (context, detail): (&Context, Detail)) -> Option<Parsed> {
     // `wsk activation get` says so in front of the record.
     let said = text.strip_prefix("ok: got activation ").and_then(|text| text.split_once('\n'));
     let trimmed = said.map_or(text, |(_, record)| record).trim_start();
@@ -26,30 +28,27 @@ fn json(format: Format, text: &str, context: &Context) -> Option<Parsed> {
     if array || first.starts_with('{') && serde_json::from_str::<IgnoredAny>(first).is_ok() {
         return None;
     }
-    let (mut documents, mut cut) = (Vec::new(), None);
-    let mut values = Deserializer::from_str(trimmed).into_iter();
+    let (mut records, mut cut) = (Vec::new(), None);
+    let mut values = Deserializer::from_str(trimmed).into_iter::<&RawValue>();
     loop {
         let begins_at = values.byte_offset();
         match values.next() {
             None => break,
-            Some(Ok(document)) if is_document(&document) => documents.push(document),
+            // A number behind an object is an application's own line.
+            Some(Ok(document)) if document.get().starts_with(['{', '[']) => add_records(&mut records, document),
             // Words of nobody's that begin with a brace, and never close it, are lines.
             Some(Err(error)) if error.is_eof() && Format::is_marked(&trimmed[begins_at..]) => cut = Some(begins_at),
             Some(_) => return None,
         }
     }
-    let records = documents.into_iter().flat_map(|document| match document {
-        Value::Array(records) => records,
-        other => vec![other],
+    let mut last = records.len() as u64;
+    let lines = (1..).zip(records).map(|(number, record)| {
+        let text = record.get();
+        // What was printed for people may hold several records; whoever ships lines prints each on one.
+        let marked = if text.contains('\n') { Marked::Yes } else { detail.marked(text.as_bytes()) };
+        Carried { number, writer: [None; 3], marked, beginning: text, head: record }
     });
-    let mut reader = Reader::new(format.inside(), context, Detail::All);
-    let mut last = 0;
-    for (number, record) in (1..).zip(records) {
-        let raw = record.to_string();
-        reader.record(number, record, &raw, &Envelope::default(), Marked::Yes);
-        last = number;
-    }
-    let mut items: Vec<Item> = reader.finish().collect();
+    let mut items = carried::read(format.inside(), lines, |line| (Envelope::default(), on_one_line(line.head)), (context, detail));
     if let Some(begins_at) = cut {
         last += 1;
         let reject = Reject::new("expected a JSON document, found one that does not end", &trimmed[begins_at..]);
@@ -58,9 +57,23 @@ fn json(format: Format, text: &str, context: &Context) -> Option<Parsed> {
     Some(Parsed { items, lines: last.max(text.lines().count() as u64) })
 }
 
-/// Whether a JSON value may be one of several that follow each other: a number behind an object is an application's own line.
-pub(super) fn is_document(value: &Value) -> bool {
-    value.is_object() || value.is_array()
+/// Adds what is in an array, or a document that is none.
+pub(super) fn add_records<'t>(records: &mut Vec<&'t RawValue>, document: &'t RawValue) {
+    let inside = document.get().starts_with('[').then(|| serde_json::from_str::<Vec<&RawValue>>(document.get()).ok()).flatten();
+    match inside {
+        Some(inside) => records.extend(inside),
+        None => records.push(document),
+    }
+}
+
+/// A record as programs write it: line ends stand between the parts of a printed one, never in a text.
+fn on_one_line(record: &RawValue) -> String {
+    let text = record.get();
+    if text.contains('\n') {
+        serde_json::from_str(text).map_or_else(|_| text.to_owned(), |value: Value| value.to_string())
+    } else {
+        text.to_owned()
+    }
 }
 
 #[cfg(test)]

@@ -1,19 +1,19 @@
 //! From bytes to events: lines with their continuation lines, their envelopes taken off, each handed to its format.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::vec::Drain;
 
 use serde_json::Value;
 
-use super::continuation::{continues, ends_traceback, goes_on, is_chained};
-use super::envelope::{self, Envelope, Origin};
+use super::continuation::{continues, stands_alone};
+use super::envelope::{self, Envelope};
+use super::marks::PASSED_BYTES_MAX;
 use super::{Context, Fate, Format, Item, LINE_BYTES_MAX, Parsed, Reject, app_log, documents, journald, otlp, watchdog};
 
 /// Reads lines of any of the line formats, each of them; [`super::sieve`] passes over those that are nobody's.
 pub fn parse(format: Format, input: &[u8], context: &Context) -> Parsed {
     let text = String::from_utf8_lossy(input);
-    if let Some(parsed) = documents::read(format, &text, context) {
+    if let Some(parsed) = documents::read(format, &text, (context, Detail::All)) {
         return parsed;
     }
     let mut reader = Reader::new(format.inside(), context, Detail::All);
@@ -43,29 +43,12 @@ pub enum Marked {
     No,
 }
 
-/// Origins whose lines are put together at the same time; beyond it what is pending is taken to be whole.
-const ORIGINS_MAX: usize = 256;
-
-/// Reads lines that a transport delivered one by one, each with its number. What belongs together is put together within one
-/// origin, whatever others wrote in between.
-pub fn carried(lines: impl IntoIterator<Item = (u64, Envelope, String)>, context: &Context) -> Vec<Item> {
-    let mut readers: BTreeMap<Origin, Reader> = BTreeMap::new();
-    let mut items = Vec::new();
-    for (number, envelope, text) in lines {
-        let origin = envelope.origin();
-        if readers.len() == ORIGINS_MAX && !readers.contains_key(&origin) {
-            for mut reader in std::mem::take(&mut readers).into_values() {
-                items.extend(reader.finish());
-            }
-        }
-        let reader = readers.entry(origin).or_insert_with(|| Reader::new(Format::Auto, context, Detail::All));
-        reader.take(Pending::new(number, envelope, Cow::Owned(text.clone()), Cow::Owned(text), Marked::Yes));
+impl Detail {
+    /// Whether a line has to be looked at closely: always where all are shown.
+    pub fn marked(self, line: &[u8]) -> Marked {
+        let may_be_somebodys = || line.len() > PASSED_BYTES_MAX || Format::marks().search(line).next(0).is_some();
+        if self == Self::All || may_be_somebodys() { Marked::Yes } else { Marked::No }
     }
-    for mut reader in readers.into_values() {
-        items.extend(reader.finish());
-    }
-    items.sort_by_key(|item| item.line);
-    items
 }
 
 /// An event whose continuation lines may still follow.
@@ -135,6 +118,11 @@ impl<'t, 'c> Reader<'t, 'c> {
         self.take(Pending::new(number, envelope, Cow::Borrowed(text), Cow::Borrowed(line), marked));
     }
 
+    /// Takes a line that a transport delivered by itself.
+    pub(super) fn carried(&mut self, number: u64, envelope: Envelope, text: String, marked: Marked) {
+        self.take(Pending::new(number, envelope, Cow::Owned(text.clone()), Cow::Owned(text), marked));
+    }
+
     /// Takes a line whose envelope is off.
     fn take(&mut self, line: Pending<'t>) {
         let Some(line) = self.completed_part(line) else { return };
@@ -179,26 +167,21 @@ impl<'t, 'c> Reader<'t, 'c> {
         self.partial.is_empty() && self.pending.as_ref().is_none_or(is_nobodys)
     }
 
-    /// Whether a line begins an event, whatever was read before: by its own words, and by how `before` ends, the line without a mark
-    /// that stands before it.
+    /// Whether a line begins an event, whatever was read before; `before` is the line without a mark that stands before it.
     pub(super) fn stands_alone(&mut self, before: &'t str, line: &'t str, marked: Marked) -> bool {
-        let (before, line) = (self.inside(before, Marked::No), self.inside(line, marked));
-        let may_end = before.starts_with([' ', '\u{a0}']) && ends_traceback(&line);
-        !(may_end || goes_on(&line) || is_chained(&line))
+        stands_alone(&self.inside(before, Marked::No), &self.inside(line, marked))
     }
 
     /// What is in a line, by itself.
     fn inside(&mut self, line: &'t str, marked: Marked) -> Cow<'t, str> {
         let line = journald::without_mark(line);
-        if !line.starts_with('{') {
-            let known = self.prefix;
-            let (_, text) = self.open(line, marked);
-            self.prefix = known;
-            return Cow::Borrowed(text);
+        if line.starts_with('{') {
+            return unpacked(line).map_or(Cow::Borrowed(line), Cow::Owned);
         }
-        let object = serde_json::from_str(line).ok();
-        let carried = object.and_then(|object| Format::carriers().find_map(|open| open(&object)));
-        carried.map_or(Cow::Borrowed(line), |(_, text)| Cow::Owned(text))
+        let known = self.prefix;
+        let (_, text) = self.open(line, marked);
+        self.prefix = known;
+        Cow::Borrowed(text)
     }
 
     /// Whether no line waits for its rest.
@@ -281,7 +264,8 @@ impl<'t, 'c> Reader<'t, 'c> {
         }
         // Fluent Bit's `json_stream` puts nothing between them.
         let Ok(others) = values.collect::<Result<Vec<_>, _>>() else { return false };
-        if !others.iter().all(documents::is_document) {
+        // A number behind an object is an application's own line.
+        if !others.iter().all(|value| value.is_object() || value.is_array()) {
             return false;
         }
         for value in std::iter::once(first).chain(others) {
@@ -309,7 +293,7 @@ impl<'t, 'c> Reader<'t, 'c> {
                 self.items.extend(fates.into_iter().map(|fate| Item { line: number, fate: complete(fate, envelope, self.context) }));
             }
             Opened::Carried(inner, text) => {
-                self.take(Pending::new(number, inner.or(envelope), Cow::Owned(text.clone()), Cow::Owned(text), marked));
+                self.carried(number, inner.or(envelope), text, marked);
             }
         }
     }
@@ -422,6 +406,12 @@ fn open_json(format: Format, value: Value, raw: &str, context: &Context) -> Open
     }
     let own_words = format.own_words().find_map(|read| read(&object, raw));
     completed(own_words.unwrap_or_else(|| vec![Fate::Ignored(Box::new(app_log(format.name(), raw)))]))
+}
+
+/// The line that a JSON object carries. `None` when it carries none.
+pub(super) fn unpacked(object: &str) -> Option<String> {
+    let object = serde_json::from_str(object).ok()?;
+    Format::carriers().find_map(|open| open(&object)).map(|(_, text)| text)
 }
 
 /// Reads a message that a transport or shipper carried, with what that says about it. For formats that carry others.

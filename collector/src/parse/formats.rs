@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use serde_json::{Map, Value};
 
 use super::envelope::Envelope;
+use super::events::Detail;
 use super::marks::{self, Marks};
 use super::otlp::{self, Signal};
 use super::{Context, Fate, Parsed, Visitor, events, sieve};
@@ -174,7 +175,9 @@ const REGISTRY: &[(Format, &str, marks::Declared, Readers)] = &[
         Format::Cloudfront,
         cloudfront::FORMAT,
         cloudfront::MARKS,
-        Readers::body(cloudfront::parse).and_lines(cloudfront::LINES).records(cloudfront::read_record),
+        Readers::body(|input, (context, _)| cloudfront::parse(input, context))
+            .and_lines(cloudfront::LINES)
+            .records(cloudfront::read_record),
     ),
     (
         Format::LambdaText,
@@ -203,8 +206,8 @@ const REGISTRY: &[(Format, &str, marks::Declared, Readers)] = &[
     (Format::AzureEventhub, azure_eventhub::FORMAT, azure_eventhub::MARKS, Readers::NONE.records(azure_eventhub::read_record)),
     (Format::TraceHeader, trace_header::FORMAT, trace_header::MARKS, Readers::lines(trace_header::LINES)),
     (Format::Watchdog, watchdog::FORMAT, watchdog::MARKS, Readers::body(|input, _| watchdog::parse(input))),
-    (Format::OtlpTraces, otlp_traces::FORMAT, otlp_traces::MARKS, Readers::body(|input, context| Signal::Traces.parse(input, context))),
-    (Format::OtlpLogs, otlp_logs::FORMAT, otlp_logs::MARKS, Readers::body(|input, context| Signal::Logs.parse(input, context))),
+    (Format::OtlpTraces, otlp_traces::FORMAT, otlp_traces::MARKS, Readers::body(|input, read_as| Signal::Traces.parse(input, read_as))),
+    (Format::OtlpLogs, otlp_logs::FORMAT, otlp_logs::MARKS, Readers::body(|input, read_as| Signal::Logs.parse(input, read_as))),
     (Format::Netlify, netlify::FORMAT, netlify::MARKS, Readers::lines(netlify::LINES).records(netlify::read_record).around_lines()),
     (Format::Loki, loki::FORMAT, loki::MARKS, Readers::body(loki::parse).records(loki::read_record)),
     (Format::Logplex, logplex::FORMAT, logplex::MARKS, Readers::body(logplex::parse)),
@@ -244,8 +247,8 @@ pub(crate) type ReadRecord = fn(&Map<String, Value>, &str) -> Option<Vec<Fate>>;
 /// Takes a line out of a JSON object that carries it. `None` when it is not of this format.
 pub(crate) type OpenRecord = fn(&Map<String, Value>) -> Option<(Envelope, String)>;
 
-/// Reads a whole body.
-type ReadBody = fn(&[u8], &Context) -> Parsed;
+/// Reads a whole body, for all that is in it or for what it says.
+type ReadBody = fn(&[u8], (&Context, Detail)) -> Parsed;
 
 impl Readers {
     const NONE: Self = Self { lines: None, records: None, own_words: None, body: None, carrier: None, is_around_lines: false };
@@ -317,33 +320,33 @@ impl Format {
     /// Reads an input. Never fails: what cannot be read is an item with [`Fate::Rejected`].
     #[must_use]
     pub fn parse(self, input: &[u8], context: &Context) -> Parsed {
-        self.parse_body(input, context).unwrap_or_else(|| events::parse(self, input, context))
+        self.parse_body(input, (context, Detail::All)).unwrap_or_else(|| events::parse(self, input, context))
     }
 
     /// Reads an input for what it says: lines that no format claims are passed over and counted. Returns how many lines (or
     /// records, where the format has no lines) were read.
     pub fn visit(self, input: &[u8], context: &Context, visitor: &mut dyn Visitor) -> u64 {
-        let Some(parsed) = self.parse_body(input, context) else { return sieve::visit(self, input, context, visitor) };
+        let Some(parsed) = self.parse_body(input, (context, Detail::Count)) else { return sieve::visit(self, input, context, visitor) };
         parsed.items.into_iter().for_each(|item| visitor.item(item));
         parsed.lines
     }
 
     /// Reads an input that is one thing and not lines; `None` when it is lines.
-    fn parse_body(self, input: &[u8], context: &Context) -> Option<Parsed> {
+    fn parse_body(self, input: &[u8], read_as: (&Context, Detail)) -> Option<Parsed> {
         if let Some(body) = self.entry().3.body {
-            return Some(body(input, context));
+            return Some(body(input, read_as));
         }
         match self {
-            Self::Journald => return journald::export::parse(input, context),
-            Self::Auto if journald::export::begins(input) => return Some(Self::Journald.parse(input, context)),
-            Self::Auto if syslog::is_counted(input) => return Some(syslog::parse(input, context)),
+            Self::Journald => return journald::export::parse(input, read_as),
+            Self::Auto if journald::export::begins(input) => return journald::export::parse(input, read_as),
+            Self::Auto if syslog::is_counted(input) => return Some(syslog::parse(input, read_as)),
             Self::Auto => {}
             _ => return None,
         }
         match otlp::protobuf_signal(input) {
-            Some(signal) => Some(signal.parse(input, context)),
-            None if is_binary(input) && loki::looks_like_push(input) => Some(loki::parse(input, context)),
-            None => cloudwatch::parse_bare(input, context),
+            Some(signal) => Some(signal.parse(input, read_as)),
+            None if is_binary(input) && loki::looks_like_push(input) => Some(loki::parse(input, read_as)),
+            None => cloudwatch::parse_bare(input, read_as),
         }
     }
 

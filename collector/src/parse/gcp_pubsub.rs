@@ -34,7 +34,7 @@ pub(super) fn read_record(object: &Map<String, Value>, raw: &str) -> Option<Vec<
     let Some(data) = message.get("data").and_then(Value::as_str) else {
         return Some(vec![Fate::Ignored(Box::new(Claim::new(Kind::Other, FORMAT, raw)))]);
     };
-    let fates = cloudwatch::decode(data.as_bytes()).and_then(cloudwatch::plain).map(|bytes| inside(&bytes));
+    let fates = cloudwatch::decode(data.as_bytes()).and_then(|bytes| cloudwatch::plain(&bytes).map(|text| inside(&text)));
     let about = |fate| match fate {
         Fate::Evidence(claim) => Fate::Evidence(Box::new(delivered(*claim, object, message))),
         Fate::Ignored(claim) => Fate::Ignored(Box::new(delivered(*claim, object, message))),

@@ -24,6 +24,15 @@ pub const FORMAT: &str = "journald";
 /// A message in bytes, or in parts; others have the marks of whoever wrote them.
 pub(super) const MARKS: marks::Declared = &[&["\"MESSAGE\":[", "PARTIAL_MESSAGE"]];
 
+/// Where an entry was written: process IDs of a container are its own, not its machine's.
+const PLACES: [&str; 3] = ["CONTAINER_NAME", "CONTAINER_ID", "_HOSTNAME"];
+/// The program.
+const PROGRAM: &str = "SYSLOG_IDENTIFIER";
+/// Its process.
+const PROCESS: &str = "_PID";
+/// Whether the rest of a container's line is in the next entry.
+const PARTIAL: &str = "CONTAINER_PARTIAL_MESSAGE";
+
 /// Takes a message out of a journal entry; `None` when the object is none.
 pub(super) fn open(object: &Map<String, Value>) -> Option<(Envelope, String)> {
     object.contains_key("__REALTIME_TIMESTAMP").then_some(())?;
@@ -34,12 +43,11 @@ pub(super) fn open(object: &Map<String, Value>) -> Option<(Envelope, String)> {
 fn message(field: impl Fn(&str) -> Option<String>) -> Option<(Envelope, String)> {
     let message = field("MESSAGE")?;
     let at = ["_SOURCE_REALTIME_TIMESTAMP", "__REALTIME_TIMESTAMP"].into_iter().find_map(|name| moment(&field(name)?));
-    // Process IDs of a container are its own, not its machine's.
-    let instance = field("CONTAINER_NAME").or_else(|| field("CONTAINER_ID")).or_else(|| field("_HOSTNAME"));
-    let known = [("unit", "_SYSTEMD_UNIT"), ("app", "SYSLOG_IDENTIFIER"), ("proc_id", "_PID"), ("hostname", "_HOSTNAME")];
+    let instance = PLACES.into_iter().find_map(&field);
+    let known = [("unit", "_SYSTEMD_UNIT"), ("app", PROGRAM), ("proc_id", PROCESS), ("hostname", "_HOSTNAME")];
     let mut facts: Vec<(&'static str, Fact)> = known.into_iter().filter_map(|(ours, theirs)| Some((ours, field(theirs)?.into()))).collect();
     facts.extend(field("PRIORITY").and_then(|digit| digit.parse::<u32>().ok()).map(|severity| ("severity", severity.into())));
-    let is_partial = field("CONTAINER_PARTIAL_MESSAGE").as_deref() == Some("true");
+    let is_partial = field(PARTIAL).as_deref() == Some("true");
     let envelope = Envelope { at, instance: instance.map(Instance::from), facts, by: Some(FORMAT), is_partial, ..Envelope::default() };
     Some((envelope, message.trim_end_matches('\n').to_owned()))
 }

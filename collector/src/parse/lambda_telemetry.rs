@@ -3,9 +3,13 @@
 //! All schema versions (2022-07-01, 2022-12-13, 2025-01-29) and the older Logs API are read alike. One record that cannot be
 //! read costs nobody else: <https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html>, November 2026.
 
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
-use super::{Context, Fate, Format, Item, Parsed, Reject, events, marks};
+use super::events::{self, Detail, Marked};
+use super::{Context, Fate, Format, Item, Parsed, PassedLines, Reject, documents, marks};
 
 /// The format's name.
 pub const FORMAT: &str = "lambda_telemetry";
@@ -15,29 +19,57 @@ pub(super) const MARKS: marks::Declared = &[];
 
 /// Reads a batch.
 #[must_use]
-pub fn parse(input: &[u8], context: &Context) -> Parsed {
+pub(super) fn parse(input: &[u8], (context, detail): (&Context, Detail)) -> Parsed {
     let text = String::from_utf8_lossy(input);
-    let documents: Result<Vec<Value>, _> = serde_json::Deserializer::from_str(&text).into_iter().collect();
-    // Whoever keeps batches in a file writes them, or their events, one after the other.
-    let is_batch = |document: &Value| document.is_array() || document.get("type").is_some() && document.get("record").is_some();
-    let records: Vec<Value> = match documents {
-        Ok(documents) if !documents.is_empty() && documents.iter().all(is_batch) => documents
-            .into_iter()
-            .flat_map(|document| match document {
-                Value::Array(records) => records,
-                event => vec![event],
-            })
-            .collect(),
+    let documents: Result<Vec<&RawValue>, _> = serde_json::Deserializer::from_str(&text).into_iter().collect();
+    let records = match documents {
+        Ok(documents) if !documents.is_empty() && documents.iter().all(|document| is_batch(document.get())) => {
+            let mut records = Vec::new();
+            for document in documents {
+                documents::add_records(&mut records, document);
+            }
+            records
+        }
         Ok(documents) if documents.is_empty() => return rejected("expected a JSON array of telemetry events, found nothing", &text),
         Ok(_) => return rejected("expected a JSON array of telemetry events, found another JSON value", &text),
         Err(error) => return rejected(&format!("expected a JSON array of telemetry events, found {error}"), &text),
     };
-    let lines = records.len() as u64;
-    let items = (1..).zip(records).flat_map(|(line, record)| {
-        let raw = record.to_string();
-        events::json(Format::LambdaJson, record, &raw, context).into_iter().map(move |fate| Item { line, fate })
-    });
-    Parsed { items: items.collect(), lines }
+    let (mut items, mut passed) = (Vec::new(), PassedLines::default());
+    for (line, record) in (1..).zip(&records) {
+        match detail.marked(record.get().as_bytes()) {
+            Marked::No => passed.add(line, 1),
+            Marked::Yes => {
+                items.extend(passed.take());
+                items.extend(read(record.get(), context).into_iter().map(|fate| Item { line, fate }));
+            }
+        }
+    }
+    items.extend(passed.take());
+    Parsed { items, lines: records.len() as u64 }
+}
+
+/// Whoever keeps batches in a file writes them, or their events, one after the other.
+fn is_batch(document: &str) -> bool {
+    document.starts_with('[') || serde_json::from_str::<Event>(document).is_ok()
+}
+
+/// What every event has.
+#[derive(Deserialize)]
+struct Event {
+    #[serde(rename = "type")]
+    _kind: IgnoredAny,
+    #[serde(rename = "record")]
+    _record: IgnoredAny,
+}
+
+fn read(record: &str, context: &Context) -> Vec<Fate> {
+    match serde_json::from_str::<Value>(record) {
+        Ok(value) => {
+            let raw = value.to_string();
+            events::json(Format::LambdaJson, value, &raw, context)
+        }
+        Err(error) => vec![Fate::Rejected(Reject::new(format!("expected a telemetry event, found {error}"), record))],
+    }
 }
 
 fn rejected(reason: &str, text: &str) -> Parsed {
@@ -50,7 +82,8 @@ mod tests {
 
     #[test]
     fn every_record_of_a_batch_has_its_fate() {
-        let parsed = parse(include_bytes!("../../../tests/fixtures/lambda_telemetry/batch.json"), &Context::default());
+        let parsed =
+            Format::LambdaTelemetry.parse(include_bytes!("../../../tests/fixtures/lambda_telemetry/batch.json"), &Context::default());
         let evidence = parsed.items.iter().filter(|item| matches!(item.fate, Fate::Evidence(_))).count();
         assert_eq!((parsed.lines, parsed.items.len(), evidence), (10, 10, 7));
     }
@@ -59,14 +92,14 @@ mod tests {
     fn batches_one_after_the_other_and_single_events_are_read() {
         let event = r#"{"time":"2026-11-02T09:14:06Z","type":"platform.start","record":{"requestId":"a"}}"#;
         for text in [format!("{event}\n{event}\n"), format!("[{event}]\n[{event}]"), format!("[{event},{event}]")] {
-            assert_eq!(parse(text.as_bytes(), &Context::default()).items.len(), 2, "{text}");
+            assert_eq!(Format::LambdaTelemetry.parse(text.as_bytes(), &Context::default()).items.len(), 2, "{text}");
         }
     }
 
     #[test]
     fn what_is_no_batch_is_rejected_with_the_reason() {
         for text in ["{\"a\":1}", "[{\"time\":", ""] {
-            let parsed = parse(text.as_bytes(), &Context::default());
+            let parsed = Format::LambdaTelemetry.parse(text.as_bytes(), &Context::default());
             assert!(
                 matches!(&parsed.items[..], [Item { fate: Fate::Rejected(reject), .. }] if reject.reason.starts_with("expected a JSON array")),
                 "{text}"

@@ -8,9 +8,9 @@
 //! end included; a message may have several lines. The header `Logplex-Msg-Count` says how many there are; a body that holds
 //! another number is read all the same, and the difference is rejected as one item. `docs/formats/logplex.md`.
 
-use domain::Value;
-
-use super::syslog::{self, Message};
+use super::envelope::Envelope;
+use super::events::Detail;
+use super::syslog::{self, Dialect, Facts, Message};
 use super::{Context, Fate, Item, Parsed, Reject, marks};
 
 /// The format's name.
@@ -21,16 +21,10 @@ pub(super) const MARKS: marks::Declared = &[];
 
 /// Reads a body.
 #[must_use]
-pub fn parse(input: &[u8], context: &Context) -> Parsed {
-    let mut parsed = syslog::read_frames(input, context, |text| {
-        let message = Message::parse_logplex(text)?;
-        let words = [("app", message.app), ("proc", message.proc_id)];
-        let mut facts: Vec<(&'static str, Value)> = words.into_iter().filter_map(|(name, word)| Some((name, word?.into()))).collect();
-        facts.extend(message.proc_id.filter(|process| process.contains('.')).map(|dyno| ("dyno", dyno.into())));
-        // Whatever the host is called, what has a process behind a drain is a dyno.
-        let place = Message { host: Some("host"), app: Some("app"), ..message };
-        Ok((syslog::envelope(&place, FORMAT), place.text.to_owned(), facts))
-    });
+pub(super) fn parse(input: &[u8], read_as: (&Context, Detail)) -> Parsed {
+    let dialect = Dialect { read: |text| Message::parse_logplex(text).map(Some), writer: |message| [message.proc_id, None, None], open };
+    let mut parsed = syslog::read_frames(input, &dialect, read_as);
+    let (context, _) = read_as;
     let promised: Option<u64> = context.headers.get("logplex-msg-count").and_then(|count| count.trim().parse().ok());
     if let Some(promised) = promised.filter(|promised| *promised != parsed.lines) {
         let reason = format!("expected {promised} messages as `Logplex-Msg-Count` says, found {}", parsed.lines);
@@ -39,10 +33,19 @@ pub fn parse(input: &[u8], context: &Context) -> Parsed {
     parsed
 }
 
+fn open(message: &Message<'_>) -> (Envelope, String, Facts) {
+    let words = [("app", message.app), ("proc", message.proc_id)];
+    let mut facts: Facts = words.into_iter().filter_map(|(name, word)| Some((name, word?.into()))).collect();
+    facts.extend(message.proc_id.filter(|process| process.contains('.')).map(|dyno| ("dyno", dyno.into())));
+    // Whatever the host is called, what has a process behind a drain is a dyno.
+    let place = Message { host: Some("host"), app: Some("app"), ..*message };
+    (syslog::envelope(&place, FORMAT), message.text.to_owned(), facts)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::parse::facts;
+    use crate::parse::{Format, facts};
 
     fn frames(messages: &[&str]) -> String {
         messages.iter().map(|message| format!("{} {message}", message.len())).collect::<Vec<_>>().concat()
@@ -50,7 +53,7 @@ mod tests {
 
     fn read(body: &str, count: &str) -> Vec<serde_json::Value> {
         let headers = [("logplex-msg-count".to_owned(), count.to_owned())].into_iter().collect();
-        parse(body.as_bytes(), &Context { headers, ..Context::default() }).items.iter().map(facts::of).collect()
+        Format::Logplex.parse(body.as_bytes(), &Context { headers, ..Context::default() }).items.iter().map(facts::of).collect()
     }
 
     const ROUTER: &str = "<158>1 2026-11-02T09:14:37.458556+00:00 host heroku router - at=error code=H12 desc=\"Request timeout\" method=GET path=\"/slow\" host=shop.example.com request_id=01359b23-773e-4a85-ace6-ab95ae022013 fwd=\"203.0.113.9\" dyno=web.1 connect=0ms service=30001ms status=503 bytes=0 protocol=https\n";

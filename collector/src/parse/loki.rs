@@ -8,6 +8,7 @@
 //! Loki's HTTP API reference and `pkg/push/push.proto`, read in November 2026. Snappy's block format, not its frames. The answer
 //! that agents want is `receive/loki.rs`. `docs/formats/loki.md`.
 
+mod json;
 mod labels;
 mod wire;
 
@@ -17,8 +18,10 @@ use domain::{Claim, Instance, Kind, RequestId, TraceId, Value as Fact};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use super::carried::{self, Carried};
 use super::envelope::{Envelope, function_of};
-use super::{Context, Fate, Item, Parsed, Reject, events, marks, times};
+use super::events::{Detail, Marked};
+use super::{Context, Fate, Format, Item, Parsed, Reject, marks};
 
 /// The format's name.
 pub const FORMAT: &str = "loki";
@@ -30,17 +33,33 @@ pub(super) const MARKS: marks::Declared = &[&["\"streams\":", "\"streams\" "]];
 pub(super) type Labels = BTreeMap<String, String>;
 
 /// Lines of one source.
-struct Stream {
+struct Stream<'t> {
     labels: Labels,
     /// A line, or why it is none.
-    entries: Vec<Result<Entry, Reject>>,
+    entries: Vec<Result<Entry<'t>, Reject>>,
 }
 
-struct Entry {
+struct Entry<'t> {
     at: Option<Timestamp>,
-    line: String,
-    /// What is told beside it: structured metadata.
-    metadata: Labels,
+    line: Text<'t>,
+    /// What is told beside it.
+    metadata: Metadata<'t>,
+}
+
+/// A line as it was sent.
+enum Text<'t> {
+    Plain(&'t str),
+    /// In quotes, with escapes.
+    Json(&'t str),
+}
+
+/// Structured metadata as it was sent.
+enum Metadata<'t> {
+    None,
+    /// An object.
+    Json(&'t str),
+    /// The entry's message.
+    Wire(&'t [u8]),
 }
 
 /// Labels that name the place where lines were written, in order of preference: the innermost first.
@@ -48,10 +67,13 @@ const PLACES: [&str; 9] = ["instance", "pod", "container", "container_name", "ho
 /// Labels that name a function or service.
 const FUNCTIONS: [&str; 5] = ["function_name", "function", "faas_name", "service_name", "service"];
 
+/// Labels or metadata that name a request.
+const REQUESTS: [&str; 4] = ["request_id", "requestId", "aws_request_id", "faas_invocation_id"];
+
 /// Reads a body.
 #[must_use]
-pub fn parse(input: &[u8], context: &Context) -> Parsed {
-    match read_push(input, context) {
+pub(super) fn parse(input: &[u8], read_as: (&Context, Detail)) -> Parsed {
+    match read_body(input, read_as) {
         Ok(parsed) => parsed,
         Err(reason) => {
             let reject = Reject::new(reason, &String::from_utf8_lossy(input));
@@ -60,17 +82,26 @@ pub fn parse(input: &[u8], context: &Context) -> Parsed {
     }
 }
 
-/// Reads a body, for whoever refuses one that is no push.
+/// Reads a body for what it says, for whoever refuses one that is no push.
 ///
 /// # Errors
 /// What was expected and what was found.
 pub fn read_push(input: &[u8], context: &Context) -> Result<Parsed, String> {
-    streams(input).map(|streams| read(streams, context))
+    read_body(input, (context, Detail::Count))
+}
+
+fn read_body(input: &[u8], read_as: (&Context, Detail)) -> Result<Parsed, String> {
+    if input.trim_ascii_start().starts_with(b"{") {
+        return Ok(read(&json::streams(input)?, read_as));
+    }
+    let message = wire::unpacked(input)?;
+    Ok(read(&wire::streams(&message)?, read_as))
 }
 
 /// Whether bytes that are no text are a push.
 pub(super) fn looks_like_push(input: &[u8]) -> bool {
-    wire::streams(input).is_ok_and(|streams| streams.iter().any(|stream| !stream.labels.is_empty()))
+    let has_labels = |message: &[u8]| wire::streams(message).is_ok_and(|streams| streams.iter().any(|stream| !stream.labels.is_empty()));
+    wire::unpacked(input).is_ok_and(|message| has_labels(&message))
 }
 
 /// Reads a body as a record among others.
@@ -78,89 +109,73 @@ pub(super) fn read_record(object: &Map<String, Value>, _raw: &str) -> Option<Vec
     let streams = object.get("streams")?.as_array()?;
     let is_stream = |stream: &Value| stream.get("stream").is_some() || stream.get("labels").is_some();
     (object.len() == 1 && streams.iter().all(is_stream)).then_some(())?;
-    let parsed = read(streams.iter().map(json_stream).collect::<Result<_, _>>().ok()?, &Context::default());
+    let body = serde_json::to_vec(object).ok()?;
+    let parsed = read(&json::streams(&body).ok()?, (&Context::default(), Detail::All));
     Some(parsed.items.into_iter().map(|item| item.fate).collect())
 }
 
-fn streams(input: &[u8]) -> Result<Vec<Stream>, String> {
-    if input.trim_ascii_start().first().is_some_and(|first| *first == b'{') {
-        let expected = |found: &dyn std::fmt::Display| format!("expected a push (`streams` with their `values`), found {found}");
-        let body: Value = serde_json::from_slice(input).map_err(|error| expected(&error))?;
-        let streams = body.get("streams").and_then(Value::as_array).ok_or_else(|| expected(&"no list of `streams`"))?;
-        return streams.iter().map(json_stream).collect();
-    }
-    wire::streams(input)
-}
-
-/// `{"stream": {…}, "values": […]}`, or the older `{"labels": "{…}", "entries": […]}`.
-fn json_stream(stream: &Value) -> Result<Stream, String> {
-    let list = |name: &str| match stream.get(name) {
-        None | Some(Value::Null) => Ok([].as_slice()),
-        Some(Value::Array(list)) => Ok(list.as_slice()),
-        Some(found) => Err(format!("expected `{name}` to be a list, found `{}`", super::cut(&found.to_string(), 64))),
-    };
-    let labels = match (stream.get("stream"), stream.get("labels").and_then(Value::as_str)) {
-        (Some(Value::Object(labels)), _) => pairs(labels),
-        (None, Some(text)) => labels::parse(text)?,
-        _ => return Err("expected labels under `stream`".to_owned()),
-    };
-    let mut entries: Vec<_> = list("values")?.iter().map(value).collect();
-    entries.extend(list("entries")?.iter().map(entry));
-    Ok(Stream { labels, entries })
-}
-
-/// `["<nanoseconds>", "<line>", {…}]`.
-fn value(value: &Value) -> Result<Entry, Reject> {
-    let (at, line) = (value.get(0).and_then(moment), value.get(1).and_then(Value::as_str));
-    let (Some(at), Some(line)) = (at, line) else {
-        return Err(Reject::new("expected `[\"<nanoseconds>\", \"<line>\"]`", &value.to_string()));
-    };
-    Ok(Entry { at: Some(at), line: line.to_owned(), metadata: value.get(2).and_then(Value::as_object).map(pairs).unwrap_or_default() })
-}
-
-/// `{"ts": "<RFC 3339>", "line": "<line>"}`.
-fn entry(entry: &Value) -> Result<Entry, Reject> {
-    let at = entry.get("ts").or_else(|| entry.get("timestamp")).and_then(moment);
-    match entry.get("line").and_then(Value::as_str) {
-        Some(line) => Ok(Entry { at, line: line.to_owned(), metadata: Labels::new() }),
-        None => Err(Reject::new("expected an entry with `ts` and `line`", &entry.to_string())),
-    }
-}
-
-fn moment(value: &Value) -> Option<Timestamp> {
-    match value {
-        Value::String(text) => text.parse().ok().and_then(times::epoch).or_else(|| times::rfc3339(text)),
-        Value::Number(number) => number.as_i64().and_then(times::epoch),
-        _ => None,
-    }
-}
-
-fn pairs(object: &Map<String, Value>) -> Labels {
-    object.iter().map(|(name, value)| (name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned))).collect()
-}
-
-fn read(streams: Vec<Stream>, context: &Context) -> Parsed {
+fn read(streams: &[Stream<'_>], (context, detail): (&Context, Detail)) -> Parsed {
     let (mut items, mut number) = (Vec::new(), 0);
     for stream in streams {
-        let (mut lines, mut told) = (Vec::new(), BTreeMap::new());
-        for entry in stream.entries {
-            number += 1;
-            match entry {
-                Ok(entry) => {
-                    lines.push((number, Envelope { at: entry.at, ..envelope(&stream.labels) }, entry.line));
-                    told.insert(number, entry.metadata);
-                }
-                Err(reject) => items.push(Item { line: number, fate: Fate::Rejected(reject) }),
-            }
-        }
+        let first = number + 1;
+        number += stream.entries.len() as u64;
+        let rejects = (first..).zip(&stream.entries).filter_map(|(line, entry)| Some((line, entry.as_ref().err()?.clone())));
+        items.extend(rejects.map(|(line, reject)| Item { line, fate: Fate::Rejected(reject) }));
+        let lines = (first..).zip(&stream.entries).filter_map(|(number, entry)| Some(entry.as_ref().ok()?.carried(number, detail)));
+        let around = envelope(&stream.labels);
+        let mut told = BTreeMap::new();
+        let open = |line: &Carried<'_, &Entry<'_>>| {
+            told.insert(line.number, line.head.metadata.pairs());
+            (Envelope { at: line.head.at, ..around.clone() }, line.head.line.to_text())
+        };
         // Lines of one stream belong together; those of two never do.
-        items.extend(events::carried(lines, context).into_iter().map(|item| {
+        let read = carried::read(Format::Auto, lines, open, (context, detail));
+        items.extend(read.into_iter().map(|item| {
             let metadata = told.remove(&item.line).unwrap_or_default();
             Item { fate: about(item.fate, &stream.labels, &metadata), ..item }
         }));
     }
     items.sort_by_key(|item| item.line);
     Parsed { items, lines: number }
+}
+
+impl<'t> Entry<'t> {
+    fn carried(&'t self, number: u64, detail: Detail) -> Carried<'t, &'t Self> {
+        let (sent, beginning) = match self.line {
+            Text::Plain(text) => (text, text),
+            Text::Json(text) => (text, text.trim_matches('"').split('\\').next().unwrap_or_default()),
+        };
+        let marked = if self.metadata.may_name_a_request() { Marked::Yes } else { detail.marked(sent.as_bytes()) };
+        Carried { number, writer: [None; 3], marked, beginning, head: self }
+    }
+}
+
+impl Text<'_> {
+    fn to_text(&self) -> String {
+        match self {
+            Self::Plain(text) => (*text).to_owned(),
+            // Half of a character in two parts is no reason to lose the line.
+            Self::Json(text) => serde_json::from_str(text).unwrap_or_else(|_| text.trim_matches('"').to_owned()),
+        }
+    }
+}
+
+impl Metadata<'_> {
+    fn pairs(&self) -> Labels {
+        match self {
+            Self::None => Labels::new(),
+            Self::Json(object) => json::names(object),
+            Self::Wire(entry) => wire::metadata(entry).map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        }
+    }
+
+    fn may_name_a_request(&self) -> bool {
+        match self {
+            Self::None => false,
+            Self::Json(object) => object.contains('\\') || REQUESTS.iter().any(|name| object.contains(name)),
+            Self::Wire(entry) => wire::metadata(entry).any(|(name, _)| REQUESTS.contains(&name)),
+        }
+    }
 }
 
 /// Where a stream comes from. Lambda's forwarder says it in labels of its own.
@@ -185,7 +200,7 @@ fn envelope(labels: &Labels) -> Envelope {
 fn about(fate: Fate, labels: &Labels, metadata: &Labels) -> Fate {
     let add = |mut claim: Claim| {
         let id = |names: &[&str]| names.iter().find_map(|name| metadata.get(*name)).filter(|id| !id.is_empty());
-        let request_id = id(&["request_id", "requestId", "aws_request_id", "faas_invocation_id"]);
+        let request_id = id(&REQUESTS);
         claim.request_id = claim.request_id.or_else(|| request_id.map(|id| RequestId::from(id.as_str())));
         claim.trace_id = claim.trace_id.or_else(|| id(&["trace_id", "traceId", "traceID"]).and_then(|id| TraceId::parse(id)));
         let map = |pairs: &Labels| Fact::Map(pairs.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect());

@@ -23,6 +23,10 @@ const DIGIT: &str = r"\d";
 pub const COMMON_LOG: [&str; 12] =
     ["/Jan/20", "/Feb/20", "/Mar/20", "/Apr/20", "/May/20", "/Jun/20", "/Jul/20", "/Aug/20", "/Sep/20", "/Oct/20", "/Nov/20", "/Dec/20"];
 
+/// Longer lines are looked at closely: whoever splits lines (Docker and containerd at 16 KiB, conmon at 8) splits none that
+/// is shorter, and a mark may have been split.
+pub const PASSED_BYTES_MAX: usize = 4 << 10;
+
 /// Bytes that are looked up at once.
 const RUN: usize = 5;
 /// Bytes from one look to the next.
@@ -207,11 +211,12 @@ fn with_digits(mark: &str) -> Vec<String> {
     }
 }
 
-/// A mark as it is, inside of a JSON text, and inside of one in another. Some writers escape slashes, too.
-fn spellings(mark: &str) -> [Arc<[u8]>; 4] {
+/// A mark as it is, inside of a JSON text, and inside of one in another. Some writers escape slashes, too, and rsyslog has an escape of
+/// its own.
+fn spellings(mark: &str) -> [Arc<[u8]>; 5] {
     let escaped = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"").replace('\t', "\\t");
     let once = escaped(mark);
-    [mark.to_owned(), escaped(&once), once.replace('/', "\\/"), once].map(|mark| Arc::from(mark.into_bytes()))
+    [mark.to_owned(), escaped(&once), once.replace('/', "\\/"), mark.replace('\t', "#011"), once].map(|mark| Arc::from(mark.into_bytes()))
 }
 
 /// The bytes of a word, with zeros for what is missing.

@@ -13,6 +13,7 @@ pub mod aws_logs;
 pub mod azure_eventhub;
 pub mod azure_functions;
 pub mod caddy;
+mod carried;
 pub mod celery;
 pub mod classic_watchdog;
 pub mod cloudflare;
@@ -135,6 +136,35 @@ pub enum Fate {
     Passed(u64),
     /// It could not be read.
     Rejected(Reject),
+}
+
+/// Lines that were passed over and not told of yet.
+#[derive(Debug, Default)]
+struct PassedLines {
+    /// The number of the first.
+    first: u64,
+    count: u64,
+}
+
+impl PassedLines {
+    /// So many more, from that one on.
+    fn add(&mut self, line: u64, count: u64) {
+        self.first = if self.count == 0 { line } else { self.first.min(line) };
+        self.count += count;
+    }
+
+    /// All that were passed over elsewhere, which is `line` here.
+    fn append(&mut self, line: u64, others: &Self) {
+        if others.count > 0 {
+            self.add(line, others.count);
+        }
+    }
+
+    /// What is told of them, if there are any.
+    fn take(&mut self) -> Option<Item> {
+        let Self { first, count } = std::mem::take(self);
+        (count > 0).then_some(Item { line: first, fate: Fate::Passed(count) })
+    }
 }
 
 impl Fate {

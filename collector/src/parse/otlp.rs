@@ -7,7 +7,7 @@
 //! What a span or a log record means is in `otlp_traces.rs` and `otlp_logs.rs`.
 
 pub(super) mod attributes;
-mod grammar;
+pub(super) mod grammar;
 pub(super) mod identity;
 mod json;
 mod number;
@@ -16,7 +16,7 @@ mod resource;
 pub(super) mod span;
 pub(super) mod tree;
 pub(super) mod value;
-mod wire;
+pub(super) mod wire;
 
 use std::collections::VecDeque;
 
@@ -26,7 +26,8 @@ use prost::{DecodeError, Message};
 use serde::Deserialize as _;
 use serde_json::Value;
 
-use super::{Context, Fate, Item, Parsed, Reject, cut, otlp_logs, otlp_traces};
+use super::events::Detail;
+use super::{Context, Fate, Item, Parsed, PassedLines, Reject, cut, otlp_logs, otlp_traces};
 use record::Record;
 use span::Span;
 use tree::{Around, Walk};
@@ -114,19 +115,19 @@ impl Signal {
 
     /// Reads a file or body of unknown encoding: protobuf, a JSON document, or one JSON document a line.
     #[must_use]
-    pub fn parse(self, input: &[u8], context: &Context) -> Parsed {
+    pub(super) fn parse(self, input: &[u8], read_as: (&Context, Detail)) -> Parsed {
         let begins_json = input.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'{');
         if !begins_json {
-            return read(self.of_protobuf(input.to_vec()), context);
+            return read(self.of_protobuf(input.to_vec()), read_as);
         }
         if let Ok(request) = self.of_json(input) {
-            return read(Ok(request), context);
+            return read(Ok(request), read_as);
         }
         let text = String::from_utf8_lossy(input);
         let documents = text.lines().zip(1..).filter(|(line, _)| !line.trim().is_empty());
         let mut parsed = Parsed { lines: text.lines().count() as u64, ..Parsed::default() };
         for (document, line) in documents {
-            let items = read(self.of_json(document.as_bytes()), context).items;
+            let items = read(self.of_json(document.as_bytes()), read_as).items;
             parsed.items.extend(items.into_iter().map(|item| Item { line, ..item }));
         }
         parsed
@@ -153,7 +154,7 @@ pub fn parse_json_value(value: &Value, context: &Context) -> Option<Parsed> {
     let has = |names: [&str; 2]| names.iter().any(|name| object.contains_key(*name));
     let traces = has(["resourceSpans", "resource_spans"]).then_some(Signal::Traces);
     let signal = traces.or_else(|| has(["resourceLogs", "resource_logs"]).then_some(Signal::Logs))?;
-    Some(read(signal.of_json_value(value), context))
+    Some(read(signal.of_json_value(value), (context, Detail::All)))
 }
 
 /// What a file in protobuf holds: a plain message with at least one span, or with at least one log record. `None` for
@@ -174,22 +175,22 @@ pub fn protobuf_signal(input: &[u8]) -> Option<Signal> {
     [Signal::Traces, Signal::Logs].into_iter().find(holds)
 }
 
-fn read(request: Result<Request, Reject>, context: &Context) -> Parsed {
+fn read(request: Result<Request, Reject>, (context, detail): (&Context, Detail)) -> Parsed {
     match request {
         Ok(request) => {
-            let items: Vec<_> = request.items(context.clone()).collect();
-            Parsed { lines: items.last().map_or(0, |item| item.line), items }
+            let mut items = Items::new(request, context.clone(), detail);
+            Parsed { items: items.by_ref().collect(), lines: items.line }
         }
         Err(reject) => Parsed { items: vec![Item { line: 1, fate: Fate::Rejected(reject) }], lines: 1 },
     }
 }
 
 impl Request {
-    /// Its items, read while they are taken: a claim takes several times its span. They are numbered by span or log record, in
-    /// the order of the message.
+    /// Its items, read for what they say while they are taken: a claim takes several times its span. They are numbered by span or
+    /// log record, in the order of the message.
     #[must_use]
     pub fn items(self, context: Context) -> Items {
-        Items { walk: Walk::new(&self.bytes), request: self, context, line: 0, ready: VecDeque::new() }
+        Items::new(self, context, Detail::Count)
     }
 
     /// Its bytes, in plain protobuf.
@@ -213,11 +214,13 @@ impl Request {
 pub struct Items {
     request: Request,
     context: Context,
+    detail: Detail,
     walk: Walk,
     /// How many spans or log records were read.
     line: u64,
     /// What was read and not yet taken.
     ready: VecDeque<Item>,
+    passed: PassedLines,
 }
 
 /// How many spans or log records are read at once: enough for what stands around them to be read seldom.
@@ -235,11 +238,19 @@ impl Iterator for Items {
 }
 
 impl Items {
+    fn new(request: Request, context: Context, detail: Detail) -> Self {
+        let walk = Walk::new(&request.bytes);
+        Self { request, context, detail, walk, line: 0, ready: VecDeque::new(), passed: PassedLines::default() }
+    }
+
     fn read_some(&mut self) {
         let bytes = &self.request.bytes;
-        let (mut around, mut span) = (Around::default(), Span::default());
+        let (mut around, mut span, mut record) = (Around::default(), Span::default(), Record::default());
         while self.ready.len() < AT_ONCE {
-            let Some((leaf, within)) = self.walk.next(bytes) else { return };
+            let Some((leaf, within)) = self.walk.next(bytes) else {
+                self.ready.extend(self.passed.take());
+                return;
+            };
             around.move_to(bytes, within);
             self.line += 1;
             let line = self.line;
@@ -250,8 +261,14 @@ impl Items {
                     self.ready.push_back(Item { line, fate });
                 }
                 Signal::Logs => {
-                    let fates = otlp_logs::read(&Record::of(leaf), &around, &self.context);
-                    self.ready.extend(fates.into_iter().map(|fate| Item { line, fate }));
+                    record.read(leaf);
+                    if self.detail == Detail::Count && otlp_logs::is_nobodys(&record, &around) {
+                        self.passed.add(line, 1);
+                    } else {
+                        let fates = otlp_logs::read(&record, &around, &self.context);
+                        self.ready.extend(self.passed.take());
+                        self.ready.extend(fates.into_iter().map(|fate| Item { line, fate }));
+                    }
                 }
             }
         }

@@ -18,18 +18,32 @@ use domain::Claim;
 use serde_json::json;
 
 use super::envelope::Envelope;
+use super::events::{self, Detail, Marked};
 use super::otlp::attributes::Attributes;
 use super::otlp::identity::{self, Identity};
 use super::otlp::record::Record;
 use super::otlp::tree::Around;
 use super::otlp::value::{Any, text, to_json};
-use super::{Context, Fate, Format, LINE_BYTES_MAX, Reject, events, marks};
+use super::{Context, Fate, Format, LINE_BYTES_MAX, Reject, marks};
 
 /// The format's name.
 pub const FORMAT: &str = "otlp_logs";
 
 /// What every line with something to say holds one of: see [`super::marks`].
 pub(super) const MARKS: marks::Declared = &[&["resourceLogs", "resource_logs"]];
+
+/// With what the types of the platform's events begin.
+const PLATFORM: &str = "platform.";
+
+/// Whether a record holds a line that is nobody's, for sure.
+pub(super) fn is_nobodys(record: &Record<'_>, around: &Around<'_>) -> bool {
+    let attributes = Attributes::new(&record.attributes, &around.resource);
+    let own = |name: &str| attributes.own_text(&[name]);
+    let is_part = is_pythons(around) || own("partial.event").is_some() || own("type").is_some_and(|event| event.starts_with(PLATFORM));
+    let Any::Text(body) = record.body else { return false };
+    let stack = own("exception.stacktrace").unwrap_or_default().as_bytes();
+    !is_part && body.len() + stack.len() < LINE_BYTES_MAX && [body, stack].iter().all(|text| Detail::Count.marked(text) == Marked::No)
+}
 
 /// Reads one log record; more than one fate only where its body is a batch.
 pub(super) fn read(record: &Record<'_>, around: &Around<'_>, context: &Context) -> Vec<Fate> {
@@ -103,13 +117,12 @@ fn line<'a>(record: &Record<'a>, attributes: &Attributes<'a, '_>) -> Cow<'a, str
 /// which Python's logging handler sends with the logger as scope.
 fn structured(line: &str, record: &Record<'_>, attributes: &Attributes<'_, '_>, around: &Around<'_>) -> Option<String> {
     let time = identity::time(record.at_unix_nano()).map(|at| at.to_string());
-    if let Some(event) = attributes.own_text(&["type"]).filter(|event| event.starts_with("platform."))
+    if let Some(event) = attributes.own_text(&["type"]).filter(|event| event.starts_with(PLATFORM))
         && let Ok(record) = serde_json::from_str::<serde_json::Map<_, _>>(line)
     {
         return Some(json!({ "time": time, "type": event, "record": record }).to_string());
     }
-    let is_pythons = ["gunicorn.", "celery."].iter().any(|logger| around.scope.starts_with(logger));
-    let is_bare = is_pythons && !line.starts_with(['[', '{']);
+    let is_bare = is_pythons(around) && !line.starts_with(['[', '{']);
     is_bare.then(|| {
         let pid = attributes.integer("process.pid");
         let (message, stack) =
@@ -120,6 +133,11 @@ fn structured(line: &str, record: &Record<'_>, attributes: &Attributes<'_, '_>, 
         })
         .to_string()
     })
+}
+
+/// Whether Python's logging handler sent a record for a logger of gunicorn's or Celery's.
+fn is_pythons(around: &Around<'_>) -> bool {
+    ["gunicorn.", "celery."].iter().any(|logger| around.scope.starts_with(logger))
 }
 
 #[cfg(test)]

@@ -13,18 +13,14 @@ use super::documents;
 use super::envelope::Envelope;
 use super::events::{Detail, Marked, Reader};
 use super::lambda_report::{self, Report};
-use super::marks::Search;
+use super::marks::{PASSED_BYTES_MAX, Search};
 use super::{Context, Fate, Format, Item, Visitor};
-
-/// Longer lines are looked at closely: whoever splits lines (Docker and containerd at 16 KiB, conmon at 8) splits none that
-/// is shorter, and a mark may have been split.
-const PASSED_BYTES_MAX: usize = 4 << 10;
 
 /// Reads lines of any of the line formats. Returns how many there are.
 pub fn visit(format: Format, input: &[u8], context: &Context, visitor: &mut dyn Visitor) -> u64 {
     // Valid text is told many times faster than what is wrong with another.
     let text = str::from_utf8(input).map_or_else(|_| String::from_utf8_lossy(input), Cow::Borrowed);
-    if let Some(parsed) = documents::read(format, &text, context) {
+    if let Some(parsed) = documents::read(format, &text, (context, Detail::Count)) {
         parsed.items.into_iter().for_each(|item| visitor.item(item));
         return parsed.lines;
     }

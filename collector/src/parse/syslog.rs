@@ -13,12 +13,15 @@ mod escapes;
 pub mod frame;
 mod message;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use domain::{Claim, Value};
 
+use super::carried::{self, Carried, Writer};
 use super::envelope::Envelope;
-use super::{Context, Fate, Item, Parsed, Reject, events, marks};
+use super::events::Detail;
+use super::{Context, Fate, Format, Item, Parsed, Reject, marks};
 use frame::Frame;
 pub(super) use message::Message;
 
@@ -29,7 +32,7 @@ pub const FORMAT: &str = "syslog";
 pub(super) const MARKS: marks::Declared = &[];
 
 /// Facts of one message, under the names of `docs/formats/README.md`.
-type Facts = Vec<(&'static str, Value)>;
+pub(super) type Facts = Vec<(&'static str, Value)>;
 
 /// Takes the head off a line; `None` when it has none.
 pub(super) fn open(line: &str) -> Option<(Envelope, &str)> {
@@ -55,49 +58,67 @@ pub(super) fn is_counted(input: &[u8]) -> bool {
 
 /// Reads a stream: messages in octet counting, or one a line, also mixed.
 #[must_use]
-pub fn parse(input: &[u8], context: &Context) -> Parsed {
-    read_frames(input, context, |text| {
-        let read = Message::parse(text)?;
-        Ok(match read {
-            Some(message) => {
-                let facts = facts(&message);
-                (Envelope { facts: facts.clone(), ..envelope(&message, FORMAT) }, escapes::undone(message.text), facts)
-            }
-            None => (Envelope::default(), text.to_owned(), Facts::new()),
-        })
-    })
+pub(super) fn parse(input: &[u8], read_as: (&Context, Detail)) -> Parsed {
+    let dialect = Dialect {
+        read: |text| Message::parse(text),
+        writer: |message| [place(message), message.app, message.proc_id],
+        open: |message| {
+            let facts = facts(message);
+            (Envelope { facts: facts.clone(), ..envelope(message, FORMAT) }, escapes::undone(message.text), facts)
+        },
+    };
+    read_frames(input, &dialect, read_as)
 }
 
-/// Reads every frame of a stream with `read`, which says what is around the line, the line, and what else is told of it.
-pub(super) fn read_frames(input: &[u8], context: &Context, read: impl Fn(&str) -> Result<(Envelope, String, Facts), String>) -> Parsed {
-    let (mut lines, mut told, mut rejected, mut count) = (Vec::new(), BTreeMap::new(), Vec::new(), 0);
-    for (number, frame) in (1..).zip(frame::all(input)) {
-        count = number;
-        let mut reject = |reason: String, bytes: &[u8]| {
-            let text = String::from_utf8_lossy(bytes);
-            rejected.push(Item { line: number, fate: Fate::Rejected(Reject::new(reason, &text)) });
+/// How the messages of a kind of senders are read.
+pub(super) struct Dialect {
+    /// Reads one; `None` when it is only a line.
+    pub read: fn(&str) -> Result<Option<Message<'_>>, String>,
+    /// Whose it is.
+    pub writer: for<'t> fn(&Message<'t>) -> Writer<'t>,
+    /// What is around its line, the line, and what else is told of it.
+    pub open: fn(&Message<'_>) -> (Envelope, String, Facts),
+}
+
+/// Reads every frame of a stream.
+pub(super) fn read_frames(input: &[u8], dialect: &Dialect, (context, detail): (&Context, Detail)) -> Parsed {
+    let frames: Vec<(Cow<'_, str>, Option<&str>)> = frame::all(input)
+        .map(|frame| match frame {
+            Frame::Message(bytes) => (String::from_utf8_lossy(bytes), None),
+            Frame::Broken { reason, bytes } => (String::from_utf8_lossy(bytes), Some(reason)),
+        })
+        .collect();
+    let (mut lines, mut told, mut rejected) = (Vec::new(), BTreeMap::new(), Vec::new());
+    for (number, (frame, broken)) in (1..).zip(&frames) {
+        let text = frame.trim_end_matches(['\n', '\r', '\0']);
+        let read = match broken {
+            Some(reason) => Err((*reason).to_owned()),
+            None if text.trim().is_empty() => continue,
+            None => (dialect.read)(text),
         };
-        let bytes = match frame {
-            Frame::Message(bytes) => bytes,
-            Frame::Broken { reason, bytes } => {
-                reject(reason.to_owned(), bytes);
-                continue;
+        match read {
+            Ok(message) => {
+                let line = message.map_or(text, |message| message.text);
+                lines.push(Carried {
+                    number,
+                    writer: message.as_ref().map_or([None; 3], dialect.writer),
+                    marked: detail.marked(line.as_bytes()),
+                    beginning: escapes::before(line),
+                    head: (text, message),
+                });
             }
-        };
-        let text = String::from_utf8_lossy(bytes);
-        let text = text.trim_end_matches(['\n', '\r', '\0']);
-        if text.trim().is_empty() {
-            continue;
-        }
-        match read(text) {
-            Ok((envelope, line, facts)) => {
-                lines.push((number, envelope, line));
-                told.insert(number, facts);
-            }
-            Err(reason) => reject(reason, bytes),
+            Err(reason) => rejected.push(Item { line: number, fate: Fate::Rejected(Reject::new(reason, frame)) }),
         }
     }
-    let mut items = events::carried(lines, context);
+    let open = |line: &Carried<'_, (&str, Option<Message<'_>>)>| match &line.head {
+        (_, Some(message)) => {
+            let (envelope, text, facts) = (dialect.open)(message);
+            told.insert(line.number, facts);
+            (envelope, text)
+        }
+        (text, None) => (Envelope::default(), (*text).to_owned()),
+    };
+    let mut items = carried::read(Format::Auto, lines, open, (context, detail));
     for item in &mut items {
         if let (Fate::Evidence(claim) | Fate::Ignored(claim), Some(facts)) = (&mut item.fate, told.get(&item.line)) {
             tell(claim, facts);
@@ -105,7 +126,7 @@ pub(super) fn read_frames(input: &[u8], context: &Context, read: impl Fn(&str) -
     }
     items.extend(rejected);
     items.sort_by_key(|item| item.line);
-    Parsed { items, lines: count }
+    Parsed { items, lines: frames.len() as u64 }
 }
 
 /// Adds what the head says of a line, whoever wrote it.
@@ -117,8 +138,11 @@ fn tell(claim: &mut Claim, facts: &Facts) {
 
 /// Where and when. A dyno is the place behind Heroku's drains; its host name is that of the drain.
 pub(super) fn envelope(message: &Message, by: &'static str) -> Envelope {
-    let place = if message.is_herokus() { message.proc_id } else { message.host };
-    Envelope { at: message.at, instance: place.map(Into::into), by: Some(by), ..Envelope::default() }
+    Envelope { at: message.at, instance: place(message).map(Into::into), by: Some(by), ..Envelope::default() }
+}
+
+fn place<'t>(message: &Message<'t>) -> Option<&'t str> {
+    if message.is_herokus() { message.proc_id } else { message.host }
 }
 
 fn facts(message: &Message) -> Facts {

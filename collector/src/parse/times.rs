@@ -101,17 +101,14 @@ fn offset(text: &str) -> Option<Offset> {
     if text.is_empty() || text == "Z" {
         return Some(Offset::UTC);
     }
-    let sign: i32 = match text.as_bytes()[0] {
+    let sign = match text.as_bytes()[0] {
         b'+' => 1,
         b'-' => -1,
         _ => return None,
     };
-    let digits: String = text[1..].chars().filter(|c| *c != ':').collect();
-    if digits.len() != 4 || !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    let (hours, minutes): (i32, i32) = (digits[..2].parse().ok()?, digits[2..].parse().ok()?);
-    Offset::from_seconds(sign * (hours * 3600 + minutes * 60)).ok()
+    let (hours, minutes) = text[1..].split_once(':').or_else(|| text[1..].split_at_checked(2))?;
+    let number = |digits: &str| (digits.len() == 2 && digits.bytes().all(|b| b.is_ascii_digit())).then(|| digits.parse::<i32>().ok())?;
+    Offset::from_seconds(sign * (number(hours)? * 3600 + number(minutes)? * 60)).ok()
 }
 
 fn at_offset(civil: DateTime, offset: Offset) -> Option<Timestamp> {

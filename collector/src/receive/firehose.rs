@@ -44,7 +44,7 @@ pub async fn post(State(receiver): State<Receiver>, request: Request) -> Respons
             if let Some(refusal) = cut_off {
                 return Err(refusal);
             }
-            let delivery = Delivery::read(&bytes).map_err(Refusal::Malformed)?;
+            let delivery = Delivery::read(bytes).map_err(Refusal::Malformed)?;
             let _ = named_in_body.set(delivery.request_id.clone());
             let identity = Some(delivery.identity());
             let items: Items = Box::new(delivery.items(context));

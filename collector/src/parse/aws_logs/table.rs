@@ -15,7 +15,7 @@
 use csv::ReaderBuilder;
 
 use super::of_fields;
-use crate::parse::{Context, Parsed, events};
+use crate::parse::{Context, Parsed, carried};
 
 /// The header of a file of listed events.
 const OF_EVENTS: &str = "timestamp,message";
@@ -42,7 +42,7 @@ pub fn read(text: &str, context: &Context) -> Option<Parsed> {
         };
         rows.extend(of_fields(field).map(|(envelope, message)| (number, envelope, message)));
     }
-    Some(Parsed { items: events::carried(rows, context), lines: text.lines().count() as u64 })
+    Some(Parsed { items: carried::read_made(&rows, context), lines: text.lines().count() as u64 })
 }
 
 #[cfg(test)]

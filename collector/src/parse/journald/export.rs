@@ -13,9 +13,11 @@
 
 use memchr::memmem;
 
-use super::{FORMAT, message};
+use super::{FORMAT, PARTIAL, PLACES, PROCESS, PROGRAM, message};
+use crate::parse::carried::{self, Carried};
 use crate::parse::envelope::Envelope;
-use crate::parse::{Context, Fate, Item, LINE_BYTES_MAX, Parsed, RAW_BYTES_MAX, Reject, app_log, cut, events};
+use crate::parse::events::{Detail, Marked};
+use crate::parse::{Context, Fate, Format, Item, LINE_BYTES_MAX, Parsed, RAW_BYTES_MAX, Reject, app_log, cut};
 
 /// With what an entry begins, as `journalctl` writes it.
 const FIRST: &[u8] = b"__CURSOR=";
@@ -31,45 +33,65 @@ pub(in crate::parse) fn begins(input: &[u8]) -> bool {
 }
 
 /// Reads entries; `None` when the input is no export.
-pub(in crate::parse) fn parse(input: &[u8], context: &Context) -> Option<Parsed> {
+pub(in crate::parse) fn parse(input: &[u8], (context, detail): (&Context, Detail)) -> Option<Parsed> {
     begins(input).then_some(())?;
-    let (mut messages, mut items) = (Vec::new(), Vec::new());
+    let (mut lines, mut items, mut fields) = (Vec::new(), Vec::new(), Vec::new());
     let (mut number, mut rest) = (0, input.trim_ascii_start());
     while !rest.is_empty() {
         number += 1;
-        match entry(&mut rest) {
-            Ok((envelope, text)) => messages.push((number, envelope, text)),
+        match entry(&mut rest, &mut fields) {
+            Ok((head, message)) => lines.push(line(number, head, message, (&fields, detail))),
             Err(fate) => items.push(Item { line: number, fate }),
         }
         rest = rest.trim_ascii_start();
     }
-    items.extend(events::carried(messages, context));
+    items.extend(carried::read(Format::Auto, lines, |line| opened(line.head), (context, detail)));
     items.sort_by_key(|item| item.line);
     Some(Parsed { items, lines: number })
 }
 
-/// Takes an entry: its message, or what becomes of it without one.
-fn entry(rest: &mut &[u8]) -> Result<(Envelope, String), Fate> {
+/// The message of an entry among others.
+fn line<'t>(number: u64, head: &'t [u8], message: &'t [u8], (fields, detail): (&[Field<'t>], Detail)) -> Carried<'t, &'t [u8]> {
+    let text = |name: &str| value(fields, name).and_then(|value| str::from_utf8(value).ok());
+    let is_partial = value(fields, PARTIAL).is_some();
+    Carried {
+        number,
+        writer: [PLACES.into_iter().find_map(text), text(PROGRAM), text(PROCESS)],
+        marked: if is_partial { Marked::Yes } else { detail.marked(message) },
+        beginning: message.utf8_chunks().next().map_or("", |chunk| chunk.valid()),
+        head,
+    }
+}
+
+/// What an entry says that was read before.
+fn opened(head: &[u8]) -> (Envelope, String) {
+    let mut found = Vec::new();
+    let _ = fields(&mut &*head, &mut found);
+    message(|name| value(&found, name).map(|value| String::from_utf8_lossy(value).into_owned())).unwrap_or_default()
+}
+
+fn value<'t>(fields: &[Field<'t>], name: &str) -> Option<&'t [u8]> {
+    fields.iter().find(|(found, _)| *found == name.as_bytes()).map(|(_, value)| *value)
+}
+
+/// Takes an entry, with its fields: all of it and its message, or what becomes of it without one.
+fn entry<'t>(rest: &mut &'t [u8], found: &mut Vec<Field<'t>>) -> Result<(&'t [u8], &'t [u8]), Fate> {
     let whole = *rest;
-    let fields = match fields(rest) {
-        Ok(fields) => fields,
-        Err(reason) => {
-            // Where the entry ends is unknown: on to the next that is surely one.
-            let next = memmem::find(rest, b"\n__CURSOR=").map_or(rest.len(), |at| at + 1);
-            *rest = &rest[next..];
-            return Err(Fate::Rejected(Reject::new(reason, &lossy(&whole[..whole.len() - rest.len()]))));
-        }
-    };
-    let value = |name: &str| fields.iter().find(|(found, _)| *found == name.as_bytes()).map(|(_, value)| *value);
-    match value("MESSAGE") {
+    found.clear();
+    if let Err(reason) = fields(rest, found) {
+        // Where the entry ends is unknown: on to the next that is surely one.
+        let next = memmem::find(rest, b"\n__CURSOR=").map_or(rest.len(), |at| at + 1);
+        *rest = &rest[next..];
+        return Err(Fate::Rejected(Reject::new(reason, &lossy(&whole[..whole.len() - rest.len()]))));
+    }
+    let head = &whole[..whole.len() - rest.len()];
+    match value(found, "MESSAGE") {
         Some(text) if text.len() > LINE_BYTES_MAX => {
             let reason = format!("expected a message of at most {LINE_BYTES_MAX} bytes, found {}", text.len());
             Err(Fate::Rejected(Reject::new(reason, &lossy(text))))
         }
-        _ => message(|name| value(name).map(|value| String::from_utf8_lossy(value).into_owned())).ok_or_else(|| {
-            let text = lossy(&whole[..whole.len() - rest.len()]);
-            Fate::Ignored(Box::new(app_log(FORMAT, &text)))
-        }),
+        Some(text) => Ok((head, text)),
+        None => Err(Fate::Ignored(Box::new(app_log(FORMAT, &lossy(head))))),
     }
 }
 
@@ -80,13 +102,12 @@ fn lossy(bytes: &[u8]) -> String {
 }
 
 /// Takes the fields of an entry up to the empty line behind it. Leaves what could not be read.
-fn fields<'a>(rest: &mut &'a [u8]) -> Result<Vec<Field<'a>>, String> {
-    let mut fields = Vec::new();
+fn fields<'a>(rest: &mut &'a [u8], found: &mut Vec<Field<'a>>) -> Result<(), String> {
     loop {
-        let (line, behind) = line(rest);
+        let (line, behind) = first_line(rest);
         if line.is_empty() {
             *rest = behind;
-            return Ok(fields);
+            return Ok(());
         }
         let field = match memchr::memchr(b'=', line) {
             Some(at) => {
@@ -99,8 +120,8 @@ fn fields<'a>(rest: &mut &'a [u8]) -> Result<Vec<Field<'a>>, String> {
                 (line, value)
             }
         };
-        if fields.len() < FIELDS_MAX {
-            fields.push(field);
+        if found.len() < FIELDS_MAX {
+            found.push(field);
         }
     }
 }
@@ -116,7 +137,7 @@ fn counted<'a>(name: &[u8], behind: &'a [u8]) -> Result<(&'a [u8], &'a [u8]), St
     Ok((value, after))
 }
 
-fn line(bytes: &[u8]) -> (&[u8], &[u8]) {
+fn first_line(bytes: &[u8]) -> (&[u8], &[u8]) {
     memchr::memchr(b'\n', bytes).map_or((bytes, &[]), |end| (&bytes[..end], &bytes[end + 1..]))
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::parse::{Format, facts};
+use crate::parse::facts;
 
 const ID: &str = "f860aad7-0d69-4b12-92cb-0b8572f99b17";
 
@@ -67,7 +67,7 @@ fn lines_of_one_stream_belong_together_and_a_broken_value_costs_itself() {
 #[test]
 fn what_is_no_push_is_rejected_with_the_reason() {
     for body in [b"hello".as_slice(), b"", b"{}", b"{\"streams\":1}", b"{\"streams\":[{}]}", b"\xff\xff\xff\xff\x0f"] {
-        let parsed = parse(body, &Context::default());
+        let parsed = Format::Loki.parse(body, &Context::default());
         assert!(
             matches!(&parsed.items[..], [Item { fate: Fate::Rejected(reject), .. }] if reject.reason.starts_with("expected")),
             "{body:?}"

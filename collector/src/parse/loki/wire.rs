@@ -3,7 +3,11 @@
 use jiff::Timestamp;
 use prost::Message;
 
-use super::{Entry, Labels, Stream, labels};
+use super::{Entry, Metadata, Stream, Text, labels};
+use crate::parse::otlp::grammar::{self, Kind, UNKNOWN, many, one};
+use crate::parse::otlp::span::enumeration;
+use crate::parse::otlp::value::{messages, text};
+use crate::parse::otlp::wire::{Fields, Wire};
 
 /// How much a block may hold after decompression: what a body may have, see `receive.decompressed_bytes_max`.
 const DECOMPRESSED_BYTES_MAX: usize = 64 << 20;
@@ -49,30 +53,73 @@ struct WirePair {
     value: String,
 }
 
-/// Reads a body.
+static PUSH: grammar::Message = grammar::message(&[UNKNOWN, many(Kind::Message(&STREAM))]);
+static STREAM: grammar::Message = grammar::message(&[UNKNOWN, one(Kind::Text), many(Kind::Message(&ENTRY))]);
+static ENTRY: grammar::Message = grammar::message(&[UNKNOWN, one(Kind::Message(&TIMESTAMP)), one(Kind::Text), many(Kind::Message(&PAIR))]);
+static TIMESTAMP: grammar::Message = grammar::message(&[UNKNOWN, one(Kind::Varint), one(Kind::Varint)]);
+static PAIR: grammar::Message = grammar::message(&[UNKNOWN, one(Kind::Text), one(Kind::Text)]);
+
+/// The message in a body, in plain protobuf.
 ///
 /// # Errors
 /// What was expected and what was found.
-pub fn streams(input: &[u8]) -> Result<Vec<Stream>, String> {
+pub fn unpacked(input: &[u8]) -> Result<Vec<u8>, String> {
     let expected = |found: &dyn std::fmt::Display| format!("expected JSON, or protobuf in a block of snappy, found {found}");
     let length = snap::raw::decompress_len(input).map_err(|error| expected(&error))?;
     if input.is_empty() || length > DECOMPRESSED_BYTES_MAX {
         return Err(expected(&format!("{} bytes that would be {length}", input.len())));
     }
     let bytes = snap::raw::Decoder::new().decompress_vec(input).map_err(|error| expected(&error))?;
-    let request = PushRequest::decode(bytes.as_slice()).map_err(|error| expected(&error))?;
-    request.streams.into_iter().map(stream).collect()
+    if grammar::is_plain(&bytes, &PUSH) {
+        return Ok(bytes);
+    }
+    // What is odd, prost judges and puts in order.
+    PushRequest::decode(bytes.as_slice()).map(|request| request.encode_to_vec()).map_err(|error| expected(&error))
 }
 
-fn stream(stream: WireStream) -> Result<Stream, String> {
-    let labels = labels::parse(&stream.labels)?;
-    Ok(Stream { labels, entries: stream.entries.into_iter().map(|wire| Ok(entry(wire))).collect() })
+/// Reads the message of a body.
+///
+/// # Errors
+/// What was expected and what was found.
+pub fn streams(message: &[u8]) -> Result<Vec<Stream<'_>>, String> {
+    messages(message, 1).map(stream).collect()
 }
 
-fn entry(entry: WireEntry) -> Entry {
-    let at = entry.timestamp.and_then(|at| Timestamp::new(at.seconds, at.nanos).ok());
-    let metadata: Labels = entry.structured_metadata.into_iter().map(|pair| (pair.name, pair.value)).collect();
-    Entry { at, line: entry.line, metadata }
+fn stream(message: &[u8]) -> Result<Stream<'_>, String> {
+    let labels = labels::parse(text(messages(message, 1).next().unwrap_or_default()))?;
+    Ok(Stream { labels, entries: messages(message, 2).map(|message| Ok(entry(message))).collect() })
+}
+
+fn entry(message: &[u8]) -> Entry<'_> {
+    let mut entry = Entry { at: None, line: Text::Plain(""), metadata: Metadata::Wire(message) };
+    for field in Fields(message) {
+        match field {
+            (1, Wire::Bytes(timestamp)) => entry.at = moment(timestamp),
+            (2, Wire::Bytes(line)) => entry.line = Text::Plain(text(line)),
+            _ => {}
+        }
+    }
+    entry
+}
+
+fn moment(timestamp: &[u8]) -> Option<Timestamp> {
+    let (mut seconds, mut nanos) = (0, 0);
+    for field in Fields(timestamp) {
+        match field {
+            (1, Wire::Varint(number)) => seconds = number.cast_signed(),
+            (2, Wire::Varint(number)) => nanos = enumeration(number),
+            _ => {}
+        }
+    }
+    Timestamp::new(seconds, nanos).ok()
+}
+
+/// The structured metadata of an entry.
+pub fn metadata(entry: &[u8]) -> impl Iterator<Item = (&str, &str)> {
+    messages(entry, 3).map(|pair| {
+        let part = |number| text(messages(pair, number).next().unwrap_or_default());
+        (part(1), part(2))
+    })
 }
 
 /// Labels, seconds, nanoseconds, the line, structured metadata.

@@ -17,14 +17,16 @@ pub struct Message {
     is_one_of: bool,
 }
 
+/// A field of a message.
 #[derive(Clone, Copy)]
-struct Field {
+pub struct Field {
     kind: Kind,
     is_repeated: bool,
 }
 
+/// What a field holds.
 #[derive(Clone, Copy)]
-enum Kind {
+pub enum Kind {
     /// Not known here: skipped.
     Unknown,
     Varint,
@@ -37,20 +39,23 @@ enum Kind {
     Pair,
 }
 
-const fn one(kind: Kind) -> Field {
+/// A field that stands once.
+pub const fn one(kind: Kind) -> Field {
     Field { kind, is_repeated: false }
 }
 
-const fn many(kind: Kind) -> Field {
+/// A field that may stand any number of times.
+pub const fn many(kind: Kind) -> Field {
     Field { kind, is_repeated: true }
 }
 
-const fn message(fields: &'static [Field]) -> Message {
+/// A message whose fields are these, by number from 0 on.
+pub const fn message(fields: &'static [Field]) -> Message {
     Message { fields, is_one_of: false }
 }
 
 /// What a number stands for that no field has.
-const UNKNOWN: Field = many(Kind::Unknown);
+pub const UNKNOWN: Field = many(Kind::Unknown);
 
 /// `ExportTraceServiceRequest`, and `TracesData`.
 pub static TRACES: Message = message(&[UNKNOWN, many(Kind::Message(&RESOURCE_SPANS))]);

@@ -5,7 +5,7 @@ use super::value::{ATTRIBUTES_MAX, Any, Pair, any, pair, text};
 use super::wire::{Fields, Wire};
 
 /// `LogRecord`, as far as it is read. Times are nanoseconds since 1970, zero where there is none.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Record<'a> {
     written_unix_nano: u64,
     observed_unix_nano: u64,
@@ -23,32 +23,31 @@ pub struct Record<'a> {
 const SEVERITIES: [&str; 6] = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
 
 impl<'a> Record<'a> {
-    /// Reads a message that was found to be plain.
+    /// A message that was found to be plain.
     pub fn of(message: &'a [u8]) -> Self {
-        let mut record = Self {
-            written_unix_nano: 0,
-            observed_unix_nano: 0,
-            severity_number: 0,
-            severity: &[],
-            body: Any::Unset,
-            attributes: Vec::new(),
-            trace_id: &[],
-            span_id: &[],
-        };
+        let mut record = Self::default();
+        record.read(message);
+        record
+    }
+
+    /// Reads another message that was found to be plain, into the same memory.
+    pub fn read(&mut self, message: &'a [u8]) {
+        let mut attributes = std::mem::take(&mut self.attributes);
+        attributes.clear();
+        *self = Self { attributes, ..Self::default() };
         for field in Fields(message) {
             match field {
-                (1, Wire::Fixed64(at)) => record.written_unix_nano = at,
-                (2, Wire::Varint(number)) => record.severity_number = enumeration(number),
-                (3, Wire::Bytes(severity)) => record.severity = severity,
-                (5, Wire::Bytes(body)) => record.body = any(body),
-                (6, Wire::Bytes(attribute)) if record.attributes.len() < ATTRIBUTES_MAX => record.attributes.push(pair(attribute)),
-                (9, Wire::Bytes(id)) => record.trace_id = id,
-                (10, Wire::Bytes(id)) => record.span_id = id,
-                (11, Wire::Fixed64(at)) => record.observed_unix_nano = at,
+                (1, Wire::Fixed64(at)) => self.written_unix_nano = at,
+                (2, Wire::Varint(number)) => self.severity_number = enumeration(number),
+                (3, Wire::Bytes(severity)) => self.severity = severity,
+                (5, Wire::Bytes(body)) => self.body = any(body),
+                (6, Wire::Bytes(attribute)) if self.attributes.len() < ATTRIBUTES_MAX => self.attributes.push(pair(attribute)),
+                (9, Wire::Bytes(id)) => self.trace_id = id,
+                (10, Wire::Bytes(id)) => self.span_id = id,
+                (11, Wire::Fixed64(at)) => self.observed_unix_nano = at,
                 _ => {}
             }
         }
-        record
     }
 
     /// When it was written or, where that is not said, seen first.

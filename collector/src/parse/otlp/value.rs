@@ -12,9 +12,10 @@ pub struct Pair<'a> {
 }
 
 /// `AnyValue`
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Any<'a> {
     /// None, or one that only profiles have.
+    #[default]
     Unset,
     Text(&'a [u8]),
     Flag(bool),

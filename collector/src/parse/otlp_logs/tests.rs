@@ -20,7 +20,7 @@ fn request(resource: &Value, scope: &str, record: &Value) -> Value {
 }
 
 fn items(request: &Value) -> Vec<Item> {
-    Signal::Logs.parse(request.to_string().as_bytes(), &Context::default()).items
+    Format::OtlpLogs.parse(request.to_string().as_bytes(), &Context::default()).items
 }
 
 fn claim(item: Item) -> Option<Claim> {
@@ -217,7 +217,7 @@ proptest! {
         let mut input = include_bytes!("../../../../tests/fixtures/otlp_logs/python-partial-span-processor-0.0.9.pb").to_vec();
         let at = at % input.len();
         input[at] = byte;
-        let parsed = Signal::Logs.parse(&input, &Context::default());
+        let parsed = Format::OtlpLogs.parse(&input, &Context::default());
         prop_assert!(parsed.items.iter().all(|item| (1..=parsed.lines.max(1)).contains(&item.line)));
     }
 }

@@ -3,10 +3,10 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::parse::otlp::{Signal, parse_json_value, protobuf_signal};
-use crate::parse::{Context, Fate, Item, Parsed};
+use crate::parse::{Context, Fate, Format, Item, Parsed};
 
 fn parse(input: &[u8]) -> Parsed {
-    Signal::Traces.parse(input, &Context::default())
+    Format::OtlpTraces.parse(input, &Context::default())
 }
 
 const TRACE: &str = "5b8efff798038103d269b633813fc60c";

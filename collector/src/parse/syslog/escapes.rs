@@ -32,6 +32,11 @@ pub fn undone(text: &str) -> String {
     whole
 }
 
+/// The text before its first escape, or what may be one.
+pub fn before(text: &str) -> &str {
+    text.split('#').next().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::undone;

@@ -1,7 +1,5 @@
 //! One message: head, structured data, text.
 
-use std::collections::BTreeMap;
-
 use domain::Value;
 use jiff::Timestamp;
 
@@ -10,11 +8,8 @@ use crate::parse::times;
 /// The highest priority there is: facility 23, severity 7.
 const PRIORITY_MAX: u16 = 191;
 
-/// An element of structured data: its name, and its parameters.
-pub type Element<'a> = (&'a str, Vec<(&'a str, String)>);
-
 /// A message.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Message<'a> {
     /// Facility times 8, plus severity.
     pub priority: u8,
@@ -28,8 +23,8 @@ pub struct Message<'a> {
     pub proc_id: Option<&'a str>,
     /// The kind of message.
     pub msg_id: Option<&'a str>,
-    /// Elements of structured data with their parameters.
-    pub data: Vec<Element<'a>>,
+    /// Elements of structured data as they were sent, one after the other.
+    pub data: &'a str,
     /// The rest, without its byte order mark.
     pub text: &'a str,
 }
@@ -57,7 +52,7 @@ impl<'a> Message<'a> {
         let (priority, rest) = priority(text)?.ok_or_else(expected)?;
         let (head, text) = rest.strip_prefix("1 ").and_then(head).ok_or_else(expected)?;
         let [at, host, app, proc_id, msg_id] = head;
-        Ok(Self { priority, at: at.and_then(times::rfc3339), host, app, proc_id, msg_id, data: Vec::new(), text: without_mark(text) })
+        Ok(Self { priority, at: at.and_then(times::rfc3339), host, app, proc_id, msg_id, data: "", text: without_mark(text) })
     }
 
     fn rfc5424(priority: u8, rest: &'a str) -> Option<Self> {
@@ -86,7 +81,7 @@ impl<'a> Message<'a> {
             None => (None, rest),
         };
         let proc_id = proc_id.filter(|_| app.is_some());
-        Some(Self { priority, at, host, app, proc_id, msg_id: None, data: Vec::new(), text })
+        Some(Self { priority, at, host, app, proc_id, msg_id: None, data: "", text })
     }
 
     /// Whether Heroku's drains sent it: there the host is the word `host` or the drain's token.
@@ -97,11 +92,21 @@ impl<'a> Message<'a> {
 
     /// Structured data as a map of maps.
     pub fn data_value(&self) -> Value {
-        let element = |(id, parameters): &Element<'_>| {
-            let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), Value::from(value.as_str())));
-            ((*id).to_owned(), Value::Map(parameters.collect::<BTreeMap<_, _>>()))
+        let mut rest = self.data;
+        let elements = std::iter::from_fn(|| {
+            let (element, after) = rest.strip_prefix('[').and_then(element)?;
+            rest = after;
+            Some(element)
+        });
+        let element = |(id, mut parameters): (&str, &str)| {
+            let named = std::iter::from_fn(|| {
+                let (name, value, after) = parameter(parameters)?;
+                parameters = after;
+                Some((name.to_owned(), Value::from(unescaped(value))))
+            });
+            (id.to_owned(), Value::Map(named.collect()))
         };
-        Value::Map(self.data.iter().map(element).collect())
+        Value::Map(elements.map(element).collect())
     }
 }
 
@@ -131,61 +136,71 @@ fn head(text: &str) -> Option<([Option<&str>; 5], &str)> {
     Some((fields, rest))
 }
 
-/// Elements of structured data, and the text after them. Without any, and without the `-` for none, all is text.
-fn structured_data(rest: &str) -> (Vec<Element<'_>>, &str) {
+/// Structured data, and the text after it. Without any, and without the `-` for none, all is text.
+fn structured_data(rest: &str) -> (&str, &str) {
     if rest == "-" {
-        return (Vec::new(), "");
+        return ("", "");
     }
     if let Some(text) = rest.strip_prefix("- ") {
-        return (Vec::new(), text);
+        return ("", text);
     }
-    let (mut elements, mut after) = (Vec::new(), rest);
-    while let Some((found, next)) = after.strip_prefix('[').and_then(element) {
-        elements.push(found);
+    let mut after = rest;
+    while let Some((_, next)) = after.strip_prefix('[').and_then(element) {
         after = next;
     }
+    let data = &rest[..rest.len() - after.len()];
     // A text that begins with a bracket is no structured data.
     match after.strip_prefix(' ') {
-        Some(text) if !elements.is_empty() => (elements, text),
-        None if !elements.is_empty() && after.is_empty() => (elements, ""),
-        _ => (Vec::new(), rest),
+        Some(text) if !data.is_empty() => (data, text),
+        None if !data.is_empty() && after.is_empty() => (data, ""),
+        _ => ("", rest),
     }
 }
 
-/// `id name="value" …]` and what follows.
-fn element(text: &str) -> Option<(Element<'_>, &str)> {
+/// `id name="value" …]`: the name of an element, its parameters, and what follows.
+fn element(text: &str) -> Option<((&str, &str), &str)> {
     let id_end = text.find([' ', ']'])?;
-    let (id, mut rest) = text.split_at(id_end);
+    let (id, parameters) = text.split_at(id_end);
     (!id.is_empty() && !id.contains(['=', '"'])).then_some(())?;
-    let mut parameters = Vec::new();
-    loop {
-        if let Some(after) = rest.strip_prefix(']') {
-            // A text may begin with a word in brackets; the names of elements without parameters are not as free.
-            let is_element = !parameters.is_empty() || id.contains('@') || matches!(id, "timeQuality" | "origin" | "meta");
-            return is_element.then_some(((id, parameters), after));
-        }
-        let (name, after) = rest.strip_prefix(' ')?.split_once("=\"")?;
-        let (value, after) = quoted(after)?;
-        parameters.push((name, value));
+    let mut rest = parameters;
+    while let Some((_, _, after)) = parameter(rest) {
         rest = after;
     }
+    let parameters = &parameters[..parameters.len() - rest.len()];
+    // A text may begin with a word in brackets; the names of elements without parameters are not as free.
+    let is_element = !parameters.is_empty() || id.contains('@') || matches!(id, "timeQuality" | "origin" | "meta");
+    let after = rest.strip_prefix(']').filter(|_| is_element)?;
+    Some(((id, parameters), after))
 }
 
-/// A value up to its closing quote; `\"`, `\\` and `\]` stand for what follows the backslash.
-fn quoted(text: &str) -> Option<(String, &str)> {
-    let mut value = String::new();
-    let mut characters = text.char_indices();
-    while let Some((at, character)) = characters.next() {
-        match character {
-            '"' => return Some((value, &text[at + 1..])),
-            '\\' => match characters.next()?.1 {
-                escaped @ ('"' | '\\' | ']') => value.push(escaped),
-                other => value.extend(['\\', other]),
-            },
-            other => value.push(other),
+/// ` name="value"`: the name, the value as it was sent, and what follows.
+fn parameter(text: &str) -> Option<(&str, &str, &str)> {
+    let (name, after) = text.strip_prefix(' ')?.split_once("=\"")?;
+    let mut bytes = after.bytes().enumerate();
+    while let Some((at, byte)) = bytes.next() {
+        match byte {
+            b'"' => return Some((name, &after[..at], &after[at + 1..])),
+            b'\\' => drop(bytes.next()?),
+            _ => {}
         }
     }
     None
+}
+
+/// `\"`, `\\` and `\]` stand for what follows the backslash.
+fn unescaped(sent: &str) -> String {
+    let mut value = String::new();
+    let mut characters = sent.chars();
+    while let Some(character) = characters.next() {
+        match (character, characters.as_str().chars().next()) {
+            ('\\', Some(escaped @ ('"' | '\\' | ']'))) => {
+                value.push(escaped);
+                characters.next();
+            }
+            _ => value.push(character),
+        }
+    }
+    value
 }
 
 /// rsyslog's `RSYSLOG_SyslogProtocol23Format` writes the space that stood behind an older message's tag before its text. One
