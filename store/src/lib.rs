@@ -103,6 +103,10 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a connection may lie idle and be used again without being tried first.
 const IDLE_UNTESTED: Duration = Duration::from_secs(1);
 
+/// After so long without a statement Postgres ends a transaction: whoever began it was cut off without a word, and what it has locked
+/// would hold up everybody else until the network notices. Between two statements of ours lies a fold at most.
+const ABANDONED_AFTER: &str = "10s";
+
 /// Begins a transaction in which every table is asked by its keys: by an index, however small the table was when that was planned
 /// (by its own estimates Postgres would read a table that was empty then from end to end until it is analysed, a minute and
 /// millions of rows later), and by plans that are kept, since planning takes longer than running them.
@@ -152,7 +156,7 @@ impl Store {
     /// When the URL cannot be read or no connection comes about.
     pub async fn connect(options: &StoreOptions) -> Result<Self, StoreError> {
         // Our queries are short: compiling one, or starting processes for it, takes longer than running it.
-        let settings = [("jit", "off"), ("max_parallel_workers_per_gather", "0")];
+        let settings = [("jit", "off"), ("max_parallel_workers_per_gather", "0"), ("idle_in_transaction_session_timeout", ABANDONED_AFTER)];
         let connection = PgConnectOptions::from_str(options.url.expose_secret())?.application_name("overrun").options(settings);
         // A pool tries until its time is up and then only says that; the first connection says what is wrong.
         PgConnection::connect_with(&connection).await?.close().await?;
