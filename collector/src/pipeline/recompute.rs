@@ -21,8 +21,8 @@ pub(super) async fn run(shared: Arc<Shared>, fold: Box<Fold>, committers: TaskTr
     while !shared.stop.is_cancelled() {
         tokio::select! {
             away = all_due(&shared, &*fold, is_away) => is_away = away,
-            // A round that is broken off is rolled back; the last one, or the next process, does it again.
-            () = shared.stop.cancelled() => break,
+            // Not at once: what a round that is broken off has claimed stays locked until it is rolled back, and the last one would pass it over.
+            () = overdue(&shared) => break,
         }
         tokio::select! {
             () = shared.store.group_due() => {}
@@ -34,6 +34,12 @@ pub(super) async fn run(shared: Arc<Shared>, fold: Box<Fold>, committers: TaskTr
     if tokio::time::timeout(LAST_ROUND_MAX, all_due(&shared, &*fold, is_away)).await.is_err() {
         tracing::warn!("stopped with groups of evidence left to fold; the next start folds them");
     }
+}
+
+/// When what runs has had its time after the stop was asked for.
+async fn overdue(shared: &Shared) {
+    shared.stop.cancelled().await;
+    tokio::time::sleep(LAST_ROUND_MAX).await;
 }
 
 /// Folds until nothing is due. Returns whether the store was away; only the first such round in a row is logged.
