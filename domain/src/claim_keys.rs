@@ -53,9 +53,9 @@ impl Claim {
         if let (Key::Request(_), Some(trace_id)) = (&own, &self.trace_id) {
             others.push(Key::Trace(trace_id.clone()));
         }
-        if matches!(own, Key::Request(_) | Key::Exchange { .. }) && self.kind == Kind::GatewayRequest && self.is_anomalous() {
+        if matches!(own, Key::Request(_)) && self.kind == Kind::GatewayRequest && self.is_anomalous() {
             // Lines about one end are written at once, and stamped in whole seconds.
-            others.extend(self.observed_at.into_iter().flat_map(around).filter_map(|at| self.exchange(at)).filter(|other| *other != own));
+            others.extend(self.observed_at.into_iter().flat_map(around).filter_map(|at| self.exchange(at)));
         }
         others.extend(self.arrivals(&own));
         if let Some(gateway_id) = self.gateway_request_id() {
@@ -138,7 +138,9 @@ fn whole(at: Timestamp) -> Option<Timestamp> {
     Timestamp::from_second(at.as_second()).ok()
 }
 
-fn without_query(path: &str) -> &str {
+/// The path alone, as some programs log it.
+#[must_use]
+pub fn without_query(path: &str) -> &str {
     path.split('?').next().unwrap_or(path)
 }
 

@@ -31,6 +31,7 @@ mod start;
 mod timeline;
 mod value;
 
+pub use claim_keys::without_query;
 pub use clock::{Clock, ManualClock};
 pub use confidence::Confidence;
 pub use diagnosis::{Advice, Cause, Citation, Diagnosis, Fired, Note, Reason};

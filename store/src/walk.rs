@@ -1,9 +1,10 @@
 //! The keys that belong together: from one key along links, one generation at a time.
 //!
 //! - A request leads to its traces, its exchanges with proxies, the arrival of a slow one, its worker, its instance.
-//! - An exchange leads to those beside it, to its arrival and its instance.
-//! - A trace leads to the requests linked to it, at most [`REQUESTS_PER_TRACE_MAX`], and to the arrivals of its slow servers; an exchange or
-//!   arrival to the requests, traces and exchanges, if they are at most [`PER_SECOND_MAX`].
+//! - An exchange leads to its arrival and its instance.
+//! - A trace leads to the requests linked to it, at most [`REQUESTS_PER_TRACE_MAX`], and to the arrivals of its slow servers.
+//! - An exchange leads to its requests, if they are at most [`PER_EXCHANGE_MAX`]; an arrival with an exchange to all that is of it, if that is at
+//!   most [`PER_ARRIVAL_MAX`]. Slow requests that no proxy gave up on, one after the other, are so no group.
 //! - A worker or instance leads to what is linked to it near each of its own anomalies, the nearest first.
 //! - A worker leads to its instance: what a server says of itself, that it is being stopped above all, concerns its workers.
 //!
@@ -24,8 +25,10 @@ use crate::watched::{AFTER, BEFORE};
 pub(crate) const KEYS_MAX: usize = 256;
 /// Requests that one trace leads to at most.
 const REQUESTS_PER_TRACE_MAX: usize = 64;
-/// So many at one second on one path at most: a line that may be any one of more is no one's.
-const PER_SECOND_MAX: usize = 8;
+/// A line that may be any one of more is no one's.
+const PER_EXCHANGE_MAX: usize = 8;
+/// A request, its trace, and what a proxy saw of it. More would lead on from second to second while a path is slow.
+const PER_ARRIVAL_MAX: usize = 3;
 
 /// A key found, with what decides who comes first when there is no room for all: smaller first.
 pub(crate) type Found = BTreeSet<(i64, String)>;
@@ -80,14 +83,14 @@ impl Walk {
         Ok(())
     }
 
-    /// The requests and exchanges that these keys lead to.
+    /// The keys that are linked to these.
     async fn sharing(&mut self, connection: &mut PgConnection, stack: &str, shared: &[&str]) -> Result<Found, StoreError> {
         let rows = sqlx::query(
             "select shared, key
              from (
                  select to_key as shared, from_key as key, row_number() over (partition by to_key order by from_key) as number
                  from links_v1
-                 where stack = $1 and to_key = any($2) and (from_key like 'request/%' or from_key like 'exchange/%' or (from_key like 'trace/%' and to_key like 'arrival/%'))
+                 where stack = $1 and to_key = any($2) and (from_key like 'request/%' or to_key like 'arrival/%')
                  group by to_key, from_key
              ) as numbered
              where number <= $3",
@@ -103,12 +106,19 @@ impl Walk {
         }
         let mut found = Found::new();
         for (shared, keys) in by_key {
-            let is_trace = shared.starts_with("trace/");
-            let room = if is_trace { REQUESTS_PER_TRACE_MAX } else { PER_SECOND_MAX };
-            let is_full = keys.len() > room;
-            self.is_truncated |= is_full;
-            if is_trace || !is_full {
-                found.extend(keys.into_iter().take(room).map(|key| (0, key)));
+            if shared.starts_with("trace/") {
+                self.is_truncated |= keys.len() > REQUESTS_PER_TRACE_MAX;
+                found.extend(keys.into_iter().take(REQUESTS_PER_TRACE_MAX).map(|key| (0, key)));
+                continue;
+            }
+            let is_arrival = shared.starts_with("arrival/");
+            if is_arrival && !keys.iter().any(|key| key.starts_with("exchange/")) {
+                continue;
+            }
+            if keys.len() > if is_arrival { PER_ARRIVAL_MAX } else { PER_EXCHANGE_MAX } {
+                self.is_truncated = true;
+            } else {
+                found.extend(keys.into_iter().map(|key| (0, key)));
             }
         }
         Ok(found)
@@ -200,4 +210,61 @@ async fn follow(connection: &mut PgConnection, stack: &str, keys: &[&str]) -> Re
 
 fn microseconds(duration: SignedDuration) -> i64 {
     i64::try_from(duration.as_micros()).expect("minutes fit")
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{Claim, ClaimedOutcome, Key, Kind, Millis, Product, StackName};
+    use sqlx::PgPool;
+
+    use crate::Store;
+    use crate::testing::{at, batch};
+
+    fn seconds(count: i64) -> Millis {
+        Millis::from_ms(1000 * count)
+    }
+
+    /// What an application says of a request that began at that second of minute 0.
+    fn slow(second: i64) -> Claim {
+        let mut claim = Claim::new(Kind::Request, "", "").with("path", "/report");
+        claim.request_id = Some(format!("r{second}").into());
+        claim.started_at = Some(seconds(second).after(at(0)));
+        claim.elapsed_ms = Some(seconds(3));
+        claim
+    }
+
+    /// What a proxy that gave up on it says.
+    fn given_up(second: i64) -> Claim {
+        let mut claim = Claim::new(Kind::GatewayRequest, "", "").with("path", "/report");
+        claim.platform = Some(Product::HAPROXY);
+        claim.started_at = Some(seconds(second).after(at(0)));
+        claim.observed_at = Some(seconds(second + 2).after(at(0)));
+        claim.outcome = Some(ClaimedOutcome::Timeout);
+        claim
+    }
+
+    async fn group_of(pool: PgPool, claims: Vec<Claim>, root: &Claim) -> usize {
+        let store = Store::from_pool(pool);
+        store.append(&[batch(0, claims)]).await.unwrap();
+        store.load_group(&StackName::default(), &root.key()).await.unwrap().len()
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATOR")]
+    async fn a_path_that_is_always_slow_is_not_one_group(pool: PgPool) {
+        assert_eq!(group_of(pool, (0..30).map(slow).collect(), &slow(15)).await, 1);
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATOR")]
+    async fn what_a_proxy_gives_up_on_second_after_second_is_not_one_group(pool: PgPool) {
+        let claims = (0..30).flat_map(|second| [slow(second), given_up(second)]).collect();
+        assert_eq!(group_of(pool, claims, &slow(15)).await, 1);
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATOR")]
+    async fn a_slow_request_leads_to_what_a_proxy_says_of_it_and_back(pool: PgPool) {
+        let claims = vec![slow(5), given_up(5), slow(12)];
+        assert!(matches!(given_up(5).key(), Key::Exchange { .. }));
+        assert_eq!(group_of(pool.clone(), claims.clone(), &slow(5)).await, 2);
+        assert_eq!(group_of(pool, claims, &given_up(5)).await, 2);
+    }
 }

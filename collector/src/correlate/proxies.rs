@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{Claim, ClaimId, ClaimedOutcome, Evidence, Kind, Millis, Product, RequestId, TraceId};
+use domain::{Claim, ClaimId, ClaimedOutcome, Evidence, Kind, Millis, Product, RequestId, TraceId, without_query};
 use jiff::Timestamp;
 
 use super::set::{Set, in_order};
@@ -195,10 +195,6 @@ fn served_within(lines: &[&Evidence], served: &Claim) -> bool {
         (None, None) => false,
     };
     same && served.served_from().is_some_and(began_meanwhile)
-}
-
-fn without_query(path: &str) -> &str {
-    path.split('?').next().unwrap_or(path)
 }
 
 /// A worker's end that no request of its own claims, with what a proxy saw of it.
