@@ -1,4 +1,4 @@
-//! All that is stored under the key of one request, in one exchange: most are linked to nothing else, and then that is the group.
+//! Where the key of one request leads, and if nowhere, all that is stored under it: then that is the group, read in one exchange.
 
 use domain::Evidence;
 use sqlx::{PgConnection, Row};
@@ -13,37 +13,39 @@ use crate::walk::{Found, KEYS_MAX};
 pub(super) struct Stored {
     /// Where its links lead; one more than the limit if there are more.
     pub leads_to: Found,
-    /// Its evidence; one more than the limit if there is more.
+    /// Its evidence if it leads nowhere; one more than the limit if there is more.
     pub evidence: Vec<Evidence>,
-    /// The incidents about it, and those that were found from it.
+    /// The incidents about it, and those that were found from it, if it leads nowhere.
     pub incidents: KnownIncidents,
 }
 
 /// Reads it. Of three kinds of rows each has columns of its own.
 pub(super) async fn read(connection: &mut PgConnection, stack: &str, key: &str) -> Result<Stored, StoreError> {
     let rows = sqlx::query(
-        "(
-             select
-                 stack, source, received_at, origin::text as origin, claim::text as claim,
-                 null as leads_to,
-                 null as id, null as subject, null as problem, null as state, null as incident
-             from evidence_v1
-             where stack = $1 and key = $2
-             order by anomalous desc, coalesce(observed_at, received_at), claim::text
-             limit $3
-         )
-         union all
-         (
-             select distinct null, null, null::timestamptz, null, null, to_key, null, null, null, null, null
+        "with leads as materialized (
+             select distinct to_key
              from links_v1
              where stack = $1 and from_key = $2
              order by to_key
              limit $4
          )
+         (
+             select
+                 stack, source, received_at, origin::text as origin, claim::text as claim,
+                 null as leads_to,
+                 null as id, null as subject, null as problem, null as state, null as incident
+             from evidence_v1
+             where stack = $1 and key = $2 and not exists (select from leads)
+             order by anomalous desc, coalesce(observed_at, received_at), claim::text
+             limit $3
+         )
+         union all
+         select null, null, null::timestamptz, null, null, to_key, null, null, null, null, null
+         from leads
          union all
          select null, null, null, null, null, null, id, subject, problem, state, incident::text
          from incidents
-         where stack = $1 and (subject = $2 or root = $2)",
+         where stack = $1 and (subject = $2 or root = $2) and not exists (select from leads)",
     )
     .bind(stack)
     .bind(key)
