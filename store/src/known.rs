@@ -20,13 +20,17 @@ pub(crate) struct Known {
 pub(crate) type KnownIncidents = HashMap<String, Known>;
 
 impl Known {
-    /// Of the incidents that are, the one that rests on some of the same evidence.
-    pub(crate) fn successor<'i>(&self, incidents: &'i [Incident]) -> Result<Option<&'i Incident>, StoreError> {
-        let gone: Incident = columns::from_json("incident", &self.json)?;
-        let ids = |incident: &Incident| -> BTreeSet<String> { incident.diagnosis.evidence.iter().map(|one| one.id.clone()).collect() };
-        let rested_on = ids(&gone);
-        Ok(incidents.iter().find(|incident| !ids(incident).is_disjoint(&rested_on)))
+    /// The whole incident.
+    pub(crate) fn incident(&self) -> Result<Incident, StoreError> {
+        columns::from_json("incident", &self.json)
     }
+}
+
+/// Of the incidents that are, the one that rests on some of the evidence of one that is no more.
+pub(crate) fn successor<'i>(gone: &Incident, incidents: &'i [Incident]) -> Option<&'i Incident> {
+    let ids = |incident: &Incident| -> BTreeSet<String> { incident.diagnosis.evidence.iter().map(|one| one.id.clone()).collect() };
+    let rested_on = ids(gone);
+    incidents.iter().find(|incident| !ids(incident).is_disjoint(&rested_on))
 }
 
 /// The incidents that a group may confirm, change or supersede.
@@ -34,7 +38,7 @@ pub(crate) async fn read(
     connection: &mut PgConnection,
     stack: &str,
     root: &str,
-    keys: &BTreeSet<String>,
+    subjects: &[&str],
     incidents: &[Incident],
 ) -> Result<KnownIncidents, StoreError> {
     let rows = sqlx::query(
@@ -47,7 +51,7 @@ pub(crate) async fn read(
          where id = any($4)",
     )
     .bind(stack)
-    .bind(keys.iter().map(String::as_str).collect::<Vec<_>>())
+    .bind(subjects)
     .bind(root)
     .bind(incidents.iter().map(|incident| incident.id.as_str()).collect::<Vec<_>>())
     .fetch_all(connection)

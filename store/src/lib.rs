@@ -33,6 +33,7 @@ mod evidence;
 mod fates;
 mod function_minutes;
 mod group;
+mod homes;
 mod incident_row;
 mod incidents;
 mod kept;

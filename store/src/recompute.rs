@@ -13,6 +13,7 @@ use sqlx::{Connection, PgConnection, Row};
 use crate::changes::ChangeKind;
 use crate::columns::{self, indexed, time};
 use crate::group::{self, Group};
+use crate::homes::Homes;
 use crate::incident_row::NewRow;
 use crate::known::{self, Known};
 use crate::problems::{self, Touched};
@@ -168,28 +169,49 @@ impl Outcome<'_> {
         connection: &mut PgConnection,
         stack: &str,
         root: &str,
-        group: Group,
+        mut group: Group,
         folded: Folded,
     ) -> Result<(), StoreError> {
+        let about_root = group.incidents.take();
+        let homes = Homes::of(&group);
         let are_all_about = |key: &str| folded.incidents.iter().all(|incident| indexed(&incident.subject) == key);
-        let known = match group.incidents {
+        let known = match about_root {
             Some(known) if are_all_about(root) => known,
-            _ => known::read(connection, stack, root, &group.keys, &folded.incidents).await?,
+            _ => known::read(connection, stack, root, &homes.subjects(), &folded.incidents).await?,
         };
+        let mut elsewhere = BTreeSet::new();
         for incident in &folded.incidents {
-            self.write(connection, root, incident, known.get(incident.id.as_str())).await?;
+            let stands = known.get(incident.id.as_str());
+            match homes.home(incident).filter(|home| group.is_truncated && home != root) {
+                None => self.write(connection, root, incident, stands).await?,
+                Some(home) => {
+                    // What comes late to a server concerns the server's group alone, and may say more of its requests.
+                    let is_news = || stands.is_none_or(|known| known.json != columns::json(incident));
+                    if group::is_wide_text(root) && !group::is_wide_text(&home) && is_news() {
+                        self.anomalies.make_due(stack, &home, self.now);
+                    }
+                    elsewhere.insert(home);
+                }
+            }
         }
         let current: BTreeSet<&str> = folded.incidents.iter().map(|incident| incident.id.as_str()).collect();
         let (mut gone, mut successors) = (Vec::new(), Vec::new());
         for (id, known) in known.iter().filter(|(id, _)| !current.contains(id.as_str())) {
-            successors.extend(known.successor(&folded.incidents)?.map(|successor| (id.as_str(), successor.id.as_str())));
-            if known.subject == root || (!group.is_truncated && group.keys.contains(&known.subject)) {
+            let incident = known.incident()?;
+            let home = homes.home(&incident);
+            if home.as_deref() == Some(root) || (!group.is_truncated && homes.sees(&known.subject)) {
+                successors.extend(known::successor(&incident, &folded.incidents).map(|successor| (id.as_str(), successor.id.as_str())));
                 gone.push(id.as_str());
                 self.problems.left(&known.problem);
             } else {
-                // This group no longer shows it, but not all of the group was looked at. Its own group decides.
-                self.anomalies.make_due(stack, &known.subject, self.now);
+                elsewhere.extend(home);
             }
+        }
+        let anomalies = group.evidence.iter().filter(|evidence| evidence.claim.is_anomalous());
+        let anomalies: Vec<_> = anomalies.map(|evidence| (group::moment(evidence), evidence.received_at)).collect();
+        // One without an anomaly is not watched itself, and so may not ask for others.
+        if !anomalies.is_empty() {
+            self.anomalies.make_unwatched_due(connection, stack, &elsewhere, self.now).await?;
         }
         superseded::write(connection, successors, self.now).await?;
         if !gone.is_empty() {
@@ -198,8 +220,7 @@ impl Outcome<'_> {
         if let Some(at) = folded.recheck_at {
             self.anomalies.make_due(stack, root, at);
         }
-        let anomalies = group.evidence.iter().filter(|evidence| evidence.claim.is_anomalous());
-        self.anomalies.add_group(stack, root, &group.keys, anomalies.map(|evidence| (group::moment(evidence), evidence.received_at)));
+        self.anomalies.add_group(stack, root, &group.keys, anomalies.into_iter());
         Ok(())
     }
 

@@ -183,6 +183,35 @@ impl Anomalies {
             .bind(time(now))
     }
 
+    /// Makes those of these groups due now that nobody has looked at yet. A group is watched from its first look on, so
+    /// that no two groups ask for each other in turn, for ever.
+    pub(crate) async fn make_unwatched_due(
+        &mut self,
+        connection: &mut PgConnection,
+        stack: &str,
+        roots: &BTreeSet<String>,
+        now: Timestamp,
+    ) -> sqlx::Result<()> {
+        if roots.is_empty() {
+            return Ok(());
+        }
+        let unwatched: Vec<String> = sqlx::query_scalar(
+            "select root
+             from unnest($2::text[]) as asked (root)
+             where not exists (
+                 select from watched where watched.key = asked.root and watched.stack = $1 and watched.root = asked.root
+             )",
+        )
+        .bind(stack)
+        .bind(roots.iter().map(String::as_str).collect::<Vec<_>>())
+        .fetch_all(connection)
+        .await?;
+        for root in &unwatched {
+            self.make_due(stack, root, now);
+        }
+        Ok(())
+    }
+
     /// The groups that it makes due by itself.
     pub(crate) fn into_roots(self) -> Roots {
         self.due.into_keys().collect()

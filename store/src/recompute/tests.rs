@@ -1,5 +1,7 @@
 //! Incidents follow their evidence, whatever the order, repetition and company in which it comes.
 
+mod bounds;
+
 use std::time::Duration;
 
 use domain::{Claim, ClaimedOutcome, Instance, Key, Kind, RequestId, StackName, TraceId};
