@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use crate::columns;
+use crate::columns::{self, Query};
 
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const TRAILER: &[u8] = &(-1_i16).to_be_bytes();
@@ -170,6 +170,16 @@ impl Rows {
         }
         copy.send(TRAILER).await?;
         copy.finish().await
+    }
+
+    /// Whether they go as arrays and not by `copy`.
+    pub(crate) fn are_few(&self) -> bool {
+        self.bytes.len() <= INSERT_BYTES_MAX
+    }
+
+    /// Binds all rows as arrays, one for each column.
+    pub(crate) fn bind<'q>(&self, query: Query<'q>, table: &Table) -> Query<'q> {
+        arrays::columns(table, std::iter::once(&*self.bytes)).into_iter().fold(query, Query::bind)
     }
 
     /// Sends the given stretches of rows the way that is quicker for so many, and returns how many rows arrived.

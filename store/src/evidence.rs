@@ -4,6 +4,8 @@
 //! What is anomalous leaves a row in `watched` and one in `recomputes` in the same transaction. What is not is checked
 //! against `watched` after the commit: of two writers who commit at once, at least one then sees the other.
 
+mod lone;
+
 use std::collections::{BTreeSet, HashSet};
 
 use domain::{Evidence, SourceName, StackName};
@@ -117,9 +119,14 @@ impl Store {
     }
 }
 
-/// The transaction. Also returns the groups that it made due.
+/// All or nothing of it. Also returns the groups that it made due.
 async fn write(connection: &mut PgConnection, batches: &[Batch], encoded: &Encoded, now: Timestamp) -> sqlx::Result<(Appended, Roots)> {
-    let mut transaction = connection.begin_with(BEGIN).await?;
+    if let [batch] = batches
+        && lone::is_fit(batch, encoded)
+    {
+        return lone::write(connection, batch, encoded, now).await;
+    }
+    let mut transaction = connection.begin().await?;
     let new = remember(&mut transaction, batches).await?;
     let evidence = encoded.evidence.send(&mut transaction, &EVIDENCE, &encoded.stretches(&new, |end| end.evidence)).await?;
     encoded.links.send(&mut transaction, &LINKS, &encoded.stretches(&new, |end| end.links)).await?;
@@ -135,13 +142,9 @@ async fn write(connection: &mut PgConnection, batches: &[Batch], encoded: &Encod
     Ok((Appended { evidence, repeated_batches: (batches.len() - new.len()) as u64, groups_due: 0 }, anomalies.into_roots()))
 }
 
-/// Whoever locks our tables, senders are soon told to come again, and no server process is left waiting for each of them. Plans are kept:
-/// there is one way to insert, and for a few rows finding it again takes as long as going it.
-const BEGIN: &str = "begin; set local lock_timeout = '5s'; set local plan_cache_mode = force_generic_plan";
-
 /// What is written beside the evidence, in one statement, since each would wait for its own answer.
 const WRITE_BESIDE: &str =
-    concat!("with ", watched::write_sql!(), ", ", fates::write_sql!(), ", ", function_minutes::write_sql!(), " select");
+    concat!("with ", watched::write_sql!(""), ", ", fates::write_sql!(""), ", ", function_minutes::write_sql!(""), " select");
 
 /// Writes down the digests and returns the indexes of the batches that were not known, each digest once.
 async fn remember(connection: &mut PgConnection, batches: &[Batch]) -> sqlx::Result<Vec<usize>> {
@@ -250,7 +253,7 @@ impl Encoded {
 
 #[cfg(test)]
 mod tests {
-    use domain::{ClaimedOutcome, Instance, Key, RequestId, TraceId, Value};
+    use domain::{Claim, ClaimedOutcome, Instance, Key, RequestId, TraceId, Value};
     use sqlx::PgPool;
 
     use super::*;
@@ -283,6 +286,24 @@ mod tests {
         assert_eq!(number(&pool, "select count(*) from evidence").await, 3);
         assert_eq!(number(&pool, "select sum(evidence)::bigint from source_minutes").await, 3);
         assert_eq!(store.append(&[]).await.unwrap(), Appended::default());
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATOR")]
+    async fn a_batch_by_itself_is_counted_once_as_well(pool: PgPool) {
+        let store = Store::from_pool(pool.clone());
+        let trace_id = TraceId::parse("6a3f1c209a8fbf0a9c13eafa397c5a3b");
+        let (one, nothing) = (batch(0, [Claim { trace_id, ..timeout("r1", 0) }]), Batch { ignored: 7, ..batch(1, []) });
+        let append = async |batch: &Batch| store.append(std::slice::from_ref(batch)).await.unwrap();
+        assert_eq!(append(&one).await, Appended { evidence: 1, repeated_batches: 0, groups_due: 1 });
+        assert_eq!(append(&nothing).await, Appended::default());
+        settle(&store, 0).await;
+        for again in [&one, &nothing] {
+            assert_eq!(append(again).await.repeated_batches, 1);
+        }
+        assert_eq!(number(&pool, "select count(*) from evidence").await, 1);
+        assert_eq!(number(&pool, "select count(*) from links").await, 1);
+        assert_eq!(number(&pool, "select count(*) from incidents").await, 1);
+        assert_eq!(number(&pool, "select sum(batches + evidence + ignored)::bigint from source_minutes").await, 2 + 1 + 7);
     }
 
     #[sqlx::test(migrator = "crate::MIGRATOR")]

@@ -25,10 +25,10 @@ struct Counts {
 }
 
 /// The part `counted` of a statement that adds [`Fates`] to the counters of their sources. Each database process has rows of its own,
-/// so that two writers never wait for each other's commit.
+/// so that two writers never wait for each other's commit. `$condition`: ` where …`, on which it writes.
 macro_rules! write_sql {
-    () => {
-        "counted as (
+    ($condition:expr) => {
+        concat!("counted as (
              insert into source_minutes (
                  source, stack, format, minute, writer, batches, evidence, ignored, rejected, body_bytes, last_at
              )
@@ -37,7 +37,9 @@ macro_rules! write_sql {
              from unnest(
                  $12::text[], $13::text[], $14::text[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[],
                  $20::bigint[], $21::timestamptz[]
-             ) as added (source, stack, format, minute, batches, evidence, ignored, rejected, body_bytes, last_at)
+             ) as added (source, stack, format, minute, batches, evidence, ignored, rejected, body_bytes, last_at)",
+             $condition,
+             "
              on conflict (source, stack, format, minute, writer) do update set
                  batches = source_minutes.batches + excluded.batches,
                  evidence = source_minutes.evidence + excluded.evidence,
@@ -45,7 +47,7 @@ macro_rules! write_sql {
                  rejected = source_minutes.rejected + excluded.rejected,
                  body_bytes = source_minutes.body_bytes + excluded.body_bytes,
                  last_at = greatest(source_minutes.last_at, excluded.last_at)
-         )"
+         )")
     };
 }
 pub(crate) use write_sql;

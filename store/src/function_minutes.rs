@@ -49,21 +49,26 @@ struct Counts {
 }
 
 /// The part `runs_added` of a statement that adds [`Runs`] to those counted already. Each database process has rows of its own.
+/// `$condition`: ` where …`, on which it writes.
 macro_rules! write_sql {
-    () => {
-        "runs_added as (
+    ($condition:expr) => {
+        concat!(
+            "runs_added as (
              insert into function_minutes (stack, function, minute, release, format, writer, runs, inits, sample_cold, sample_warm)
              select
                  stack, function, to_timestamp(minute), release, format, pg_backend_pid(), runs::integer[], inits::integer[], cold, warm
              from unnest(
                  $22::text[], $23::text[], $24::bigint[], $25::text[], $26::text[], $27::text[], $28::text[], $29::text[], $30::text[]
-             ) as added (stack, function, minute, release, format, runs, inits, cold, warm)
+             ) as added (stack, function, minute, release, format, runs, inits, cold, warm)",
+            $condition,
+            "
              on conflict (stack, function, minute, release, format, writer) do update set
                  runs = add_counts(function_minutes.runs, excluded.runs),
                  inits = add_counts(function_minutes.inits, excluded.inits),
                  sample_cold = coalesce(function_minutes.sample_cold, excluded.sample_cold),
                  sample_warm = coalesce(function_minutes.sample_warm, excluded.sample_warm)
          )"
+        )
     };
 }
 pub(crate) use write_sql;

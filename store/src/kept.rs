@@ -13,15 +13,26 @@ use tokio::time::timeout;
 
 use crate::{ACQUIRE_TIMEOUT, IDLE_UNTESTED};
 
+/// Whoever locks our tables, senders are soon told to come again, and no server process is left waiting for each of them. Plans are kept:
+/// there is one way to insert, and for a few rows finding it again takes as long as going it. What is watched is asked for by its keys,
+/// however small the table was when that was planned.
+const APPENDS: &str = "set lock_timeout = '5s'; set enable_seqscan = off; set plan_cache_mode = force_generic_plan";
+
 /// A pool that holds fewer has none to spare: a listener and three stages would keep half of them.
 const POOL_MIN: u32 = 8;
 
 /// One for each stage on the way from evidence to a message.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Stages {
     pub(crate) append: Kept,
     pub(crate) recompute: Kept,
     pub(crate) route: Kept,
+}
+
+impl Default for Stages {
+    fn default() -> Self {
+        Self { append: Kept::set_up_by(APPENDS), recompute: Kept::default(), route: Kept::default() }
+    }
 }
 
 impl Stages {
@@ -35,7 +46,11 @@ impl Stages {
 
 /// The connection of one stage, while no turn of it runs.
 #[derive(Debug, Default)]
-pub(crate) struct Kept(Mutex<Option<Idle>>);
+pub(crate) struct Kept {
+    idle: Mutex<Option<Idle>>,
+    /// Sets a connection of the pool up for this stage, until it goes back there.
+    settings: Option<&'static str>,
+}
 
 #[derive(Debug)]
 struct Idle {
@@ -44,6 +59,10 @@ struct Idle {
 }
 
 impl Kept {
+    fn set_up_by(settings: &'static str) -> Self {
+        Self { idle: Mutex::default(), settings: Some(settings) }
+    }
+
     /// The connection of the last turn if it lives, else one of the pool's.
     pub(crate) async fn take(&self, pool: &PgPool) -> sqlx::Result<PoolConnection<Postgres>> {
         let kept = self.lock().take();
@@ -52,7 +71,11 @@ impl Kept {
         {
             return Ok(connection);
         }
-        pool.acquire().await
+        let mut connection = pool.acquire().await?;
+        if let Some(settings) = self.settings {
+            sqlx::raw_sql(settings).execute(&mut *connection).await?;
+        }
+        Ok(connection)
     }
 
     /// Keeps a connection whose turn went well for the next one. What is not brought here goes back to the pool, which tries it first.
@@ -64,7 +87,7 @@ impl Kept {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Idle>> {
-        self.0.lock().expect("no holder of this lock panics")
+        self.idle.lock().expect("no holder of this lock panics")
     }
 }
 
@@ -76,11 +99,12 @@ async fn lives(connection: &mut PoolConnection<Postgres>) -> bool {
 mod tests {
     use std::time::Duration;
 
+    use sqlx::ConnectOptions;
     use sqlx::postgres::PgPoolOptions;
 
     use super::*;
-    use crate::Store;
     use crate::testing::{batch, line};
+    use crate::{Store, StoreOptions};
 
     async fn pool_of(connections: u32, like: &PgPool) -> PgPool {
         PgPoolOptions::new().max_connections(connections).connect_with((*like.connect_options()).clone()).await.unwrap()
@@ -121,6 +145,22 @@ mod tests {
         let connection = stage.take(&pool).await.unwrap();
         stage.keep(&pool, connection);
         assert!(stage.lock().is_none());
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATOR")]
+    async fn what_a_connection_was_set_up_for_ends_where_the_pool_gets_it_back(pool: PgPool) {
+        let url = pool.connect_options().as_ref().clone().to_url_lossy().to_string();
+        let store = Store::connect(&StoreOptions { url: url.into(), connections_max: 1 }).await.unwrap();
+        let setting = async |connection: &mut PoolConnection<Postgres>| -> String {
+            sqlx::query_scalar("select current_setting('lock_timeout')").fetch_one(&mut **connection).await.unwrap()
+        };
+        let mut connection = store.kept.append.take(&store.pool).await.unwrap();
+        assert_eq!(setting(&mut connection).await, "5s");
+        let appending = process(&mut connection).await;
+        drop(connection);
+        let mut connection = store.pool.acquire().await.unwrap();
+        assert_eq!(process(&mut connection).await, appending);
+        assert_eq!(setting(&mut connection).await, "0");
     }
 
     #[sqlx::test(migrator = "crate::MIGRATOR")]

@@ -174,11 +174,12 @@ impl Store {
                     Ok(true)
                 })
             })
-            // The pool asks as well, but would wait for ever, and its room for connections is used up by those who wait.
+            // What it was set up for ends here. Whether it lives the pool would ask as well, but wait for ever, and its room for connections is
+            // used up by those who wait.
             .after_release(|connection, _| {
                 Box::pin(async {
-                    let lives = tokio::time::timeout(RETURN_TIMEOUT, connection.ping()).await;
-                    lives.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map(|()| true)
+                    let reset = tokio::time::timeout(RETURN_TIMEOUT, sqlx::raw_sql("reset all").execute(connection)).await;
+                    reset.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map(|_| true)
                 })
             })
             .connect_with(connection)

@@ -141,7 +141,7 @@ async fn claim(connection: &mut PgConnection, now: Timestamp, asked_max: u32) ->
 /// One statement for both, since each would wait for its own answer.
 const WRITE_REST: &str = concat!(
     "with ",
-    watched::write_sql!(),
+    watched::write_sql!(""),
     ", ",
     problems::write_sql!(),
     "

@@ -33,14 +33,18 @@ pub(crate) type Roots = BTreeSet<(String, String)>;
 
 /// The parts of a statement that write [`Anomalies`], which binds `$1` to `$11`; `made_due` says of each group whether it is due by now.
 /// One for which something new is watched is: evidence may have come after we read and before anybody could see that it matters.
+/// `$condition`: ` where …`, on which they write.
 macro_rules! write_sql {
-    () => {
-        "written as (
+    ($condition:expr) => {
+        concat!(
+            "written as (
              insert into watched (key, stack, root, hour, at_min, at_max, seen_at)
              select *
              from unnest(
                  $1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[]
-             )
+             )",
+            $condition,
+            "
              on conflict (key, stack, root, hour) do update set
                  at_min = least(watched.at_min, excluded.at_min),
                  at_max = greatest(watched.at_max, excluded.at_max),
@@ -52,7 +56,9 @@ macro_rules! write_sql {
          ), due as (
              select stack, root, $11::timestamptz as at from written
              union all
-             select * from unnest($8::text[], $9::text[], $10::timestamptz[])
+             select * from unnest($8::text[], $9::text[], $10::timestamptz[])",
+            $condition,
+            "
          ), made_due as (
              insert into recomputes (stack, key, due_at)
              select stack, root, min(at)
@@ -60,6 +66,7 @@ macro_rules! write_sql {
              group by stack, root
              returning due_at <= $11 as is_due
          )"
+        )
     };
 }
 pub(crate) use write_sql;
@@ -163,7 +170,7 @@ impl Anomalies {
         if self.rows.is_empty() && self.due.is_empty() {
             return Ok(false);
         }
-        let query = sqlx::query(concat!("with ", write_sql!(), " select coalesce(bool_or(is_due), false) from made_due"));
+        let query = sqlx::query(concat!("with ", write_sql!(""), " select coalesce(bool_or(is_due), false) from made_due"));
         self.bind(query, now).fetch_one(connection).await?.try_get(0)
     }
 
