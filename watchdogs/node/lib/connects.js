@@ -1,7 +1,7 @@
 'use strict';
 // Connections that have not come up: a hung connect or name look-up is told apart from a server that does not answer.
 //
-// Handed in by `channels.js` and `calls.js`, before a socket does anything.
+// Handed in by `requests.js` and `calls.js`, before a socket does anything.
 
 const { isIP } = require('node:net');
 

@@ -1,6 +1,6 @@
 'use strict';
 // Open calls made with `fetch`, and with the package `undici`, which both publish on `diagnostics_channel`
-// (https://undici.nodejs.org, page "Diagnostics Channel Support", read November 2026). `channels.js` loads this with the first.
+// (https://undici.nodejs.org, page "Diagnostics Channel Support", read November 2026). `requests.js` loads this with the first.
 
 const diagnostics = require('node:diagnostics_channel');
 const { activeRequests } = require('./connects.js');

@@ -6,7 +6,7 @@ const { Sender } = require('./worker/send.js');
 const { Watch } = require('./worker/watch.js');
 
 /**
- * @param {import('./config.js').Settings} settings
+ * @param {import('./watchdog.js').Settings} settings
  * @param {import('./slots.js').Slots} slots
  * @param {(places: import('./look.js').Place[]) => import('./look.js').Seen[]} look
  */

@@ -184,6 +184,17 @@ function end({ byteOffset, byteLength }) {
   return byteOffset + byteLength;
 }
 
+/** How often the watcher looks whether the event loop still turns, as a part of the budget. */
+const LOOKS = 8;
+
+/**
+ * @param {number} budgetMs
+ * @returns {number} after how long the watcher has to be awake for a request, ms
+ */
+function firstLookMs(budgetMs) {
+  return budgetMs / LOOKS;
+}
+
 /**
  * Time as both threads count it: the monotonic clock has the same zero in every thread of a process, and does not jump when
  * the wall clock is set.
@@ -195,4 +206,4 @@ function now() {
   return seconds * 1e3 + nanoseconds / 1e6;
 }
 
-module.exports = { Slots, SLOTS, ID_BYTES_MAX, FAR_MS, now };
+module.exports = { Slots, SLOTS, ID_BYTES_MAX, FAR_MS, firstLookMs, now };

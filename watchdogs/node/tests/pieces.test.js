@@ -4,9 +4,9 @@
 const assert = require('node:assert/strict');
 const { describe, it } = require('node:test');
 const { bounded } = require('../lib/bounded.js');
-const { margin, settings } = require('../lib/config.js');
 const { Slots, SLOTS } = require('../lib/slots.js');
 const { framesBelow } = require('../lib/stack.js');
+const { margin, settings } = require('../lib/watchdog.js');
 const { Redactor } = require('../lib/worker/redact.js');
 
 describe('redaction', () => {

@@ -55,6 +55,14 @@ describe('a watched function', () => {
     assert.equal(node(script(`watch(async () => { throw new Error('x') }, { limitMs: 60000 })()`)).status, 1);
   });
 
+  it('costs a cold start no more files than it needs for a first request', () => {
+    const first = `const handler = require('./index.js').lambda(async () => 1);
+      handler({}, { awsRequestId: 'r-1', getRemainingTimeInMillis: () => 3000 });
+      const path = require('node:path');
+      console.log(Object.keys(require.cache).map((file) => path.relative('.', file)).join());`;
+    assert.equal(node(first).stdout, 'index.js,lib/wrap/lambda.js,lib/requests.js,lib/slots.js,lib/watchdog.js\n');
+  });
+
   it('is told to have ended although its process ends with it', async () => {
     const collector = await Collector.start();
     const before = 'while (process.cpuUsage().user < 6e5);';

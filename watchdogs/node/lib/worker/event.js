@@ -14,7 +14,7 @@ const { now } = require('../slots.js');
  * @property {number} marginMs
  * @property {number} cpuMs processor time of the process when the request began
  * @property {string} deadlineAt
- * @property {import('../config.js').Profile | undefined} profile
+ * @property {import('../watchdog.js').Profile | undefined} profile
  * @property {string} requestId
  * @property {string | undefined} traceId
  * @property {string | undefined} method
@@ -26,7 +26,7 @@ const { now } = require('../slots.js');
 /**
  * @param {{ slot: number, generation: number, startedAt: number, budgetMs: number, deadline: number, marginMs: number, cpuMs: number }} open
  * @param {import('../slots.js').Texts} claimed
- * @param {import('../config.js').Profile | undefined} profile
+ * @param {import('../watchdog.js').Profile | undefined} profile
  * @param {import('./redact.js').Redactor} redactor
  * @returns {Told}
  */

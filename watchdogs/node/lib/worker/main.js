@@ -12,8 +12,8 @@ const { Watch } = require('./watch.js');
 /** @typedef {import('../watchdog.js').ToMain} ToMain */
 
 const port = /** @type {import('node:worker_threads').MessagePort} */ (parentPort);
-/** @type {{ shared: Slots['shared'], settings: import('../config.js').Settings, canInspect: boolean, lookName: string }} */
-const { shared, settings, canInspect, lookName } = workerData;
+/** @type {{ shared: Slots['shared'], settings: import('../watchdog.js').Settings, canInspect: boolean, lookName: string, profiles: import('../watchdog.js').Profile[] }} */
+const { shared, settings, canInspect, lookName, profiles } = workerData;
 const slots = new Slots(shared);
 const sender = new Sender(settings);
 const post = (/** @type {ToMain} */ message) => port.postMessage(message);
@@ -30,6 +30,7 @@ const watch = new Watch({
   ended: () => post({ type: 'ended' }),
 });
 
+profiles.forEach((profile) => watch.profiles.set(profile.number, profile));
 port.on('message', (/** @type {ToWorker} */ message) => {
   if (message.type === 'profile') watch.profiles.set(message.profile.number, message.profile);
   else if (message.type === 'answer') watch.asks.answered(message.id, message.seen);

@@ -2,9 +2,8 @@
 // The watch itself: when something is due, what is told then. Runs in a worker thread, so that it goes on when the main
 // thread is stuck; on the main thread only where there are no worker threads.
 
-const { firstLookMs } = require('../requests.js');
 const { sayOnce } = require('../say.js');
-const { FAR_MS, now, SLOTS } = require('../slots.js');
+const { FAR_MS, firstLookMs, now, SLOTS } = require('../slots.js');
 const { Asks } = require('./asks.js');
 const { cpuMs, told, running, withSeen, tracepoints, closed, mainThread } = require('./event.js');
 
@@ -26,7 +25,7 @@ const CLOSED_SEND_MS = 2000;
 /** @typedef {import('./event.js').Event} Event */
 /** @typedef {import('./event.js').Told} Told */
 /** @typedef {import('../look.js').Seen} Seen */
-/** @typedef {import('../config.js').Profile} Profile */
+/** @typedef {import('../watchdog.js').Profile} Profile */
 /**
  * @typedef {object} Watched an open request
  * @property {number} slot

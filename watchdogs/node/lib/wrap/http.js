@@ -4,7 +4,7 @@
 const { watchdog } = require('../watchdog.js');
 const { hasLimit } = require('./plain.js');
 
-/** @typedef {import('../config.js').Options & { limitMs: number }} HttpOptions */
+/** @typedef {import('../watchdog.js').Options & { limitMs: number }} HttpOptions */
 /** @typedef {import('node:http').IncomingMessage & { originalUrl?: string, body?: unknown }} Incoming */
 /** @typedef {import('node:http').ServerResponse} Outgoing */
 /** @typedef {(incoming: Incoming, outgoing: Outgoing, next: () => void) => void} Middleware */
@@ -45,8 +45,7 @@ function fastify(app, options, done) {
  * @param {string} wrapper
  */
 function beginner(options, wrapper) {
-  const dog = hasLimit(options?.limitMs, wrapper) ? watchdog() : null;
-  const profile = dog?.profile(options, options.limitMs);
+  const dog = hasLimit(options?.limitMs, wrapper) ? watchdog(options, options.limitMs) : null;
 
   /**
    * @param {Incoming} incoming
@@ -55,8 +54,8 @@ function beginner(options, wrapper) {
    * @param {() => void} next
    */
   return (incoming, outgoing, parsed, next) => {
-    if (!dog || !profile) return next();
-    const request = open(incoming, parsed);
+    if (dog === null) return next();
+    const request = open(dog, incoming, parsed);
     if (request === null) return next();
     // Comes after the last byte, and when the client has hung up.
     outgoing.once('close', () => {
@@ -67,14 +66,15 @@ function beginner(options, wrapper) {
   };
 
   /**
+   * @param {NonNullable<typeof dog>} dog
    * @param {Incoming} incoming
    * @param {{ body?: unknown }} parsed
    */
-  function open(incoming, parsed) {
+  function open(dog, incoming, parsed) {
     try {
       const names = { id: id(incoming), traceId: trace(incoming), method: incoming.method, path: path(incoming) };
       const of = { ...names, budgetMs: options.limitMs, input: () => input(incoming, parsed) };
-      return /** @type {NonNullable<typeof dog>} */ (dog).requests.open(/** @type {NonNullable<typeof profile>} */ (profile), of);
+      return dog.requests.open(dog.profile, of);
     } catch (error) {
       require('../say.js').sayOnce(`could not watch a request: ${error instanceof Error ? error.message : error}`);
       return null;

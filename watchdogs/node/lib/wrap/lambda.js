@@ -22,7 +22,7 @@ const { watchdog } = require('../watchdog.js');
  *
  * @template {Function} F
  * @param {F} handler
- * @param {import('../config.js').Options} [options]
+ * @param {import('../watchdog.js').Options} [options]
  * @returns {F} a handler that behaves as the one given
  */
 function lambda(handler, options = {}) {
@@ -30,12 +30,11 @@ function lambda(handler, options = {}) {
     require('../say.js').sayOnce(`expected a handler to be a function, found ${typeof handler}; it is not watched`);
     return handler;
   }
-  const dog = watchdog();
+  const dog = watchdog({ platform: 'aws_lambda', ...options });
   if (dog === null) return handler;
-  const profile = dog.profile({ platform: 'aws_lambda', ...options });
   // More than one request at a time in one process: only then it costs something to know whose call is whose.
   const isConcurrent = Number(process.env.AWS_LAMBDA_MAX_CONCURRENCY) > 1;
-  const { requests } = dog;
+  const { requests, profile } = dog;
   closeWhenLoopIsEmpty(requests);
 
   /**
@@ -69,7 +68,7 @@ function isContext(value) {
 
 /**
  * @param {Requests} requests
- * @param {import('../config.js').Profile} profile
+ * @param {import('../watchdog.js').Profile} profile
  * @param {() => unknown} input
  * @param {Context} context
  */

@@ -4,7 +4,7 @@
 const { followed, like } = require('../requests.js');
 const { watchdog } = require('../watchdog.js');
 
-/** @typedef {import('../config.js').Options & { limitMs: number, requestId?: (...args: any[]) => string }} PlainOptions */
+/** @typedef {import('../watchdog.js').Options & { limitMs: number, requestId?: (...args: any[]) => string }} PlainOptions */
 
 /**
  * Watches a function.
@@ -15,10 +15,10 @@ const { watchdog } = require('../watchdog.js');
  * @returns {F} a function that behaves as the one given
  */
 function watch(original, options) {
-  const dog = typeof original === 'function' && hasLimit(options?.limitMs, 'watch') ? watchdog() : null;
+  if (typeof original !== 'function' || !hasLimit(options?.limitMs, 'watch')) return original;
+  const dog = watchdog({ name: original.name || undefined, ...options }, options.limitMs);
   if (dog === null) return original;
-  const profile = dog.profile({ name: original.name || undefined, ...options }, options.limitMs);
-  const { requests } = dog;
+  const { requests, profile } = dog;
 
   /**
    * @this {unknown}
