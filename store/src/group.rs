@@ -122,9 +122,7 @@ pub(crate) async fn load(connection: &mut PgConnection, stack: &str, root: &str)
         }
         walk = Walk::beyond(root, stored.leads_to);
     }
-    while !walk.frontier.is_empty() {
-        walk.step(connection, stack).await?;
-    }
+    walk.go(connection, stack).await?;
     let mut evidence = read_narrow(connection, stack, &walk).await?;
     if walk.keys.iter().any(|key| is_wide_text(key)) {
         let windows = Windows::around(&walk.anomalies, &evidence);
@@ -148,17 +146,19 @@ pub(crate) fn moment(evidence: &Evidence) -> Timestamp {
     evidence.claim.at().unwrap_or(evidence.received_at)
 }
 
-/// Evidence under the narrow keys of a walk; one more than the limit if there is more. Anomalies come first.
+/// Evidence under the narrow keys of a walk, and proxies' accounts of the requests beside; one more than the limit if there is more.
+/// Anomalies come first.
 async fn read_narrow(connection: &mut PgConnection, stack: &str, walk: &Walk) -> Result<Vec<Evidence>, StoreError> {
     let rows = sqlx::query(
         "select stack, source, received_at, origin::text as origin, claim::text as claim
          from evidence_v1
-         where stack = $1 and key = any($2)
+         where stack = $1 and key = any($2) and (kind = 'gateway_request' or key <> all($3))
          order by anomalous desc, coalesce(observed_at, received_at), claim::text
-         limit $3",
+         limit $4",
     )
     .bind(stack)
-    .bind(walk.keys.iter().map(String::as_str).filter(|key| !is_wide_text(key)).collect::<Vec<_>>())
+    .bind(walk.keys.iter().chain(&walk.beside).map(String::as_str).filter(|key| !is_wide_text(key)).collect::<Vec<_>>())
+    .bind(walk.beside.iter().map(String::as_str).collect::<Vec<_>>())
     .bind(as_bigint(EVIDENCE_MAX + 1))
     .fetch_all(connection)
     .await?;

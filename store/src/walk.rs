@@ -3,8 +3,10 @@
 //! - A request leads to its traces, its exchanges with proxies, the arrival of a slow one, its worker, its instance.
 //! - An exchange leads to its arrival and its instance.
 //! - A trace leads to the requests linked to it, at most [`REQUESTS_PER_TRACE_MAX`], and to the arrivals of its slow servers.
-//! - An exchange leads to its requests, if they are at most [`PER_EXCHANGE_MAX`]; an arrival with an exchange to all that is of it, if that is at
-//!   most [`PER_ARRIVAL_MAX`]. Slow requests that no proxy gave up on, one after the other, are so no group.
+//! - An exchange does not lead to its requests: which of them a line without a name is about, their access lines tell, and what else is
+//!   known of them tells nothing. They are looked at from *beside*. So failures on one path, one after the other, are no group.
+//! - An arrival with an exchange leads to all that is of it, if that is at most [`PER_ARRIVAL_MAX`]. Slow requests that no proxy gave up
+//!   on, one after the other, are so no group either.
 //! - A worker or instance leads to what is linked to it near each of its own anomalies, the nearest first.
 //! - A worker leads to its instance: what a server says of itself, that it is being stopped above all, concerns its workers.
 //!
@@ -25,8 +27,8 @@ use crate::watched::{AFTER, BEFORE};
 pub(crate) const KEYS_MAX: usize = 256;
 /// Requests that one trace leads to at most.
 const REQUESTS_PER_TRACE_MAX: usize = 64;
-/// A line that may be any one of more is no one's.
-const PER_EXCHANGE_MAX: usize = 8;
+/// Requests of one exchange at most: in its three seconds those of ten failures a second. A line that may be any one of more is no one's.
+const PER_EXCHANGE_MAX: usize = 32;
 /// A request, its trace, and what a proxy saw of it. More would lead on from second to second while a path is slow.
 const PER_ARRIVAL_MAX: usize = 3;
 
@@ -35,8 +37,12 @@ pub(crate) type Found = BTreeSet<(i64, String)>;
 
 /// The closure while it grows.
 pub(crate) struct Walk {
+    /// Where it began.
+    root: String,
     /// All keys so far, in their stored form.
     pub(crate) keys: BTreeSet<String>,
+    /// Requests that share an exchange with these, of which no more is read than their proxy's account.
+    pub(crate) beside: BTreeSet<String>,
     /// Those whose links were not followed yet.
     pub(crate) frontier: Vec<String>,
     /// When workers and instances among them had anomalies of their own.
@@ -48,7 +54,14 @@ pub(crate) struct Walk {
 impl Walk {
     /// Begins at one key.
     pub(crate) fn from(root: &str) -> Self {
-        Self { keys: BTreeSet::from([root.to_owned()]), frontier: vec![root.to_owned()], anomalies: BTreeSet::new(), is_truncated: false }
+        Self {
+            root: root.to_owned(),
+            keys: BTreeSet::from([root.to_owned()]),
+            beside: BTreeSet::new(),
+            frontier: vec![root.to_owned()],
+            anomalies: BTreeSet::new(),
+            is_truncated: false,
+        }
     }
 
     /// The same, where it is known already where that key leads.
@@ -59,8 +72,27 @@ impl Walk {
         walk
     }
 
+    /// All that the root leads to.
+    pub(crate) async fn go(&mut self, connection: &mut PgConnection, stack: &str) -> Result<(), StoreError> {
+        while !self.frontier.is_empty() {
+            self.step(connection, stack).await?;
+        }
+        // A line that fits one request alone is still not its own if an earlier line was: where those beside met other lines decides
+        // about lines of the root.
+        if self.root.starts_with("exchange/") && !self.beside.is_empty() {
+            let beside: Vec<&str> = self.beside.iter().map(String::as_str).collect();
+            let found = follow(connection, stack, &beside).await?.into_iter().filter(|(_, key)| key.starts_with("exchange/")).collect();
+            self.take(found);
+            let exchanges = std::mem::take(&mut self.frontier);
+            self.sharing(connection, stack, &exchanges.iter().map(String::as_str).collect::<Vec<_>>()).await?;
+        }
+        self.beside.retain(|request| !self.keys.contains(request));
+        self.is_truncated |= !self.beside.is_empty();
+        Ok(())
+    }
+
     /// Follows the links of the youngest keys.
-    pub(crate) async fn step(&mut self, connection: &mut PgConnection, stack: &str) -> Result<(), StoreError> {
+    async fn step(&mut self, connection: &mut PgConnection, stack: &str) -> Result<(), StoreError> {
         let youngest = std::mem::take(&mut self.frontier);
         let of = |prefixes: &[&str]| -> Vec<&str> {
             youngest.iter().map(String::as_str).filter(|key| prefixes.iter().any(|prefix| key.starts_with(prefix))).collect()
@@ -111,11 +143,21 @@ impl Walk {
                 found.extend(keys.into_iter().take(REQUESTS_PER_TRACE_MAX).map(|key| (0, key)));
                 continue;
             }
-            let is_arrival = shared.starts_with("arrival/");
-            if is_arrival && !keys.iter().any(|key| key.starts_with("exchange/")) {
+            if shared.starts_with("exchange/") {
+                if keys.len() > PER_EXCHANGE_MAX {
+                    self.is_truncated = true;
+                    if shared != self.root {
+                        self.keys.remove(&shared);
+                        continue;
+                    }
+                }
+                self.beside.extend(keys.into_iter().take(PER_EXCHANGE_MAX));
                 continue;
             }
-            if keys.len() > if is_arrival { PER_ARRIVAL_MAX } else { PER_EXCHANGE_MAX } {
+            if !keys.iter().any(|key| key.starts_with("exchange/")) {
+                continue;
+            }
+            if keys.len() > PER_ARRIVAL_MAX {
                 self.is_truncated = true;
             } else {
                 found.extend(keys.into_iter().map(|key| (0, key)));
@@ -258,6 +300,36 @@ mod tests {
     async fn what_a_proxy_gives_up_on_second_after_second_is_not_one_group(pool: PgPool) {
         let claims = (0..30).flat_map(|second| [slow(second), given_up(second)]).collect();
         assert_eq!(group_of(pool, claims, &slow(15)).await, 1);
+    }
+
+    /// What nginx writes of that request, which failed at once: the first line does not name it.
+    fn failed(number: i64, second: i64) -> [Claim; 2] {
+        let line = |kind| {
+            let mut claim = Claim::new(kind, "", "").with("method", "GET").with("path", "/report").with("connection", number.to_string());
+            claim.platform = Some(Product::NGINX);
+            claim.observed_at = Some(seconds(second).after(at(0)));
+            claim.outcome = Some(ClaimedOutcome::GatewayTimeout);
+            claim
+        };
+        [line(Kind::ProxyError), Claim { request_id: Some(format!("r{number}").into()), ..line(Kind::GatewayRequest) }]
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATOR")]
+    async fn failures_on_one_path_second_after_second_are_not_one_group(pool: PgPool) {
+        let claims: Vec<Claim> = (0..30).flat_map(|second| failed(second, second).into_iter().chain([slow(second)])).collect();
+        let [error, access] = failed(15, 15);
+        // Its own two, error lines of three seconds, and the access lines that may be meant by these.
+        assert_eq!(group_of(pool.clone(), claims.clone(), &access).await, 2 + 3 + 4);
+        // Those error lines that may be meant instead, of five seconds, and access lines of seven.
+        assert_eq!(group_of(pool, claims, &error).await, 5 + 7);
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATOR")]
+    async fn a_line_that_may_be_any_one_of_many_is_no_ones(pool: PgPool) {
+        let claims: Vec<Claim> = (0..40).flat_map(|number| failed(number, 0)).collect();
+        let [error, access] = failed(15, 0);
+        assert_eq!(group_of(pool.clone(), claims.clone(), &access).await, 1);
+        assert_eq!(group_of(pool, claims, &error).await, 40 + 32, "that it is no one's is to be seen");
     }
 
     #[sqlx::test(migrator = "crate::MIGRATOR")]

@@ -1,3 +1,4 @@
+mod bursts;
 mod equivalence;
 
 use domain::{Claim, Instance, Kind, ManualClock, RequestId, SourceName, StackName};

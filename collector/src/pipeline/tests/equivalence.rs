@@ -31,8 +31,8 @@ fn later() -> Timestamp {
 }
 
 /// The evidence of a log as it reaches the daemon: with the instance that its sender names.
-fn evidence(stack: &StackName, log: &[u8]) -> Vec<Evidence> {
-    let context = Context { instance: Some(Instance::from("web-1")), ..Context::default() };
+pub(super) fn evidence(stack: &StackName, instance: &str, log: &[u8]) -> Vec<Evidence> {
+    let context = Context { instance: Some(Instance::from(instance)), ..Context::default() };
     let items = Format::Auto.parse(log, &context).items.into_iter();
     let claims = items.filter_map(|item| if let Fate::Evidence(claim) = item.fate { Some(*claim) } else { None });
     claims
@@ -41,18 +41,18 @@ fn evidence(stack: &StackName, log: &[u8]) -> Vec<Evidence> {
 }
 
 /// Incidents as JSON, by their IDs.
-async fn stored(store: &Store, stack: &StackName) -> BTreeMap<String, String> {
-    let found =
-        store.incidents(&IncidentFilter { stack: Some(stack.clone()), ..IncidentFilter::default() }).await.expect("the database is there");
+pub(super) async fn stored(store: &Store, stack: &StackName) -> BTreeMap<String, String> {
+    let filter = IncidentFilter { stack: Some(stack.clone()), limit: 1000, ..IncidentFilter::default() };
+    let found = store.incidents(&filter).await.expect("the database is there");
     found.into_iter().map(|stored| (stored.incident.id.to_string(), serde_json::to_string(&stored.incident).expect("JSON"))).collect()
 }
 
-fn folded(evidence: &[Evidence]) -> BTreeMap<String, String> {
+pub(super) fn folded(evidence: &[Evidence]) -> BTreeMap<String, String> {
     let incidents = crate::fold(evidence, later()).incidents;
     incidents.into_iter().map(|incident| (incident.id.to_string(), serde_json::to_string(&incident).expect("JSON"))).collect()
 }
 
-async fn take(store: &Store, evidence: &[Evidence]) {
+pub(super) async fn take(store: &Store, evidence: &[Evidence]) {
     let digest = *blake3::hash(&serde_json::to_vec(evidence).expect("JSON")).as_bytes();
     let (stack, source) = (evidence[0].stack.clone(), evidence[0].source.clone());
     let evidence = evidence.to_vec();
@@ -78,7 +78,7 @@ async fn the_daemon_says_what_explain_says(pool: PgPool) {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/gunicorn").join(log);
         let bytes = std::fs::read(path).expect("a fixture");
         let stack = StackName::from(format!("{log} line by line"));
-        let in_order = evidence(&stack, &bytes);
+        let in_order = evidence(&stack, "web-1", &bytes);
         let until_stop = in_order.iter().position(|one| one.claim.kind == Kind::ServerStopping).unwrap_or(in_order.len());
         for (index, one) in in_order.iter().enumerate() {
             take(&store, std::slice::from_ref(one)).await;
@@ -90,7 +90,7 @@ async fn the_daemon_says_what_explain_says(pool: PgPool) {
         assert_eq!(stored(&store, &stack).await, folded(&in_order), "{stack}");
 
         let stack = StackName::from(format!("{log} backwards"));
-        let mut backwards = evidence(&stack, &bytes);
+        let mut backwards = evidence(&stack, "web-1", &bytes);
         backwards.reverse();
         for batch in backwards.chunks(3) {
             take(&store, batch).await;
