@@ -187,7 +187,7 @@ impl Worker {
         let routed = self.store.route_changes(now, self.options.changes_per_batch_max, routing, lease).await?;
         self.metrics.changes.inc_by(routed.changes);
         self.begin(routed.claimed);
-        self.looked_at = (routed.changes < u64::from(self.options.changes_per_batch_max)).then(Instant::now);
+        self.looked_at = (!routed.more_may_wait).then(Instant::now);
         Ok(())
     }
 

@@ -13,7 +13,7 @@ use crate::columns::{self, cut, time, without_nul};
 use crate::{DeliveryContext, Store, StoreError};
 
 pub use self::claim::{DeliveryOrder, Lease};
-pub(crate) use self::new::write;
+pub(crate) use self::new::{Written, write};
 pub use self::parked::ParkedFilter;
 
 /// Bytes kept of what the other side said.

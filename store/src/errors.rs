@@ -110,7 +110,7 @@ mod tests {
     use sqlx::PgPool;
 
     use super::*;
-    use crate::testing::{at, batch, line, settle, timeout, write};
+    use crate::testing::{at, batch, connected, line, settle, timeout, write};
 
     async fn sequences(store: &Store, after: i64) -> Vec<i64> {
         store.errors_after("default", after, 100).await.unwrap().into_iter().map(|error| error.sequence).collect()
@@ -138,7 +138,7 @@ mod tests {
 
     #[sqlx::test(migrator = "crate::MIGRATOR")]
     async fn no_number_is_told_before_it_is_on_disk(pool: PgPool) {
-        let store = Store::from_pool(pool.clone());
+        let store = connected(&pool, 2).await;
         store.append(&[batch(0, [timeout("r0", 0)])]).await.unwrap();
         settle(&store, 0).await;
         let id = store.errors_after("default", 0, 1).await.unwrap().remove(0).incident.id;

@@ -16,10 +16,13 @@ use crate::columns::{self, key_text, times};
 use crate::known::KnownIncidents;
 use crate::walk::Walk;
 use crate::watched::{AFTER, BEFORE};
-use crate::{Store, StoreError, begin_by_keys};
+use crate::{Store, StoreError};
 
 /// Pieces of evidence in one group at most.
 const EVIDENCE_MAX: usize = 20_000;
+
+/// Tables are asked by their keys, as where groups are folded.
+const BEGIN: &str = "begin; set local enable_seqscan = off; set local plan_cache_mode = force_generic_plan";
 
 /// Kinds that say nothing beyond their own moment; the same names as in `momentary_sql`.
 const MOMENTARY: [Kind; 11] = [
@@ -106,7 +109,7 @@ impl Store {
     /// When the database does not answer.
     pub async fn load_group(&self, stack: &StackName, root: &Key) -> Result<Vec<Evidence>, StoreError> {
         let mut connection = self.pool.acquire().await?;
-        let mut transaction = connection.begin_with(begin_by_keys!()).await?;
+        let mut transaction = connection.begin_with(BEGIN).await?;
         let stack = columns::indexed(stack.as_str());
         Ok(load(&mut transaction, &stack, &key_text(root)).await?.evidence)
     }

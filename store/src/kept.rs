@@ -13,10 +13,21 @@ use tokio::time::timeout;
 
 use crate::{ACQUIRE_TIMEOUT, IDLE_UNTESTED};
 
-/// Whoever locks our tables, senders are soon told to come again, and no server process is left waiting for each of them. Plans are kept:
-/// there is one way to insert, and for a few rows finding it again takes as long as going it. What is watched is asked for by its keys,
-/// however small the table was when that was planned.
-const APPENDS: &str = "set lock_timeout = '5s'; set enable_seqscan = off; set plan_cache_mode = force_generic_plan";
+/// How evidence is stored. Whoever locks our tables, senders are soon told to come again, and no server process is left waiting for each of
+/// them. Every table is asked by its keys, by plans that are kept, as in [`DERIVED`].
+const EVIDENCE: &str = "set lock_timeout = '5s'; set enable_seqscan = off; set plan_cache_mode = force_generic_plan";
+
+/// How that is written which follows from what is stored already: without waiting for the disk. Every table is asked by its keys: by an
+/// index, however small the table was when that was planned (by its own estimates Postgres would read a table that was empty then from
+/// end to end until it is analysed, a minute and millions of rows later), and by plans that are kept, since planning takes longer than
+/// running them.
+///
+/// Postgres writes commits in their order, and takes with one that is waited for all before it. So if it dies, what is missing are
+/// the last of these transactions, as if they had not been begun: the evidence is there, and that something is due because of it,
+/// and it is done again with the same result. What was told meanwhile is told once more under the same identity, as after any
+/// crash. What must not rest on what may go missing is behind a commit that is waited for: what happens at most once (a retry, a mail to a
+/// person), what bears the number of a change ([`crate::Store::tell_groups`]), and what bears the number of an error (`errors`).
+const DERIVED: &str = "set synchronous_commit = off; set enable_seqscan = off; set plan_cache_mode = force_generic_plan";
 
 /// A pool that holds fewer has none to spare: a listener and three stages would keep half of them.
 const POOL_MIN: u32 = 8;
@@ -31,7 +42,7 @@ pub(crate) struct Stages {
 
 impl Default for Stages {
     fn default() -> Self {
-        Self { append: Kept::set_up_by(APPENDS), recompute: Kept::default(), route: Kept::default() }
+        Self { append: Kept::set_up_by(EVIDENCE), recompute: Kept::set_up_by(DERIVED), route: Kept::set_up_by(DERIVED) }
     }
 }
 
@@ -45,11 +56,11 @@ impl Stages {
 }
 
 /// The connection of one stage, while no turn of it runs.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Kept {
     idle: Mutex<Option<Idle>>,
     /// Sets a connection of the pool up for this stage, until it goes back there.
-    settings: Option<&'static str>,
+    settings: &'static str,
 }
 
 #[derive(Debug)]
@@ -60,7 +71,7 @@ struct Idle {
 
 impl Kept {
     fn set_up_by(settings: &'static str) -> Self {
-        Self { idle: Mutex::default(), settings: Some(settings) }
+        Self { idle: Mutex::default(), settings }
     }
 
     /// The connection of the last turn if it lives, else one of the pool's.
@@ -72,9 +83,7 @@ impl Kept {
             return Ok(connection);
         }
         let mut connection = pool.acquire().await?;
-        if let Some(settings) = self.settings {
-            sqlx::raw_sql(settings).execute(&mut *connection).await?;
-        }
+        sqlx::raw_sql(self.settings).execute(&mut *connection).await?;
         Ok(connection)
     }
 
@@ -99,12 +108,11 @@ async fn lives(connection: &mut PoolConnection<Postgres>) -> bool {
 mod tests {
     use std::time::Duration;
 
-    use sqlx::ConnectOptions;
     use sqlx::postgres::PgPoolOptions;
 
     use super::*;
-    use crate::testing::{batch, line};
-    use crate::{Store, StoreOptions};
+    use crate::Store;
+    use crate::testing::{batch, connected, line};
 
     async fn pool_of(connections: u32, like: &PgPool) -> PgPool {
         PgPoolOptions::new().max_connections(connections).connect_with((*like.connect_options()).clone()).await.unwrap()
@@ -116,7 +124,7 @@ mod tests {
 
     #[sqlx::test(migrator = "crate::MIGRATOR")]
     async fn a_stage_goes_on_with_the_connection_of_its_last_turn(pool: PgPool) {
-        let (pool, stage) = (pool_of(POOL_MIN, &pool).await, Kept::default());
+        let (pool, stage) = (pool_of(POOL_MIN, &pool).await, Kept::set_up_by(DERIVED));
         let (mut first, mut other) = (stage.take(&pool).await.unwrap(), stage.take(&pool).await.unwrap());
         let (process_of_first, process_of_other) = (process(&mut first).await, process(&mut other).await);
         assert_ne!(process_of_first, process_of_other);
@@ -129,7 +137,7 @@ mod tests {
 
     #[sqlx::test(migrator = "crate::MIGRATOR")]
     async fn one_that_died_while_it_lay_idle_is_replaced(pool: PgPool) {
-        let (pool, stage) = (pool_of(POOL_MIN, &pool).await, Kept::default());
+        let (pool, stage) = (pool_of(POOL_MIN, &pool).await, Kept::set_up_by(DERIVED));
         let mut connection = stage.take(&pool).await.unwrap();
         let died = process(&mut connection).await;
         stage.keep(&pool, connection);
@@ -141,7 +149,7 @@ mod tests {
 
     #[sqlx::test(migrator = "crate::MIGRATOR")]
     async fn a_small_pool_has_none_to_spare(pool: PgPool) {
-        let (pool, stage) = (pool_of(POOL_MIN - 1, &pool).await, Kept::default());
+        let (pool, stage) = (pool_of(POOL_MIN - 1, &pool).await, Kept::set_up_by(DERIVED));
         let connection = stage.take(&pool).await.unwrap();
         stage.keep(&pool, connection);
         assert!(stage.lock().is_none());
@@ -149,8 +157,7 @@ mod tests {
 
     #[sqlx::test(migrator = "crate::MIGRATOR")]
     async fn what_a_connection_was_set_up_for_ends_where_the_pool_gets_it_back(pool: PgPool) {
-        let url = pool.connect_options().as_ref().clone().to_url_lossy().to_string();
-        let store = Store::connect(&StoreOptions { url: url.into(), connections_max: 1 }).await.unwrap();
+        let store = connected(&pool, 1).await;
         let setting = async |connection: &mut PoolConnection<Postgres>| -> String {
             sqlx::query_scalar("select current_setting('lock_timeout')").fetch_one(&mut **connection).await.unwrap()
         };

@@ -108,30 +108,6 @@ const IDLE_UNTESTED: Duration = Duration::from_secs(1);
 /// would hold up everybody else until the network notices. Between two statements of ours lies a fold at most.
 const ABANDONED_AFTER: &str = "10s";
 
-/// Begins a transaction in which every table is asked by its keys: by an index, however small the table was when that was planned
-/// (by its own estimates Postgres would read a table that was empty then from end to end until it is analysed, a minute and
-/// millions of rows later), and by plans that are kept, since planning takes longer than running them.
-macro_rules! begin_by_keys {
-    () => {
-        "begin; set local enable_seqscan = off; set local plan_cache_mode = force_generic_plan"
-    };
-}
-pub(crate) use begin_by_keys;
-
-/// [`begin_by_keys`] for what follows from what is stored already, which is done without waiting for the disk.
-///
-/// Postgres writes commits in their order, and takes with one that is waited for all before it. So if it dies, what is missing are
-/// the last of these transactions, as if they had not been begun: the evidence is there, and that something is due because of it,
-/// and it is done again with the same result. What was told meanwhile is told once more under the same identity, as after any
-/// crash. What must not rest on what may go missing is behind a commit that is waited for: what happens at most once (a retry, a mail to a
-/// person), what bears the number of a change ([`Store::tell_groups`]), and what bears the number of an error ([`errors`]).
-macro_rules! begin_derived {
-    () => {
-        concat!($crate::begin_by_keys!(), "; set local synchronous_commit = off")
-    };
-}
-pub(crate) use begin_derived;
-
 /// Everything Overrun keeps. Cheap to clone; clones share their connections.
 #[derive(Clone, Debug)]
 pub struct Store {

@@ -18,7 +18,7 @@ use crate::incident_row::NewRow;
 use crate::known::{self, Known};
 use crate::problems::{self, Touched};
 use crate::watched::{self, Anomalies, Roots};
-use crate::{Store, StoreError, begin_derived, incident_row, locks, superseded};
+use crate::{Store, StoreError, incident_row, locks, superseded};
 
 /// What one call of [`Store::recompute`] has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,7 +61,7 @@ impl Store {
         asked_max: u32,
         fold: impl Fn(&[Evidence], Timestamp) -> F + Send + Sync,
     ) -> Result<Round, StoreError> {
-        let mut transaction = connection.begin_with(begin_derived!()).await?;
+        let mut transaction = connection.begin().await?;
         let (due, is_all) = claim(&mut transaction, now, asked_max).await?;
         if due.is_empty() {
             transaction.rollback().await?;

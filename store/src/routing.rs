@@ -8,11 +8,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use sqlx::{Connection, PgConnection, Row};
+use sqlx::{Connection, Row};
 
-use crate::{Change, Delivery, Lease, ProblemEvent, Silence, Store, StoreError, begin_derived, changes, locks};
+use crate::{Change, Delivery, Lease, ProblemEvent, Silence, Store, StoreError, changes, locks};
 
 mod read;
+mod route;
 mod write;
 
 /// Rules, as the store sees them.
@@ -262,17 +263,26 @@ pub struct Plan {
     pub silenced: BTreeSet<(String, i64)>,
 }
 
+impl Plan {
+    /// Whether there is nothing in it but deliveries, each because of its change alone.
+    fn is_of_deliveries(&self) -> bool {
+        self.matches.is_empty() && self.groups.is_empty() && self.inhibitions.is_empty() && self.silenced.is_empty()
+    }
+}
+
 /// What became of changes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Routed {
-    /// How many there were.
+    /// How many were taken.
     pub changes: u64,
+    /// There may be further ones that no rule has seen.
+    pub more_may_wait: bool,
     /// Deliveries that were written and claimed: attempts to be made now.
     pub claimed: Vec<Delivery>,
 }
 
 impl Store {
-    /// Hands changes that no rule has seen to the rules, in order, and writes what they decide, all in one transaction. With a
+    /// Hands changes that no rule has seen to the rules, in order, and writes what they decide, all of it or nothing. With a
     /// lease, deliveries that can be sent at once are claimed with it.
     ///
     /// # Errors
@@ -285,7 +295,7 @@ impl Store {
         lease: Option<Lease<'_>>,
     ) -> Result<Routed, StoreError> {
         let mut connection = self.kept.route.take(&self.pool).await?;
-        let done = route(&mut connection, now, limit, router, lease).await?;
+        let done = route::run(&mut connection, now, limit, &router, lease).await?;
         self.kept.route.keep(&self.pool, connection);
         Ok(done)
     }
@@ -311,7 +321,7 @@ impl Store {
         }
         let count = due.len() as u64;
         let silences = crate::silences::active(&mut transaction, now).await?;
-        write::plan(&mut transaction, &plan(due, &silences), now, None).await?;
+        write::plan(&mut transaction, &[], &plan(due, &silences), now, None).await?;
         transaction.commit().await?;
         Ok(count)
     }
@@ -392,78 +402,6 @@ impl Store {
         .await?;
         rows.iter().map(changes::change).collect()
     }
-}
-
-/// See [`Store::route_changes`].
-async fn route<R: Router>(
-    connection: &mut PgConnection,
-    now: Timestamp,
-    limit: u32,
-    router: R,
-    lease: Option<Lease<'_>>,
-) -> Result<Routed, StoreError> {
-    let mut transaction = connection.begin_with(begin_derived!()).await?;
-    let taken = take(&mut transaction, now, limit).await?;
-    if taken.changes.is_empty() {
-        transaction.rollback().await?;
-        return Ok(Routed::default());
-    }
-    let (mut wanted, matched) = router.look(&taken.changes);
-    wanted.silences &= taken.are_silences;
-    if wanted.needs_lock() {
-        // Whoever held it until now may have written more.
-        locks::groups(&mut transaction).await?;
-    } else if !taken.are_matches {
-        wanted.matches.clear();
-    }
-    let known = read::known(&mut transaction, &wanted, now).await?;
-    let plan = router.plan(&taken.changes, matched, known);
-    let claimed = write::plan(&mut transaction, &plan, now, lease).await?;
-    transaction.commit().await?;
-    Ok(Routed { changes: taken.changes.len() as u64, claimed })
-}
-
-/// Changes that no rule has seen, in order, and what need not be asked for beside them.
-struct Taken {
-    changes: Vec<Change>,
-    /// Whether any silence holds.
-    are_silences: bool,
-    /// Whether any rule has matched one of their incidents before.
-    are_matches: bool,
-}
-
-/// Takes changes; they count as seen from the commit on.
-async fn take(connection: &mut PgConnection, now: Timestamp, limit: u32) -> Result<Taken, StoreError> {
-    let rows = sqlx::query(
-        "with unseen as (
-             select id from incident_changes where routed_at is null order by id limit $1 for update skip locked
-         )
-         update incident_changes as changes
-         set routed_at = $2
-         from unseen
-         where changes.id = unseen.id
-         returning
-             changes.id,
-             at,
-             kind,
-             previous_state,
-             problem_event,
-             incident::text as incident,
-             exists (select from silences where ends_at is null or ends_at > $2) as are_silences,
-             exists (select from rule_matches where rule_matches.incident_id = changes.incident_id) as are_matches",
-    )
-    .bind(i64::from(limit))
-    .bind(crate::columns::time(now))
-    .fetch_all(connection)
-    .await?;
-    let mut taken = Taken { changes: Vec::with_capacity(rows.len()), are_silences: false, are_matches: false };
-    for row in &rows {
-        taken.changes.push(changes::change(row)?);
-        taken.are_silences |= row.try_get::<bool, _>("are_silences")?;
-        taken.are_matches |= row.try_get::<bool, _>("are_matches")?;
-    }
-    taken.changes.sort_by_key(|change| change.id);
-    Ok(taken)
 }
 
 /// A count of ours.

@@ -7,10 +7,10 @@ use domain::{
     Millis, ProblemId, RequestId, SourceName, StackName,
 };
 use jiff::Timestamp;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{ConnectOptions, PgConnection, PgPool};
 
 use crate::incident_row::{self, NewRow};
-use crate::{Batch, Change, ChangeKind, DeliveryContext, DeliveryOrder, Lease, NewDelivery, Store, columns};
+use crate::{Batch, Change, ChangeKind, DeliveryContext, DeliveryOrder, Lease, NewDelivery, Store, StoreOptions, columns};
 
 /// `minute` minutes after the beginning of the tests' time.
 pub(crate) fn at(minute: i64) -> Timestamp {
@@ -128,6 +128,12 @@ pub(crate) async fn changes(store: &Store) -> Vec<String> {
     };
     store.route_changes(at(0), 1000, &note, None).await.unwrap();
     seen.into_inner().unwrap()
+}
+
+/// A store with connections of its own to that database, as a daemon makes them.
+pub(crate) async fn connected(pool: &PgPool, connections_max: u32) -> Store {
+    let url = (*pool.connect_options()).clone().to_url_lossy().to_string();
+    Store::connect(&StoreOptions { url: url.into(), connections_max }).await.unwrap()
 }
 
 /// One number from the database.

@@ -1,26 +1,39 @@
 //! Writing new deliveries. What can be sent at once is claimed in the same moment, which is one commit less on its way.
 
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Row};
 
 use super::{Delivery, DeliveryOrder, Lease, delivery};
-use crate::columns::{self, indexed, maybe_time, time, times, without_nul};
+use crate::columns::{self, count, indexed, maybe_time, time, times, without_nul};
 use crate::{NewDelivery, StoreError};
 
-/// Writes deliveries, each because of a change, and claims those that are due and wait for no other; the rest is left for
-/// [`crate::Store::claim_deliveries`]. One that exists already is left alone. Answers those that were claimed.
+/// What was written.
+#[derive(Default)]
+pub(crate) struct Written {
+    /// How many changes were taken.
+    pub taken: u64,
+    /// Deliveries that were claimed: attempts to be made now.
+    pub claimed: Vec<Delivery>,
+}
+
+/// Takes changes that nobody has taken, and writes deliveries, each because of one of them. Where none is to be taken, deliveries are
+/// because of changes that were. Claims those that are due and wait for no other; the rest is left for
+/// [`crate::Store::claim_deliveries`]. One that exists already is left alone.
 pub(crate) async fn write(
     connection: &mut PgConnection,
+    taking: &[i64],
     given: &[(i64, NewDelivery)],
     now: jiff::Timestamp,
     lease: Option<Lease<'_>>,
-) -> Result<Vec<Delivery>, StoreError> {
-    if given.is_empty() {
-        return Ok(Vec::new());
+) -> Result<Written, StoreError> {
+    if taking.is_empty() && given.is_empty() {
+        return Ok(Written::default());
     }
     let texts = |text: fn(&NewDelivery) -> &str| given.iter().map(|(_, new)| without_nul(text(new)).into_owned()).collect::<Vec<_>>();
     let order = lease.map_or_else(DeliveryOrder::default, |lease| lease.order);
     let rows = sqlx::query(
-        "with given as (
+        "with taken as (
+             update incident_changes set routed_at = $10 where id = any ($13) and routed_at is null returning id
+         ), given as (
              select
                  given.*,
                  changes.incident_id,
@@ -30,6 +43,7 @@ pub(crate) async fn write(
              from unnest($3::text[], $4::bigint[], $5::text[], $6::text[], $7::timestamptz[], $8::text[], $9::text[])
                  as given (id, change_id, rule, action, due_at, group_key, context)
              join incident_changes as changes on changes.id = given.change_id
+             where $14 or changes.id in (select id from taken)
          ), foremost as (
              select id
              from (
@@ -68,9 +82,9 @@ pub(crate) async fn write(
              on conflict (id) do nothing
              returning *
          )
-         select *, incident::text as incident_text, context::text as context_text
-         from written
-         where leased_until is not null",
+         select claimed.*, claimed.incident::text as incident_text, claimed.context::text as context_text, taken.count as taken
+         from (select count(*) from taken) as taken
+         left join written as claimed on claimed.leased_until is not null",
     )
     .bind(order.by_stack)
     .bind(order.unordered)
@@ -84,9 +98,18 @@ pub(crate) async fn write(
     .bind(time(now))
     .bind(maybe_time(lease.map(|lease| lease.until)))
     .bind(lease.map_or(0, |lease| i64::from(lease.limit)))
+    .bind(taking)
+    .bind(taking.is_empty())
     .fetch_all(connection)
     .await?;
-    rows.iter().map(delivery).collect()
+    let mut written = Written::default();
+    for row in &rows {
+        written.taken = count(row.try_get("taken")?);
+        if row.try_get::<Option<&str>, _>("id")?.is_some() {
+            written.claimed.push(delivery(row)?);
+        }
+    }
+    Ok(written)
 }
 
 #[cfg(test)]

@@ -188,7 +188,7 @@ async fn the_way_to_a_message_has_so_many_exchanges(pool: PgPool) {
     store.route_changes(at(0), 10, new, None).await.unwrap();
     marks.push(executed().await);
     let exchanges: Vec<i64> = marks.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    assert_eq!(exchanges, [2, 4, 2], "one to store it, the second when that is done; for the others beside begin and commit");
+    assert_eq!(exchanges, [2, 4, 2], "the second of the first when it is stored; the middle ones beside begin and commit");
 }
 
 #[sqlx::test(migrator = "crate::MIGRATOR")]

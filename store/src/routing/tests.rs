@@ -1,4 +1,4 @@
-use sqlx::PgPool;
+use sqlx::{Connection, PgConnection, PgPool};
 
 use super::*;
 use crate::testing::{at, batch, delivery_to_make, line, number, settle, timeout};
@@ -24,6 +24,41 @@ async fn a_change_is_routed_once_and_delivered_once(pool: PgPool) {
     assert_eq!(number(&pool, "select count(*) from deliveries").await, 1);
 }
 
+/// Does what another process does at that moment: takes all changes that nobody has taken.
+fn take_all(pool: &PgPool) {
+    let options = (*pool.connect_options()).clone();
+    let take = async move {
+        let mut another = PgConnection::connect_with(&options).await.unwrap();
+        sqlx::query("update incident_changes set routed_at = now() where routed_at is null").execute(&mut another).await.unwrap();
+    };
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    std::thread::spawn(move || runtime().block_on(take)).join().unwrap();
+}
+
+#[sqlx::test(migrator = "crate::MIGRATOR")]
+async fn what_another_process_has_taken_meanwhile_is_left_to_it(pool: PgPool) {
+    struct Slow<R>(R, PgPool);
+    impl<R: Router> Router for Slow<R> {
+        type Matched = R::Matched;
+
+        fn look(&self, changes: &[Change]) -> (Wanted, R::Matched) {
+            self.0.look(changes)
+        }
+
+        fn plan(&self, changes: &[Change], matched: R::Matched, known: Known) -> Plan {
+            take_all(&self.1);
+            self.0.plan(changes, matched, known)
+        }
+    }
+    let store = Store::from_pool(pool.clone());
+    happen(&store, 0).await;
+    assert_eq!(store.route_changes(at(0), 1, Slow(deliver, pool.clone()), None).await.unwrap(), Routed::default());
+    happen(&store, 1).await;
+    let rules = Grouping { due: None, seen: std::sync::Mutex::default() };
+    assert_eq!(store.route_changes(at(1), 1, Slow(&rules, pool.clone()), None).await.unwrap(), Routed::default());
+    assert_eq!(number(&pool, "select (select count(*) from deliveries) + (select count(*) from alert_groups)").await, 0);
+}
+
 #[sqlx::test(migrator = "crate::MIGRATOR")]
 async fn a_rule_sees_changes_in_order_and_as_they_were(pool: PgPool) {
     let store = Store::from_pool(pool);
@@ -36,8 +71,12 @@ async fn a_rule_sees_changes_in_order_and_as_they_were(pool: PgPool) {
         seen.lock().unwrap().push((change.kind, change.at, change.incident.summary.clone()));
         Vec::new()
     };
-    assert_eq!(store.route_changes(at(3), 2, &note, None).await.unwrap().changes, 2);
-    assert_eq!(store.route_changes(at(3), 2, &note, None).await.unwrap().changes, 1);
+    let mut routed = Vec::new();
+    for _ in 0..2 {
+        let done = store.route_changes(at(3), 2, &note, None).await.unwrap();
+        routed.push((done.changes, done.more_may_wait));
+    }
+    assert_eq!(routed, [(2, true), (1, false)]);
     let expected = [(ChangeKind::Opened, 0), (ChangeKind::Updated, 1), (ChangeKind::Updated, 2)];
     let expected = expected.map(|(kind, minute)| (kind, at(minute), format!("{} claims", minute + 1)));
     assert_eq!(*seen.lock().unwrap(), expected);

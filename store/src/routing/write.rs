@@ -5,21 +5,23 @@ use sqlx::PgConnection;
 
 use super::{AlertGroup, Inhibition, NewMatch, Plan};
 use crate::columns::{indexed, maybe_time, time, times, without_nul};
-use crate::{Delivery, Lease, StoreError, deliveries};
+use crate::deliveries::{self, Written};
+use crate::{Lease, StoreError};
 
-/// Writes all of it; answers the deliveries that were claimed.
+/// Takes changes, and writes all of a plan.
 pub(super) async fn plan(
     connection: &mut PgConnection,
+    taking: &[i64],
     plan: &Plan,
     now: Timestamp,
     lease: Option<Lease<'_>>,
-) -> Result<Vec<Delivery>, StoreError> {
-    let claimed = deliveries::write(connection, &plan.deliveries, now, lease).await?;
+) -> Result<Written, StoreError> {
+    let written = deliveries::write(connection, taking, &plan.deliveries, now, lease).await?;
     matches(connection, &plan.matches, now).await?;
     groups(connection, &plan.groups.values().collect::<Vec<_>>(), now).await?;
     inhibitions(connection, &plan.inhibitions.values().collect::<Vec<_>>()).await?;
     silenced(connection, plan, now).await?;
-    Ok(claimed)
+    Ok(written)
 }
 
 async fn silenced(connection: &mut PgConnection, plan: &Plan, now: Timestamp) -> sqlx::Result<()> {
