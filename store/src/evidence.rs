@@ -22,18 +22,32 @@ use crate::watched::{Anomalies, Roots, Seen};
 use crate::{Store, StoreError, error, fates, function_minutes, nesting, watched};
 
 /// The columns of `evidence`, in the order of [`Encoded`].
+macro_rules! evidence_columns {
+    () => {
+        "evidence (stack, key, received_at, observed_at, kind, source, format, anomalous, origin, claim)"
+    };
+}
+use evidence_columns;
+
+/// The columns of `links`, in the order of [`Encoded`].
+macro_rules! links_columns {
+    () => {
+        "links (stack, from_key, to_key, at, received_at)"
+    };
+}
+use links_columns;
+
+/// How rows of `evidence` are written.
 pub(crate) static EVIDENCE: Table = Table {
-    copy: "copy evidence (stack, key, received_at, observed_at, kind, source, format, anomalous, origin, claim)
-           from stdin (format binary)",
-    insert: "insert into evidence (stack, key, received_at, observed_at, kind, source, format, anomalous, origin, claim)
-             select * from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+    copy: concat!("copy ", evidence_columns!(), " from stdin (format binary)"),
+    insert: concat!("insert into ", evidence_columns!(), " select * from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"),
     columns: &[Text, Text, Time, Time, Text, Text, Text, Flag, Json, Json],
 };
 
-/// The columns of `links`, in the order of [`Encoded`].
+/// How rows of `links` are written.
 pub(crate) static LINKS: Table = Table {
-    copy: "copy links (stack, from_key, to_key, at, received_at) from stdin (format binary)",
-    insert: "insert into links (stack, from_key, to_key, at, received_at) select * from unnest($1, $2, $3, $4, $5)",
+    copy: concat!("copy ", links_columns!(), " from stdin (format binary)"),
+    insert: concat!("insert into ", links_columns!(), " select * from unnest($1, $2, $3, $4, $5)"),
     columns: &[Text, Text, Text, Time, Time],
 };
 

@@ -1,4 +1,4 @@
-//! From changes to deliveries: what the rules have to know, and what they decide, in one transaction.
+//! From changes to deliveries: what the rules have to know, and what they decide, written all or not.
 //!
 //! The rules themselves are no part of this crate. They are handed the changes, say what they have to know, are handed
 //! that, and answer with what is to be written. Whoever has to know about groups or counts does so under one lock, so that

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use sqlx::{PgConnection, Row};
 
-use super::{Appended, Batch, EVIDENCE, Encoded, LINKS};
+use super::{Appended, Batch, EVIDENCE, Encoded, LINKS, evidence_columns, links_columns};
 use crate::columns::time;
 use crate::fates::{self, Fates};
 use crate::function_minutes::{self, Runs};
@@ -21,12 +21,16 @@ const WRITE: &str = concat!(
     "with new as (
          insert into batches (digest, received_at) values ($31, $32) on conflict do nothing returning digest
      ), evidence_written as (
-         insert into evidence (stack, key, received_at, observed_at, kind, source, format, anomalous, origin, claim)
+         insert into ",
+    evidence_columns!(),
+    "
          select * from unnest($33, $34, $35, $36, $37, $38, $39, $40, $41, $42)",
     if_new!(),
     "
      ), links_written as (
-         insert into links (stack, from_key, to_key, at, received_at)
+         insert into ",
+    links_columns!(),
+    "
          select * from unnest($43, $44, $45, $46, $47)",
     if_new!(),
     "
